@@ -1,0 +1,138 @@
+// Package bucket is the small interface between the repository format and the
+// place where its objects lie: a directory (bucket/dir), memory (bucket/mem),
+// later any S3-compatible service. Every sentence on the interfaces is a
+// subtest of bucket/buckettest, which all implementations pass.
+//
+// Keys are slash-separated relative paths without ".", ".." or empty elements;
+// anything else is refused with ErrUsage before the store is touched.
+package bucket
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// A Bucket holds named, immutable objects.
+type Bucket interface {
+	// Location tells people where the objects are: a path or a URL without
+	// secrets.
+	Location() string
+
+	// Open gives random access to an object. An absent object is an error
+	// that matches fs.ErrNotExist.
+	Open(ctx context.Context, key string) (Object, error)
+
+	// Put writes a whole small object; on nil it is durable. With
+	// IfAbsent an existing object is left alone and the error matches
+	// fs.ErrExist; otherwise it is replaced atomically: a reader, or a
+	// crash, meets the old or the new object whole.
+	Put(ctx context.Context, key string, data []byte, mode PutMode) error
+
+	// List gives the objects below prefix ("" = all; "a/" = below a) in the
+	// order of their keys. Objects of uncommitted stages and trees that are
+	// being removed are not listed.
+	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
+
+	// Delete removes one object durably. An absent object is no error, so
+	// that cleanup can repeat.
+	Delete(ctx context.Context, key string) error
+
+	// Stage begins a tree of objects below prefix that becomes visible all
+	// at once. If objects exist below prefix, Commit fails and matches
+	// fs.ErrExist.
+	Stage(ctx context.Context, prefix string) (Stage, error)
+
+	// RemoveTree removes all objects below prefix, the object marker first:
+	// a cut leaves a whole tree, or one without marker that Clean removes.
+	// An absent tree is no error.
+	RemoveTree(ctx context.Context, prefix, marker string) error
+
+	// Clean removes what crashes left behind: stages never committed,
+	// temporary files, trees half removed. It tells what it removed. The
+	// caller must hold the lease.
+	Clean(ctx context.Context) ([]string, error)
+
+	// Lock takes the single-writer lease or fails with a *LockedError that
+	// names the owner. A lease of a dead owner is taken over.
+	Lock(ctx context.Context, owner holdfast.Owner) (Lease, error)
+
+	// Free tells how many bytes can still be written; ok is false if the
+	// store does not know.
+	Free(ctx context.Context) (bytes int64, ok bool, err error)
+}
+
+// PutMode tells what Put does with an existing object.
+type PutMode int
+
+// The modes of Put.
+const (
+	Replace  PutMode = iota // replace an existing object
+	IfAbsent                // leave an existing object and fail with fs.ErrExist
+)
+
+// Info describes an object.
+type Info struct {
+	Key     string
+	Size    int64
+	ModTime time.Time
+}
+
+// An Object gives random access to the bytes of one object. ReadAt may be
+// called from several goroutines.
+type Object interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+}
+
+// A Stage is a tree of objects that nobody sees until Commit.
+type Stage interface {
+	// Create starts an object below the stage's prefix. Several objects may
+	// be written side by side, each by one goroutine. Creating a key again
+	// after its writer was closed replaces the object.
+	Create(ctx context.Context, key string) (Writer, error)
+	// Open reads an object back whose writer was closed.
+	Open(ctx context.Context, key string) (Object, error)
+	// Remove drops an object whose writer was closed.
+	Remove(ctx context.Context, key string) error
+	// Commit makes every object durable, writes marker with data last and
+	// shows the tree. On nil it is durable and complete; on an error, or
+	// after a cut at any point, nothing is visible (or all of it is, if the
+	// error came after the rename; then List shows the marker).
+	Commit(ctx context.Context, marker string, data []byte) error
+	// Abort removes everything. After Commit it does nothing. It works on a
+	// cancelled context.
+	Abort(ctx context.Context) error
+}
+
+// A Writer writes one object of a stage.
+type Writer interface {
+	io.Writer
+	// Skip adds n zero bytes, as a hole where the store can.
+	Skip(n int64) error
+	// Close ends the object. Its bytes need not be durable before Commit.
+	Close() error
+	// Discard drops the object. After Close it does nothing.
+	Discard() error
+}
+
+// A Lease is the right to write, held until Release.
+type Lease interface {
+	// Lost is closed when the lease was lost; the holder must stop.
+	Lost() <-chan struct{}
+	Release() error
+}
+
+// CheckKey tells whether key names an object.
+func CheckKey(key string) error {
+	if !fs.ValidPath(key) || key == "." || strings.ContainsAny(key, "\\\x00") {
+		return &holdfast.Error{Op: "object", Object: key, Err: holdfast.Kindf(holdfast.ErrUsage, "not a valid key")}
+	}
+	return nil
+}

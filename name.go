@@ -1,0 +1,118 @@
+package holdfast
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A BackupName names a backup and its folder. Names take Unicode letters,
+// digits, marks and ._-; make one with ParseBackupName or AutomaticName.
+type BackupName string
+
+// maxName keeps name plus a temporary suffix within the 255 bytes that file
+// systems allow.
+const maxName = 180
+
+// ParseBackupName accepts a name that is safe as a folder on every system, or
+// says what is wrong with it.
+func ParseBackupName(s string) (BackupName, error) {
+	if err := checkName(s); err != nil {
+		return "", &Error{Op: "name", Object: fmt.Sprintf("%q", s), Err: fmt.Errorf("%w: %w", ErrUsage, err), Hint: "letters and digits of any script and . _ - are allowed"}
+	}
+	return BackupName(s), nil
+}
+
+// String returns the name.
+func (n BackupName) String() string { return string(n) }
+
+// ParseSourceName accepts a name for a source; the rules are those of backup
+// names, and the fixed names inside a backup are taken.
+func ParseSourceName(s string) (string, error) {
+	err := checkName(s)
+	if err == nil {
+		switch s {
+		case MetadataFile, ManifestFile, SumsFile, MemoryInfoFile, MemoryDir, "memory":
+			err = fmt.Errorf("%q is a fixed name inside a backup", s)
+		}
+	}
+	if err != nil {
+		return "", &Error{Op: "source name", Object: fmt.Sprintf("%q", s), Err: fmt.Errorf("%w: %w", ErrUsage, err), Hint: "letters and digits of any script and . _ - are allowed"}
+	}
+	return s, nil
+}
+
+func checkName(s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("a name cannot be empty")
+	case !utf8.ValidString(s):
+		return fmt.Errorf("a name must be valid UTF-8")
+	case len(s) > maxName:
+		return fmt.Errorf("a name can have at most %d bytes, this one has %d", maxName, len(s))
+	case strings.HasPrefix(s, "."):
+		return fmt.Errorf("a name cannot start with a dot")
+	case strings.HasPrefix(s, "-"):
+		return fmt.Errorf("a name cannot start with a dash")
+	case strings.HasSuffix(s, "."):
+		return fmt.Errorf("a name cannot end with a dot")
+	case s == "latest":
+		return fmt.Errorf("%q stands for the newest backup", s)
+	}
+	first, _ := utf8.DecodeRuneInString(s)
+	if unicode.IsMark(first) {
+		return fmt.Errorf("a name cannot start with a combining mark")
+	}
+	base, _, _ := strings.Cut(strings.ToUpper(s), ".")
+	if reserved[base] {
+		return fmt.Errorf("%s is a device name on Windows", base)
+	}
+	for i, r := range s {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), unicode.IsMark(r), strings.ContainsRune("._-", r):
+		case r == '\u200c' && i > 0: // zero-width non-joiner, part of Persian words
+		default:
+			return fmt.Errorf("%q is not allowed in a name", r)
+		}
+	}
+	return nil
+}
+
+var reserved = func() map[string]bool {
+	m := map[string]bool{"CON": true, "PRN": true, "AUX": true, "NUL": true}
+	for _, p := range []string{"COM", "LPT"} {
+		for d := '1'; d <= '9'; d++ {
+			m[p+string(d)] = true
+		}
+	}
+	return m
+}()
+
+// DefaultEmergencyPrefix is the manual's EMERGENCY_BACKUP_PREFIX.
+const DefaultEmergencyPrefix = "emergency_restore"
+
+// AutomaticName gives the name of a backup that was not named by a person:
+// what it is, and the moment in UTC. emergencyPrefix may be empty.
+func AutomaticName(trigger Trigger, typ Type, at time.Time, emergencyPrefix string) BackupName {
+	var prefix string
+	switch trigger {
+	case TriggerManual, "":
+		prefix = string(typ) + "_backup"
+	case TriggerEmergency:
+		prefix = emergencyPrefix
+		if prefix == "" {
+			prefix = DefaultEmergencyPrefix
+		}
+	default:
+		prefix = string(trigger) + "_backup"
+	}
+	return BackupName(prefix + "_" + at.UTC().Format("20060102_150405"))
+}
+
+// Suffixed gives the name for the n-th backup (from 2) that asked for the
+// same name in one second.
+func (n BackupName) Suffixed(i int) BackupName {
+	return BackupName(fmt.Sprintf("%s_%d", n, i))
+}

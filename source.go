@@ -1,0 +1,196 @@
+package holdfast
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"time"
+)
+
+// A Source is a data store that can be captured while its owner keeps
+// writing. Implementations are in source/…; source/sourcetest holds them to
+// these sentences.
+type Source interface {
+	// Name is the folder of this source in every backup.
+	Name() string
+
+	// Kind tells what the source is.
+	Kind() Kind
+
+	// Target tells where the source lives, for preflight and restore.
+	Target() Target
+
+	// Inspect looks at the live source without blocking its owner: does it
+	// exist, how large is it, what does it hold now. It is for preflight,
+	// status and the dry run of a restore; it reads little. A source that
+	// does not exist is no error.
+	Inspect(ctx context.Context) (Inspection, error)
+
+	// Capture writes one consistent view of the source into sink while its
+	// owner keeps writing. All files it leaves in the sink belong to one
+	// instant. Damage found in the source is no error: it is captured as it
+	// is and reported in Captured.Problems. A source that cannot be read at
+	// all is an error and leaves the backup without a commit.
+	Capture(ctx context.Context, sink Sink) (Captured, error)
+
+	// Check opens a copy of the source, rooted where Capture's sink was, as
+	// its owner would, and reports facts and every problem it finds. The
+	// copy is not changed. The error is for a check that could not be made
+	// (cancelled, unreadable); damage is a Problem, not an error.
+	Check(ctx context.Context, copy fs.FS, opts CheckOptions) (Report, error)
+}
+
+// Inspection is a glance at a live source.
+type Inspection struct {
+	Exists bool
+	Bytes  int64 // logical size of what a capture would read
+	Facts  Facts // counts bounded in time; QuickCheck is left unchecked
+}
+
+// Captured is the outcome of a capture.
+type Captured struct {
+	// Stall is the longest time that a writer may have had to wait.
+	Stall time.Duration
+	// Method says in a few words how it was captured ("wal snapshot",
+	// "optimistic", "shared lock", "2 rounds").
+	Method string
+	// Facts that only the live source can tell (journal mode …); the engine
+	// merges them with what Check reports from the captured copy.
+	Facts Facts
+	// Problems are damage in the source and parts that could not be read.
+	Problems []Problem
+}
+
+// CheckOptions bounds a check.
+type CheckOptions struct {
+	// Budget limits the time spent on checks that read everything
+	// (quick_check, row counts). Zero means no limit. What was not finished
+	// is said in Facts ("not finished"), never reported as good.
+	Budget time.Duration
+	// Full asks for the slowest, deepest check (integrity_check instead of
+	// quick_check, foreign keys).
+	Full bool
+}
+
+// Report is the outcome of a check.
+type Report struct {
+	Facts    Facts
+	Problems []Problem
+}
+
+// Problem is one thing that is wrong or left out, named by object. Nothing is
+// silent: problems appear in the exit code, the JSON, the log and the
+// metadata.
+type Problem struct {
+	Source string `json:"source,omitempty"`
+	// Path of the file concerned, or another name of the object
+	// ("collection notes").
+	Object string `json:"object,omitempty"`
+	// Severity: damaged (the data is broken), incomplete (something is
+	// missing from the backup), warning (worth knowing, nothing lost).
+	Severity Severity `json:"severity"`
+	// Message says what is wrong; Hint what to do about it.
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Severity orders problems.
+type Severity string
+
+// The severities of a problem.
+const (
+	Damaged    Severity = "damaged"
+	Incomplete Severity = "incomplete"
+	Warning    Severity = "warning"
+)
+
+// Target tells where a source lives on this machine.
+type Target struct {
+	// Path is the database file or the directory, as configured.
+	Path string
+	// Dir tells that Path is a directory whose whole content is the source.
+	// Otherwise the source is one file and its Companions.
+	Dir bool
+	// File is the base name under which the source's single file lies in a
+	// backup (bot/bot_database.db); empty if Dir.
+	File string
+	// Companions are suffixes of files that belong to Path as one set and
+	// must be moved aside with it (-wal, -shm, -journal).
+	Companions []string
+	// LiveFiles are the files, relative to Path ("" = Path itself), that a
+	// process which uses the source holds open.
+	LiveFiles []string
+}
+
+// A Sink takes the files of one source during a capture.
+type Sink interface {
+	// Create starts a regular file. The writer must be closed or discarded.
+	// Creating a path again after its writer was closed replaces the file.
+	// Writers of different paths may be used side by side.
+	Create(e Entry) (FileWriter, error)
+	// Add records a directory or a symbolic link.
+	Add(e Entry) error
+	// Remove forgets a path that was created or added before.
+	Remove(path string) error
+}
+
+// An Entry describes one file, directory or symbolic link of a source.
+type Entry struct {
+	// Path is slash-separated and relative to the source's folder.
+	Path    string
+	Mode    fs.FileMode // type bits and permissions
+	ModTime time.Time
+	Size    int64  // expected size; a hint, zero if unknown
+	Link    string // target of a symbolic link
+}
+
+// A FileWriter takes the bytes of one file in order.
+type FileWriter interface {
+	io.Writer
+	// Skip adds a hole: n zero bytes that are not stored.
+	Skip(n int64) error
+	// Reset begins the file again from byte 0, because what was written so
+	// far turned out not to belong to one instant. The sink may compare the
+	// second pass with the first instead of storing it twice, so a source
+	// that holds a lock during the second pass holds it for little more
+	// than one read of the file.
+	Reset() error
+	// Close completes the file. The real work of a second pass may happen
+	// here: release locks before.
+	Close() error
+	// Discard drops the file. After Close it does nothing.
+	Discard() error
+}
+
+// A MemorySource is a source that can tell the records of a RAG assistant's
+// memory apart from the rest (Chroma).
+type MemorySource interface {
+	Source
+
+	// MemoryCollections are the names of the configured collections, none
+	// if memory is not configured.
+	MemoryCollections() []string
+
+	// RAGMode is the mode of the assistant that owns the source; memory is
+	// restored only where it is "enhanced".
+	RAGMode() string
+
+	// ExportMemory streams the records of one collection, found in a
+	// captured copy, to w in the shape of Chroma's get: an object with ids,
+	// documents, metadatas and embeddings. A collection that does not exist
+	// gives an error that matches ErrNotFound.
+	ExportMemory(ctx context.Context, copy fs.FS, collection string, w io.Writer) (MemoryCollection, error)
+
+	// RestoreMemory puts the records of r (a memories.json) into the
+	// collection of a stopped directory dir, replacing what it held; other
+	// collections keep every byte of theirs.
+	RestoreMemory(ctx context.Context, dir string, info MemoryCollection, r io.Reader) error
+}
+
+// An OnlineRestorer can bring a restored copy into a live store through the
+// store's own transaction, so that open connections go on.
+type OnlineRestorer interface {
+	// RestoreOnline replaces the content of the live store at Target by the
+	// staged copy at path in one transaction.
+	RestoreOnline(ctx context.Context, path string, progress func(done, total int64)) error
+}
