@@ -89,17 +89,16 @@ func (e *Error) Unwrap() error { return e.Err }
 // HintOf finds the innermost hint in err, the one nearest to the cause.
 func HintOf(err error) string {
 	hint := ""
-	for err != nil {
-		if e, ok := errors.AsType[*Error](err); ok {
-			if e.Hint != "" {
-				hint = e.Hint
-			}
-			err = e.Err
-			continue
+	for {
+		e, ok := errors.AsType[*Error](err)
+		if !ok {
+			return hint
 		}
-		break
+		if e.Hint != "" {
+			hint = e.Hint
+		}
+		err = e.Err
 	}
-	return hint
 }
 
 // Kindf makes an error of one kind of the vocabulary with a text of its own:
