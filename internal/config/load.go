@@ -1,0 +1,179 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// Flags are the settings given on the command line.
+type Flags struct {
+	File       string // --config
+	Repository string // --repo
+	// Sources replace those of the other layers if there are any.
+	Sources []Source
+	// Memory and RAGMode apply to every Chroma source.
+	Memory  []string
+	RAGMode string
+}
+
+// Load reads all layers in the working directory and judges the outcome. Its
+// error joins everything that is wrong.
+func Load(flags Flags, environ []string) (*Config, error) {
+	dotVars, err := readDotEnv()
+	if err != nil {
+		return nil, err
+	}
+	envVars := environMap(environ)
+	file, err := findFile(cmp.Or(flags.File, envVars[envConfig], dotVars[envConfig]))
+	if err != nil {
+		return nil, err
+	}
+	layers := []*layer{flags.layer(), readEnvironment(envVars, FromEnvironment), readEnvironment(dotVars, FromDotEnv)}
+	if file != "" {
+		l, err := readFile(file)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, l)
+	}
+	c := &Config{File: file}
+	c.settle(layers)
+	last := newLayer()
+	c.settleSources(layers, flags, last)
+	var errs []error
+	for _, l := range append(layers, last) {
+		errs = append(errs, l.errs...)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// layer gives the flags' settings.
+func (f Flags) layer() *layer {
+	l := newLayer()
+	if f.Repository != "" {
+		l.values["repository"] = setting{raw: f.Repository, origin: Origin{Layer: FromFlag, Where: "--repo"}}
+	}
+	l.sources = f.Sources
+	return l
+}
+
+// settle takes each key from the strongest layer that sets it. A value that
+// does not parse is a fault of its layer.
+func (c *Config) settle(layers []*layer) {
+	for _, k := range Keys() {
+		s, from := setting{raw: k.Default, origin: Origin{Layer: FromDefault}}, layers[0]
+		for _, l := range layers {
+			if v, ok := l.values[k.Name]; ok {
+				s, from = v, l
+				break
+			}
+		}
+		set := s.origin.Layer != FromDefault
+		if set && s.raw == "" {
+			from.fault(s.origin.String(), "remove the key, or give it a value", "%s is empty", k.Name)
+			continue
+		}
+		if s.raw != "" {
+			if err := k.assign(c, s.raw); err != nil {
+				if s.secret {
+					err = errors.New("the file's content is not a value of this kind")
+				}
+				from.fault(s.origin.String(), "", "%s: %v", k.Name, err)
+			}
+		}
+		if k.Name == "max_backup_size_mb" {
+			c.MaxBackupSizeSet = set
+		}
+		if s.note != "" {
+			c.Warnings = append(c.Warnings, holdfast.Problem{Object: k.Name, Severity: holdfast.Warning, Message: s.note, Hint: "keep one of the two"})
+		}
+		c.Values = append(c.Values, Value{Key: k.Name, Value: s.raw, Origin: s.origin, Secret: s.secret})
+	}
+	c.Repository, c.State = expandHome(c.Repository), expandHome(c.State)
+}
+
+// settleSources takes the sources of the strongest layer that has any, else
+// what is found in the usual place.
+func (c *Config) settleSources(layers []*layer, flags Flags, faults *layer) {
+	configured := false
+	for _, l := range layers {
+		if l.sources != nil {
+			c.Sources, configured = l.sources, true
+			break
+		}
+	}
+	if !configured {
+		if info, err := os.Stat(DefaultChroma); err == nil && info.IsDir() {
+			c.Detected = true
+			c.Sources = []Source{{Name: "chromadb", Kind: holdfast.KindChroma, Path: DefaultChroma, Origin: Origin{Layer: FromDefault, Where: "found"}}}
+		}
+	}
+	applied := false
+	for i := range c.Sources {
+		s := &c.Sources[i]
+		s.Path = expandHome(s.Path)
+		if s.Kind != holdfast.KindChroma {
+			continue
+		}
+		applied = true
+		if len(flags.Memory) > 0 {
+			s.Memory = flags.Memory
+		}
+		s.RAGMode = cmp.Or(flags.RAGMode, s.RAGMode)
+	}
+	if !applied && (len(flags.Memory) > 0 || flags.RAGMode != "") {
+		faults.fault("--memory-collection, --rag-mode", "add --chroma DIR", "no Chroma source is configured")
+	}
+	c.Sources = checkSources(faults, c.Sources)
+	for _, s := range c.Sources {
+		c.Values = append(c.Values, s.values()...)
+	}
+}
+
+// values shows a source as settings.
+func (s Source) values() []Value {
+	prefix := join(sourcesKey, s.Name)
+	out := []Value{
+		{Key: join(prefix, keyType), Value: string(s.Kind), Origin: s.Origin},
+		{Key: join(prefix, keyPath), Value: s.Path, Origin: s.Origin},
+	}
+	if s.Kind == holdfast.KindChroma {
+		out = append(out,
+			Value{Key: join(prefix, "memory.collection"), Value: strings.Join(s.Memory, ", "), Origin: s.Origin},
+			Value{Key: join(prefix, keyRAGMode), Value: s.RAGMode, Origin: s.Origin})
+	}
+	return out
+}
+
+// expandHome reads a leading "~/", which no shell expands in a file.
+func expandHome(path string) string {
+	rest, found := strings.CutPrefix(path, "~/")
+	if !found {
+		return path
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return path
+	}
+	return filepath.Join(home, rest)
+}
+
+// MaxBackupBytes is the size limit in bytes.
+func (c *Config) MaxBackupBytes() int64 { return c.MaxBackupSizeMB << 20 }
+
+// RetentionText says the retention in words.
+func (c *Config) RetentionText() string {
+	if c.RetentionDays == 0 {
+		return "all backups are kept"
+	}
+	return strconv.Itoa(c.RetentionDays) + " days"
+}
