@@ -1,0 +1,164 @@
+package procs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// maxInodes bounds what is remembered of the searched trees. Files beyond it
+// are still found by their path.
+const maxInodes = 50_000
+
+type inode struct{ dev, ino uint64 }
+
+type search struct {
+	paths  []string // absolute, links resolved
+	inodes map[inode]string
+}
+
+// Holding finds the processes that have a file open at or below one of paths.
+// Paths that do not exist match only files that were deleted while open.
+func Holding(ctx context.Context, paths []string) (Scan, error) {
+	s, err := newSearch(ctx, paths)
+	if err != nil {
+		return Scan{}, err
+	}
+	processes, err := os.ReadDir("/proc")
+	if err != nil {
+		return Scan{}, err
+	}
+	var scan Scan
+	for _, p := range processes {
+		pid, err := strconv.Atoi(p.Name())
+		if err != nil {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return scan, err
+		}
+		files, err := s.heldBy(filepath.Join("/proc", p.Name(), "fd"))
+		if err != nil {
+			if errors.Is(err, fs.ErrPermission) {
+				scan.Hidden++
+			}
+			continue // it has ended, or is another user's
+		}
+		for _, f := range files {
+			scan.Handles = append(scan.Handles, Handle{PID: pid, Command: command(p.Name()), Path: f})
+		}
+	}
+	slices.SortFunc(scan.Handles, func(a, b Handle) int {
+		return cmp.Or(cmp.Compare(a.PID, b.PID), cmp.Compare(a.Path, b.Path))
+	})
+	return scan, nil
+}
+
+func newSearch(ctx context.Context, paths []string) (*search, error) {
+	s := &search{inodes: map[inode]string{}}
+	for _, p := range paths {
+		abs, err := filepath.Abs(p)
+		if err != nil {
+			return nil, err
+		}
+		if real, err := filepath.EvalSymlinks(abs); err == nil {
+			abs = real
+		} else if dir, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+			abs = filepath.Join(dir, filepath.Base(abs))
+		}
+		s.paths = append(s.paths, abs)
+		err = filepath.WalkDir(abs, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case len(s.inodes) >= maxInodes:
+				return fs.SkipAll
+			case err != nil, !d.Type().IsRegular():
+				return nil // what cannot be read is still found by its path
+			}
+			if info, err := d.Info(); err == nil {
+				if id, ok := inodeOf(info); ok {
+					s.inodes[id] = path
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// heldBy lists the searched files among the open files of one process.
+func (s *search) heldBy(dir string) ([]string, error) {
+	fds, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var held []string
+	for _, fd := range fds {
+		name := filepath.Join(dir, fd.Name())
+		if path, ok := s.match(name); ok && !slices.Contains(held, path) {
+			held = append(held, path)
+		}
+	}
+	return held, nil
+}
+
+func (s *search) match(fd string) (string, bool) {
+	link, err := os.Readlink(fd)
+	if err != nil || !strings.HasPrefix(link, "/") {
+		return "", false // closed meanwhile, or a socket or pipe
+	}
+	path := strings.TrimSuffix(link, " (deleted)")
+	for _, p := range s.paths {
+		if path == p || strings.HasPrefix(path, strings.TrimSuffix(p, "/")+"/") {
+			return link, true
+		}
+	}
+	info, err := os.Stat(fd) // follows the descriptor itself, whatever its name is now
+	if err != nil || !info.Mode().IsRegular() {
+		return "", false
+	}
+	id, ok := inodeOf(info)
+	if !ok {
+		return "", false
+	}
+	found, ok := s.inodes[id]
+	return found, ok
+}
+
+func inodeOf(info fs.FileInfo) (inode, bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return inode{}, false
+	}
+	return inode{dev: uint64(st.Dev), ino: st.Ino}, true //nolint:unconvert // the type differs between systems
+}
+
+// command names a process by its program and, where that is an interpreter, its
+// script. Further arguments are left out: they may hold secrets.
+func command(pid string) string {
+	b, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
+	args := strings.Split(strings.TrimRight(string(b), "\x00"), "\x00")
+	if err != nil || args[0] == "" {
+		b, err = os.ReadFile(filepath.Join("/proc", pid, "comm"))
+		if err != nil {
+			return ""
+		}
+		return strings.ToValidUTF8(strings.TrimSpace(string(b)), "?")
+	}
+	line := filepath.Base(args[0])
+	if len(args) > 1 && args[1] != "" && !strings.HasPrefix(args[1], "-") && !strings.ContainsAny(args[1], "=:@") {
+		line += " " + filepath.Base(args[1])
+	}
+	return strings.ToValidUTF8(line, "?")
+}
