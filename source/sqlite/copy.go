@@ -1,0 +1,123 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// chunkSize is how much of a file is read or handed on at once.
+const chunkSize = 512 << 10
+
+// Copy writes every byte of the database, as it is in the present
+// transaction, into w, and does not close w. The bytes are those that the
+// file has, or in WAL mode would have after a checkpoint. progress may be
+// nil.
+//
+// In rollback mode the lock of the transaction keeps every page in place, so
+// the file itself is read. In WAL mode the file alone is not the snapshot and
+// a checkpoint may rewrite it, so the pages come from SQLite.
+func (l *Live) Copy(ctx context.Context, w holdfast.FileWriter, progress func(done, total int64)) error {
+	if l.active == nil {
+		return &holdfast.Error{Op: "copy database", Object: l.path, Err: errors.New("no transaction is open")}
+	}
+	if progress == nil {
+		progress = func(int64, int64) {}
+	}
+	var err error
+	if file := l.fileAt(); file != nil && l.mode == ModeRollback {
+		err = l.copyFile(ctx, w, progress)
+	} else {
+		err = l.copyPages(ctx, w, progress)
+	}
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return l.explain("copy database", err)
+}
+
+// copyFile copies the plain file.
+func (l *Live) copyFile(ctx context.Context, w io.Writer, progress func(done, total int64)) error {
+	info, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	return copyRange(ctx, w, l.file, info.Size(), progress)
+}
+
+// copyRange copies the first size bytes of r. A file that ends before is an
+// error.
+func copyRange(ctx context.Context, w io.Writer, r io.ReaderAt, size int64, progress func(done, total int64)) error {
+	buf := make([]byte, min(chunkSize, max(size, 1)))
+	for off := int64(0); off < size; {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		n, err := r.ReadAt(buf[:min(int64(len(buf)), size-off)], off)
+		if n == 0 {
+			if err == nil || errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		if _, err := w.Write(buf[:n]); err != nil {
+			return err
+		}
+		off += int64(n)
+		progress(off, size)
+	}
+	return nil
+}
+
+// copyPages copies through sqlite_dbpage, in one statement.
+func (l *Live) copyPages(ctx context.Context, w io.Writer, progress func(done, total int64)) error {
+	var pageSize, pageCount int64
+	if err := l.active.QueryRowContext(ctx, "PRAGMA page_size").Scan(&pageSize); err != nil {
+		return err
+	}
+	if err := l.active.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pageCount); err != nil {
+		return err
+	}
+	total := pageSize * pageCount
+	buf := make([]byte, 0, max(chunkSize, pageSize))
+	var done int64
+	var failed error
+	flush := func() error {
+		if _, failed = w.Write(buf); failed != nil {
+			return failed
+		}
+		done += int64(len(buf))
+		buf = buf[:0]
+		progress(done, total)
+		return nil
+	}
+	id := lastReceiver.Add(1)
+	receivers.Store(id, func(page []byte) error {
+		if len(buf)+len(page) > cap(buf) {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		buf = append(buf, page...)
+		return nil
+	})
+	defer receivers.Delete(id)
+
+	var rows int64
+	err := l.active.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_dbpage WHERE "+pageFunc+"(?, data) IS NULL", id).Scan(&rows)
+	if failed != nil {
+		return failed
+	}
+	if err == nil {
+		err = flush()
+	}
+	if err == nil && done != total {
+		err = holdfast.Kindf(holdfast.ErrDamaged, "SQLite gave %d of %d bytes", done, total)
+	}
+	return err
+}

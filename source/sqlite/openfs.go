@@ -1,0 +1,63 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"io/fs"
+
+	"modernc.org/sqlite/vfs"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// A DB is a database inside an fs.FS, open for reading.
+type DB struct {
+	*sql.DB
+	vfs  *vfs.FS
+	file *oneFile
+}
+
+// OpenFS opens the database that lies at name in fsys, to read it and never
+// change it. The files may be those of a backup: nothing is unpacked, and no
+// more than a few megabytes of the database are in memory at a time.
+//
+// The database is taken as it is, also if its header says WAL and there is no
+// -wal beside it; a -wal or -journal is not looked for. The file must not
+// change while it is open. Files that implement io.ReaderAt are read at any
+// number of places at once; others must be io.Seeker.
+//
+// Sorting happens in memory, because there is no place for temporary files:
+// queries over large tables should follow an index.
+func OpenFS(fsys fs.FS, name string) (*DB, error) {
+	fail := func(err error) (*DB, error) {
+		return nil, &holdfast.Error{Op: "open database", Object: name, Err: err}
+	}
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return fail(err)
+	}
+	if !info.Mode().IsRegular() {
+		return fail(holdfast.Kindf(holdfast.ErrUsage, "not a regular file"))
+	}
+	file := &oneFile{fsys: fsys, name: name}
+	vfsName, handle, err := vfs.New(file)
+	if err != nil {
+		return fail(err)
+	}
+	db, err := openDSN("file:" + oneFileName + "?vfs=" + vfsName +
+		"&immutable=1&mode=ro&_pragma=temp_store(memory)&_pragma=cache_size(-8192)&_pragma=query_only(1)")
+	if err != nil {
+		return fail(errors.Join(err, handle.Close()))
+	}
+	return &DB{DB: db, vfs: handle, file: file}, nil
+}
+
+// Close closes the database. All rows and connections taken from it must have
+// been closed.
+func (d *DB) Close() error {
+	return errors.Join(d.DB.Close(), d.vfs.Close())
+}
+
+// ReadError gives the first read of the underlying file that failed. SQLite
+// itself reports only that one did ("disk I/O error").
+func (d *DB) ReadError() error { return d.file.failed() }
