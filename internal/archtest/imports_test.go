@@ -1,0 +1,236 @@
+// Package archtest holds the shape of the module: who may import whom, and
+// which versions belong together. It has tests only.
+package archtest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/holdfast-backup/holdfast"
+
+// root stands for the root package in the table.
+const root = "."
+
+// A row says what the packages of one folder may import of this module beside
+// packages of their own unit. A trailing "/..." covers a folder and all below it.
+type row struct {
+	folder string
+	may    []string
+	why    string
+}
+
+// rows is the direction of imports; the first row that covers a package is its
+// own. Arrows point towards the root package.
+var rows = []row{
+	{root, nil, "the domain knows nothing but the standard library"},
+	{"internal/durable/...", nil, "a leaf that anyone may use"},
+
+	{"bucket", []string{root}, "the interface speaks of the domain only"},
+	{"bucket/...", []string{root, "bucket", "internal/durable"}, "buckets do not know each other"},
+
+	{"repo/retention", []string{root}, "deciding is pure"},
+	{"repo/...", []string{root, "bucket", "repo/...", "internal/durable"}, "the format works over any bucket"},
+
+	{"source/chroma/...", []string{root, "source/sqlite", "internal/durable"}, "sources do not know each other; only chroma builds on sqlite"},
+	{"source/...", []string{root, "internal/durable"}, "sources do not know each other; only chroma builds on sqlite"},
+
+	{"engine/...", []string{root, "engine/...", "bucket", "repo", "repo/retention", "internal/durable", "internal/hook", "internal/procs"}, "the engine names no concrete source or bucket; they plug in from internal/wire"},
+
+	{"internal/wire", []string{"..."}, "the one place where concrete things meet"},
+	{"internal/demo", []string{"..."}, "it makes a world of its own to show"},
+	{"internal/cli/...", []string{root, "bucket", "engine", "repo", "repo/retention", "internal/..."}, "a surface calls the engine's verbs and has no logic of its own"},
+	{"internal/chromatest", []string{root}, "it runs servers for tests"},
+	{"internal/config", []string{root, "repo/retention", "internal/durable"}, "settings are data for whoever wires them"},
+	{"internal/...", []string{root, "internal/durable"}, "a mechanism knows nothing of the product"},
+
+	{"cmd/holdfast", []string{root, "internal/cli"}, "main only"},
+	{"bench", []string{"..."}, "a program beside the product"},
+	{"examples/...", []string{"..."}, "what a user of the library would write"},
+	{"test/...", []string{"..."}, "end to end"},
+}
+
+// covers tells whether pattern takes in the folder.
+func covers(pattern, folder string) bool {
+	if pattern == "..." {
+		return true
+	}
+	if base, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return folder == base || strings.HasPrefix(folder, base+"/")
+	}
+	return pattern == folder
+}
+
+// rowOf finds the row of a folder.
+func rowOf(folder string) (row, bool) {
+	i := slices.IndexFunc(rows, func(r row) bool { return covers(r.folder, folder) })
+	if i < 0 {
+		return row{}, false
+	}
+	return rows[i], true
+}
+
+// allowed tells whether a package in folder may import a package in target.
+func (r row) allowed(folder, target string) bool {
+	return unit(folder) == unit(target) ||
+		slices.ContainsFunc(r.may, func(p string) bool { return covers(p, target) })
+}
+
+// unit is the folder whose packages belong together and import each other as
+// they like: source/chroma and all below it, internal/durable and all below it.
+func unit(folder string) string {
+	parts := strings.Split(folder, "/")
+	return strings.Join(parts[:min(2, len(parts))], "/")
+}
+
+// A pkg is what go list tells of a package.
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+// listPackages asks go list for the module's packages as one system builds
+// them.
+func listPackages(t *testing.T, goos string) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = "../.."
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(out); ; {
+		var p pkg
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		all = append(all, p)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return all
+}
+
+// folderOf gives the folder of a package of this module, false for others.
+func folderOf(importPath string) (string, bool) {
+	if importPath == module {
+		return root, true
+	}
+	return strings.CutPrefix(importPath, module+"/")
+}
+
+// isStandard tells whether an import is of the standard library: its first
+// element is no domain name.
+func isStandard(importPath string) bool {
+	first, _, _ := strings.Cut(importPath, "/")
+	return !strings.Contains(first, ".")
+}
+
+// violations gives a sentence for everything that a package imports and must
+// not.
+func violations(p pkg) []string {
+	folder, ok := folderOf(p.ImportPath)
+	if !ok {
+		return nil
+	}
+	r, ok := rowOf(folder)
+	if !ok {
+		return []string{fmt.Sprintf("%s has no row in the table of internal/archtest: say what it may import", folder)}
+	}
+	var found []string
+	for _, imp := range p.Imports {
+		target, ours := folderOf(imp)
+		switch {
+		case ours && !r.allowed(folder, target):
+			found = append(found, fmt.Sprintf("%s imports %s; %s", name(folder), name(target), r.why))
+		case !ours && folder == root && !isStandard(imp):
+			found = append(found, fmt.Sprintf("the root package imports %s; %s", imp, r.why))
+		case imp == "testing" && !forTests(folder):
+			found = append(found, fmt.Sprintf("%s imports testing outside its tests; test support lives in packages named …test", name(folder)))
+		case ours && forTests(target) && !forTests(folder):
+			found = append(found, fmt.Sprintf("%s imports %s, which is for tests only", name(folder), name(target)))
+		}
+	}
+	return found
+}
+
+// forTests tells whether a package is support for tests.
+func forTests(folder string) bool {
+	return strings.HasSuffix(path.Base(folder), "test") || strings.HasPrefix(folder, "test/") || folder == "internal/durable/crashfs"
+}
+
+func name(folder string) string {
+	if folder == root {
+		return "the root package"
+	}
+	return folder
+}
+
+func TestImports_PointToTheRoot(t *testing.T) {
+	for _, goos := range []string{"linux", "darwin", "windows"} {
+		all := listPackages(t, goos)
+		if len(all) < 10 {
+			t.Fatalf("go list found only %d packages", len(all))
+		}
+		for _, p := range all {
+			for _, v := range violations(p) {
+				t.Errorf("%s: %s", goos, v)
+			}
+		}
+	}
+}
+
+// The rule itself must be able to fail.
+func TestViolations(t *testing.T) {
+	for _, c := range []struct {
+		folder, imports, want string
+	}{
+		{"", "fmt", ""},
+		{"", "golang.org/x/sys/unix", "the root package imports golang.org/x/sys/unix; the domain knows nothing but the standard library"},
+		{"", module + "/bucket", "the root package imports bucket; the domain knows nothing but the standard library"},
+		{"/engine", module + "/source/sqlite", "engine imports source/sqlite; the engine names no concrete source or bucket; they plug in from internal/wire"},
+		{"/engine", module + "/bucket/dir", "engine imports bucket/dir; the engine names no concrete source or bucket; they plug in from internal/wire"},
+		{"/engine", module + "/bucket", ""},
+		{"/engine/journal", module + "/engine", ""},
+		{"/engine", module + "/engine/journal", ""},
+		{"/source/chroma", module + "/source/sqlite", ""},
+		{"/source/chroma/disk", module + "/source/chroma", ""},
+		{"/source/sqlite", module + "/source/chroma", "source/sqlite imports source/chroma; sources do not know each other; only chroma builds on sqlite"},
+		{"/source/files", module + "/source/sqlite", "source/files imports source/sqlite; sources do not know each other; only chroma builds on sqlite"},
+		{"/bucket/dir", module + "/bucket/mem", "bucket/dir imports bucket/mem; buckets do not know each other"},
+		{"/repo/retention", module + "/repo", "repo/retention imports repo; deciding is pure"},
+		{"/internal/durable", module, "internal/durable imports the root package; a leaf that anyone may use"},
+		{"/internal/durable/crashfs", module + "/internal/durable", ""},
+		{"/internal/wire", module + "/bucket/dir", ""},
+		{"/internal/cli", module + "/source/files", "internal/cli imports source/files; a surface calls the engine's verbs and has no logic of its own"},
+		{"/internal/hook", module + "/engine", "internal/hook imports engine; a mechanism knows nothing of the product"},
+		{"/internal/hook", "testing", "internal/hook imports testing outside its tests; test support lives in packages named …test"},
+		{"/internal/wire", module + "/source/sourcetest", "internal/wire imports source/sourcetest, which is for tests only"},
+		{"/cmd/holdfast", module + "/engine", "cmd/holdfast imports engine; main only"},
+		{"/nowhere", "fmt", "nowhere has no row in the table of internal/archtest: say what it may import"},
+	} {
+		got := strings.Join(violations(pkg{ImportPath: module + c.folder, Imports: []string{c.imports}}), "\n")
+		if got != c.want {
+			t.Errorf("%s with %s:\n got %q\nwant %q", c.folder, c.imports, got, c.want)
+		}
+	}
+}
