@@ -26,8 +26,7 @@ type FS interface {
 	// OpenWrite opens an existing file for writing, without truncating it.
 	OpenWrite(name string) (File, error)
 	Mkdir(name string, perm fs.FileMode) error
-	// Rename replaces newname if it is a file, or an empty directory in
-	// favour of a directory.
+	// Rename replaces newname if it is a file.
 	Rename(oldname, newname string) error
 	// RenameNew renames only if newname does not exist; otherwise the error
 	// matches fs.ErrExist. It is atomic where the system can.
