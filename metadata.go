@@ -89,9 +89,9 @@ type MemoryCollection struct {
 	// MetadataKeys counts the records that have each key.
 	MetadataKeys map[string]int64 `json:"metadata_keys,omitempty"`
 	// What Chroma keeps for the collection, verbatim, to create it again.
-	Metadata   map[string]any `json:"metadata,omitempty"`
-	ConfigJSON string         `json:"config_json,omitempty"`
-	SchemaJSON string         `json:"schema_json,omitempty"`
+	Metadata   Values `json:"metadata,omitempty"`
+	ConfigJSON string `json:"config_json,omitempty"`
+	SchemaJSON string `json:"schema_json,omitempty"`
 }
 
 // ProofKind tells how a backup was proven.
