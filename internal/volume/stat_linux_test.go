@@ -1,0 +1,35 @@
+package volume
+
+import "testing"
+
+func TestStat_NamesTheKernelsFileSystems(t *testing.T) {
+	info, err := Stat("/proc/self")
+	if err != nil || info.Kind != "proc" {
+		t.Errorf("/proc is %q (%v), want proc", info.Kind, err)
+	}
+}
+
+func TestKindInTable(t *testing.T) {
+	const table = `22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+31 22 0:27 / /mnt rw - nfs4 host:/export rw
+40 22 0:31 / /mnt/my\040photos rw,nosuid master:3 propagate_from:2 - fuse.sshfs me@host: rw
+41 22 0:32 / /data rw - xfs /dev/vdb rw
+42 22 0:33 / /data rw - tmpfs tmpfs rw
+broken line
+`
+	for path, want := range map[string]string{
+		"/":                     "ext4",
+		"/etc":                  "ext4",
+		"/mnt":                  "nfs4",
+		"/mntx":                 "ext4",
+		"/mnt/my photos/2024/ก": "fuse.sshfs",
+		"/data/x":               "tmpfs", // mounted over the other
+	} {
+		if got := kindInTable(table, path); got != want {
+			t.Errorf("%s lies on %q, want %q", path, got, want)
+		}
+	}
+	if got := kindInTable("", "/"); got != "" {
+		t.Errorf("an empty table gave %q", got)
+	}
+}
