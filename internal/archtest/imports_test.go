@@ -43,7 +43,7 @@ var rows = []row{
 	{"source/chroma/...", []string{root, "source/sqlite", "internal/durable"}, "sources do not know each other; only chroma builds on sqlite"},
 	{"source/...", []string{root, "internal/durable"}, "sources do not know each other; only chroma builds on sqlite"},
 
-	{"engine/...", []string{root, "engine/...", "bucket", "repo", "repo/retention", "internal/durable", "internal/hook", "internal/procs"}, "the engine names no concrete source or bucket; they plug in from internal/wire"},
+	{"engine/...", []string{root, "engine/...", "bucket", "repo", "repo/retention", "internal/durable", "internal/hook", "internal/procs", "internal/volume"}, "the engine names no concrete source or bucket; they plug in from internal/wire"},
 
 	{"internal/wire", []string{"..."}, "the one place where concrete things meet"},
 	{"internal/demo", []string{"..."}, "it makes a world of its own to show"},

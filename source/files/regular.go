@@ -1,0 +1,189 @@
+package files
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+const (
+	bufferSize = 256 << 10
+	// attempts is how often a file that keeps changing is read.
+	attempts = 3
+	// tick is longer than the grain of the clock that stamps files. A file
+	// whose stamp is younger could change again without the stamp moving.
+	tick = 20 * time.Millisecond
+)
+
+// errChanged tells that a file did not hold still while it was read.
+var errChanged = errors.New("changed while it was read")
+
+// regular captures one file as it was at one instant. It is read again if it
+// changed meanwhile; if it never holds still the last reading is kept, and
+// reported.
+func (c *capture) regular(ctx context.Context, dir *os.Root, name, rel string) error {
+	for attempt := 1; ; attempt++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		w, n, err := c.pass(ctx, dir, name, rel)
+		changed := errors.Is(err, errChanged)
+		switch {
+		case changed && attempt < attempts:
+			if err := w.Discard(); err != nil {
+				return err
+			}
+			continue
+		case err != nil && !changed:
+			return c.abandon(rel, w, err)
+		}
+		if changed {
+			c.incomplete(rel, "it kept changing while it was read; the copy may mix an older with a newer state", "back up while its owner is quiet; databases have a source of their own")
+		}
+		c.facts.Files++
+		c.facts.Bytes += n
+		return w.Close()
+	}
+}
+
+// abandon ends a file that could not be captured. Trouble with that file alone
+// is reported; any other ends the capture.
+func (c *capture) abandon(rel string, w holdfast.FileWriter, err error) error {
+	if w == nil && errors.Is(err, holdfast.ErrUsage) {
+		c.incomplete(rel, "the repository cannot hold this name: "+err.Error(), "rename it")
+		return nil
+	}
+	if w != nil {
+		if err := w.Discard(); err != nil {
+			return err
+		}
+	}
+	if r, ok := errors.AsType[*readError](err); ok {
+		c.unreadable(rel, r.err)
+		return nil
+	}
+	return err
+}
+
+// A readError is trouble with the source, as opposed to the sink.
+type readError struct{ err error }
+
+func (e *readError) Error() string { return e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }
+
+// pass reads a file once into a new writer, which the caller ends, and tells
+// how many bytes it has.
+func (c *capture) pass(ctx context.Context, dir *os.Root, name, rel string) (holdfast.FileWriter, int64, error) {
+	// Without O_NONBLOCK a pipe put in the file's place would hold us for ever.
+	f, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, 0, &readError{err}
+	}
+	defer f.Close()
+	before, sure, err := settled(ctx, f)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !before.Mode().IsRegular() {
+		return nil, 0, &readError{fs.ErrNotExist} // the file that was found is gone
+	}
+	w, err := c.sink.Create(holdfast.Entry{Path: rel, Mode: before.Mode(), ModTime: before.ModTime(), Size: before.Size()})
+	if err != nil {
+		return nil, 0, err
+	}
+	n, err := c.copy(ctx, w, f, before.Size())
+	if err != nil {
+		return w, n, err
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return w, n, &readError{err}
+	}
+	// The name must still be this file: otherwise it was replaced.
+	now, err := dir.Lstat(name)
+	if !sure || err != nil || !os.SameFile(now, after) || stampOf(before) != stampOf(after) {
+		return w, n, errChanged
+	}
+	return w, n, nil
+}
+
+// settled gives the state of a file, and tells whether its stamp is old enough
+// for any further change to move it. It waits a moment for that.
+func settled(ctx context.Context, f *os.File) (info fs.FileInfo, sure bool, err error) {
+	for wait := tick; ; wait = 0 {
+		if info, err = f.Stat(); err != nil {
+			return nil, false, &readError{err}
+		}
+		age := time.Since(stampOf(info).newest())
+		if age < 0 || age >= tick || wait == 0 {
+			return info, age < 0 || age >= tick, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// copy reads the first size bytes of f into w, holes as holes, and tells how
+// many there were.
+func (c *capture) copy(ctx context.Context, w holdfast.FileWriter, f *os.File, size int64) (n int64, err error) {
+	for n < size {
+		start, end, err := nextData(f, n, size)
+		if err != nil {
+			return n, &readError{err}
+		}
+		if start > n {
+			if err := w.Skip(start - n); err != nil {
+				return n, err
+			}
+		}
+		if n, err = c.copyRange(ctx, w, f, start, end); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// copyRange reads the bytes from start to end of f into w and tells how far it
+// came.
+func (c *capture) copyRange(ctx context.Context, w io.Writer, f *os.File, start, end int64) (int64, error) {
+	for start < end {
+		if err := ctx.Err(); err != nil {
+			return start, err
+		}
+		n, err := f.ReadAt(c.buf[:min(int64(len(c.buf)), end-start)], start)
+		if _, err := w.Write(c.buf[:n]); err != nil {
+			return start, err
+		}
+		start += int64(n)
+		switch {
+		case errors.Is(err, io.EOF) && start < end:
+			return start, errChanged // it was cut short meanwhile
+		case err != nil && !errors.Is(err, io.EOF):
+			return start, &readError{err}
+		}
+	}
+	return start, nil
+}
+
+// A stamp is what changes when a file does.
+type stamp struct {
+	size, mtime, ctime int64
+}
+
+// newest is when the file last changed. Its owner can set mtime to any time,
+// ctime only to the present.
+func (s stamp) newest() time.Time { return time.Unix(0, cmp.Or(s.ctime, s.mtime)) }
+
+func stampOf(info fs.FileInfo) stamp {
+	return stamp{size: info.Size(), mtime: info.ModTime().UnixNano(), ctime: changeTime(info)}
+}
