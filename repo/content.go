@@ -1,0 +1,128 @@
+package repo
+
+import (
+	"sync"
+)
+
+// payloadOpener opens the payload behind reference ref of the entry's
+// manifest: 0 is the entry's own.
+type payloadOpener func(e *entry, ref int) (*payload, error)
+
+// content reads the bytes of one file of a backup, whatever its form: from its
+// own payload, those of other backups, and holes. It may be used by several
+// goroutines.
+type content struct {
+	e     *entry
+	open  payloadOpener
+	cache *frameCache
+
+	mu   sync.Mutex
+	refs map[int]*payload
+}
+
+func newContent(e *entry, open payloadOpener, cache *frameCache) *content {
+	return &content{e: e, open: open, cache: cache, refs: map[int]*payload{}}
+}
+
+func (c *content) payload(ref int) (*payload, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.refs[ref]; p != nil {
+		return p, nil
+	}
+	p, err := c.open(c.e, ref)
+	if err != nil {
+		return nil, err
+	}
+	c.refs[ref] = p
+	return p, nil
+}
+
+// close closes the payloads that were opened.
+func (c *content) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var first error
+	for _, p := range c.refs {
+		if err := p.close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	clear(c.refs)
+	return first
+}
+
+// readAt fills p with the bytes at off, all of which must lie in the file. If
+// check is not set, the caller compares the digest of the whole file.
+func (c *content) readAt(p []byte, off int64, check bool) error {
+	for i := findExtent(c.e.Extents, off/blockSize); len(p) > 0; i++ {
+		if i == len(c.e.Extents) {
+			clear(p)
+			return nil
+		}
+		x := c.e.Extents[i]
+		if hole := x.block*blockSize - off; hole > 0 {
+			n := min(hole, int64(len(p)))
+			clear(p[:n])
+			p, off = p[n:], off+n
+		}
+		n := min((x.block+x.count)*blockSize-off, int64(len(p)))
+		if n <= 0 {
+			return nil
+		}
+		if err := c.readPayload(x.ref, p[:n], x.at*blockSize+off-x.block*blockSize, check); err != nil {
+			return err
+		}
+		p, off = p[n:], off+n
+	}
+	return nil
+}
+
+// readPayload fills p with plaintext of a payload from pos on.
+func (c *content) readPayload(ref int, p []byte, pos int64, check bool) error {
+	pl, err := c.payload(ref)
+	if err != nil {
+		return err
+	}
+	if pos+int64(len(p)) > pl.plain {
+		return pl.damaged("holds %d bytes where %s needs %d", pl.plain, c.e.Path, pos+int64(len(p)))
+	}
+	for len(p) > 0 {
+		i, within := pos/frameSize, int(pos%frameSize)
+		n := min(len(p), plainSize(i, pl.plain)-within)
+		if n == plainSize(i, pl.plain) {
+			// A whole frame goes where it belongs without a copy.
+			if _, err := pl.readFrame(i, p[:n], check); err != nil {
+				return err
+			}
+		} else {
+			plain, err := c.frame(pl, i)
+			if err != nil {
+				return err
+			}
+			copy(p[:n], plain[within:])
+		}
+		p, pos = p[n:], pos+int64(n)
+	}
+	return nil
+}
+
+// frame gives one decoded frame by way of the cache.
+func (c *content) frame(pl *payload, i int64) ([]byte, error) {
+	k := frameKey{pl.where, i}
+	if plain, ok := c.cache.get(k); ok {
+		return plain, nil
+	}
+	plain, err := pl.readFrame(i, make([]byte, plainSize(i, pl.plain)), true)
+	if err != nil {
+		return nil, err
+	}
+	c.cache.put(k, plain)
+	return plain, nil
+}
+
+// hole tells whether the n bytes at off are one hole.
+func (c *content) hole(off, n int64) bool {
+	i := findExtent(c.e.Extents, off/blockSize)
+	return i == len(c.e.Extents) || c.e.Extents[i].block*blockSize >= off+n
+}

@@ -1,0 +1,243 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/durable"
+)
+
+// smallAtOnce is the number of small files written side by side, so that
+// their syncs share the disk's journal.
+const smallAtOnce = 4
+
+// Extract writes the entries below prefix (a source, or "." for all) into the
+// directory dir, which must not exist or be empty: modes, times, links and
+// holes as they were, every byte checked against its digest, everything
+// synced. Paths in dir are relative to prefix. A mismatch is a *DamagedError
+// naming the file.
+func (b *Backup) Extract(ctx context.Context, prefix, dir string, fsys durable.FS, progress func(path string, done, total int64)) error {
+	root := b.view.tree.entries[prefix]
+	if root == nil || root.Type != typeDir {
+		return &holdfast.Error{Op: "extract", Object: prefix, Err: holdfast.Kindf(holdfast.ErrNotFound, "backup %s has no such folder", b.name)}
+	}
+	x := &extraction{b: b, fs: fsys, dir: dir, prefix: prefix, progress: progress}
+	if err := x.plan(); err != nil {
+		return err
+	}
+	created, err := x.makeRoot()
+	if err != nil {
+		return &holdfast.Error{Op: "extract", Object: dir, Err: err}
+	}
+	for _, step := range []func(context.Context) error{x.makeDirs, x.writeFiles, x.makeLinks, x.finishDirs} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if created {
+		if err := fsys.SyncDir(filepath.Dir(dir)); err != nil {
+			return &holdfast.Error{Op: "extract", Object: dir, Err: err}
+		}
+	}
+	return nil
+}
+
+// extraction is one run of Extract.
+type extraction struct {
+	b           *Backup
+	fs          durable.FS
+	dir, prefix string
+	progress    func(path string, done, total int64)
+
+	dirs, files, links []*entry
+	total              int64
+
+	mu   sync.Mutex
+	done int64
+}
+
+// plan sorts the entries by what is to be done and refuses names that this
+// system could not hold, before anything is written.
+func (x *extraction) plan() error {
+	for _, e := range x.b.view.tree.below(x.prefix) {
+		if _, err := filepath.Localize(e.Path); err != nil {
+			return &holdfast.Error{Op: "extract", Object: e.Path, Err: fmt.Errorf("this system cannot have a file of this name")}
+		}
+		switch e.Type {
+		case typeDir:
+			x.dirs = append(x.dirs, e)
+		case typeSymlink:
+			x.links = append(x.links, e)
+		default:
+			x.files = append(x.files, e)
+			x.total += e.Size
+		}
+	}
+	return nil
+}
+
+// target is where e goes.
+func (x *extraction) target(e *entry) string {
+	rel := e.Path
+	if x.prefix != "." {
+		rel = strings.TrimPrefix(strings.TrimPrefix(e.Path, x.prefix), "/")
+	}
+	return filepath.Join(x.dir, filepath.FromSlash(rel))
+}
+
+// makeRoot makes the directory, or checks that it is empty.
+func (x *extraction) makeRoot() (created bool, err error) {
+	list, err := os.ReadDir(x.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, x.fs.Mkdir(x.dir, 0o700)
+	case err != nil:
+		return false, err
+	case len(list) > 0:
+		return false, &holdfast.Error{Err: holdfast.Kindf(holdfast.ErrRefused, "the directory is not empty"), Hint: "choose a new or empty directory"}
+	}
+	return false, nil
+}
+
+func (x *extraction) makeDirs(context.Context) error {
+	for _, e := range x.dirs {
+		if e.Path == x.prefix {
+			continue
+		}
+		if err := x.fs.Mkdir(x.target(e), 0o700); err != nil {
+			return x.fail(e, err)
+		}
+	}
+	return nil
+}
+
+func (x *extraction) fail(e *entry, err error) error {
+	return &holdfast.Error{Op: "extract", Object: e.Path, Err: x.b.damagedEntry(e, err)}
+}
+
+// writeFiles writes large files one after the other, each on all cores, and
+// small ones side by side.
+func (x *extraction) writeFiles(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(smallAtOnce)
+	for _, e := range x.files {
+		if gctx.Err() != nil {
+			break
+		}
+		if e.Size <= smallFile {
+			g.Go(func() error { return x.writeFile(gctx, e) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, e := range x.files {
+		if e.Size > smallFile {
+			if err := x.writeFile(ctx, e); err != nil {
+				return err
+			}
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func (x *extraction) writeFile(ctx context.Context, e *entry) error {
+	name := x.target(e)
+	f, err := x.fs.Create(name, 0o600)
+	if err != nil {
+		return x.fail(e, err)
+	}
+	err = x.fill(ctx, e, f)
+	if err == nil {
+		err = x.fs.Chmod(name, e.perm)
+	}
+	if err == nil {
+		err = x.fs.Chtimes(name, e.modTime)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return x.fail(e, err)
+	}
+	return nil
+}
+
+// fill writes the bytes of e to f, holes as holes.
+func (x *extraction) fill(ctx context.Context, e *entry, f durable.File) error {
+	if data, ok := x.b.view.literal[e.Path]; ok {
+		x.advance(e, int64(len(data)))
+		_, err := f.Write(data)
+		return err
+	}
+	c := newContent(e, x.b.view.open, x.b.view.cache)
+	defer c.close()
+	if e.Size > 0 {
+		// The size comes first: it makes the holes, also one at the end.
+		if err := f.Truncate(e.Size); err != nil {
+			return err
+		}
+	}
+	// One goroutine writes, in order: the file system likes it, and durable
+	// files begin to write out early by it.
+	return c.scan(ctx, false, func(fr *frame) error {
+		x.advance(e, fr.size())
+		return fr.data(func(off int64, b []byte) error {
+			_, err := f.WriteAt(b, off)
+			return err
+		})
+	})
+}
+
+func (x *extraction) advance(e *entry, n int64) {
+	if x.progress == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.done += n
+	x.progress(e.Path, x.done, x.total)
+}
+
+// makeLinks comes after all files, so that no link can lead a file astray.
+func (x *extraction) makeLinks(context.Context) error {
+	for _, e := range x.links {
+		if err := x.fs.Symlink(e.Link, x.target(e)); err != nil {
+			return x.fail(e, err)
+		}
+	}
+	return nil
+}
+
+// finishDirs gives directories their times and modes, the deepest first:
+// making entries in them had changed the times.
+func (x *extraction) finishDirs(context.Context) error {
+	for _, e := range slices.Backward(x.dirs) {
+		name := x.target(e)
+		recorded := e.ModTime != "" // else nobody captured this directory itself
+		if recorded {
+			if err := x.fs.Chtimes(name, e.modTime); err != nil {
+				return x.fail(e, err)
+			}
+		}
+		if err := x.fs.SyncDir(name); err != nil {
+			return x.fail(e, err)
+		}
+		if recorded { // last: the mode may forbid even to open it
+			if err := x.fs.Chmod(name, e.perm.Perm()|e.perm&modeBits); err != nil {
+				return x.fail(e, err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,303 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+const (
+	// rawBelow is the size up to which a file is stored as it is:
+	// compressing saves nothing worth a second tool to read it.
+	rawBelow = 16 << 10
+	// probeFrames is the number of first frames with data that decide
+	// whether a file is worth compressing; until then nothing is written.
+	probeFrames = 4
+	// probeMax bounds the probe where a file begins with long holes.
+	probeMax = 16
+	// frames in flight behind the probe, beside the one being filled.
+	inFlight = 6
+)
+
+// A fileWriter stores one file of a capture. The first frames are worked on in
+// the caller's goroutine, so a small file costs no more than its bytes; a
+// large one gets a pipeline.
+type fileWriter struct {
+	p        *Pending
+	source   string
+	e        *entry
+	compress bool
+
+	size int64  // bytes taken in
+	cur  *frame // being filled, nil if empty
+	held []*frame
+	data int // of held, frames that are not holes
+
+	out  *payloadWriter // nil until the encoding is decided
+	pipe *pipeline[frame]
+	err  error
+	done bool
+}
+
+var _ holdfast.FileWriter = (*fileWriter)(nil)
+
+// Write implements io.Writer.
+func (w *fileWriter) Write(b []byte) (int, error) {
+	total := len(b)
+	for len(b) > 0 {
+		if err := w.usable(); err != nil {
+			return total - len(b), err
+		}
+		f := w.current()
+		n := min(frameSize-len(f.raw), len(b))
+		f.raw = append(f.raw, b[:n]...)
+		b = b[n:]
+		w.size += int64(n)
+		if len(f.raw) == frameSize {
+			w.flush()
+		}
+	}
+	w.p.progress(w)
+	return total, w.err
+}
+
+// Skip implements holdfast.FileWriter.
+func (w *fileWriter) Skip(n int64) error {
+	if n < 0 || n > maxSize-w.size {
+		return &holdfast.Error{Op: "skip", Object: w.e.Path, Err: holdfast.Kindf(holdfast.ErrUsage, "%d bytes", n)}
+	}
+	for n > 0 {
+		if err := w.usable(); err != nil {
+			return err
+		}
+		if w.cur == nil && n >= frameSize {
+			run := n / frameSize
+			w.push(w.runFrame(run))
+			w.size += run * frameSize
+			n -= run * frameSize
+			continue
+		}
+		f := w.current()
+		k := min(int64(frameSize-len(f.raw)), n)
+		f.raw = append(f.raw, zeros[:k]...)
+		w.size += k
+		n -= k
+		if len(f.raw) == frameSize {
+			w.flush()
+		}
+	}
+	w.p.progress(w)
+	return w.err
+}
+
+// usable tells why nothing more can be written.
+func (w *fileWriter) usable() error {
+	switch {
+	case w.done:
+		return &holdfast.Error{Op: "write", Object: w.e.Path, Err: fmt.Errorf("the file is closed")}
+	case w.err != nil:
+		return w.err
+	case w.p.ctx.Err() != nil:
+		w.err = w.p.ctx.Err()
+	case w.pipe != nil:
+		w.err = w.pipe.failed()
+	}
+	return w.err
+}
+
+// current is the frame being filled.
+func (w *fileWriter) current() *frame {
+	if w.cur == nil {
+		w.cur = w.takeFrame()
+	}
+	return w.cur
+}
+
+func (w *fileWriter) takeFrame() *frame {
+	if w.pipe == nil {
+		return takeFrame()
+	}
+	f := w.pipe.take()
+	f.reset()
+	return f
+}
+
+func (w *fileWriter) runFrame(run int64) *frame {
+	f := w.takeFrame()
+	f.run = run
+	return f
+}
+
+// flush passes the frame being filled on.
+func (w *fileWriter) flush() {
+	if f := w.cur; f != nil {
+		w.cur = nil
+		w.push(f)
+	}
+}
+
+// push passes a frame on: to the probe at first, later to the pipeline.
+func (w *fileWriter) push(f *frame) {
+	if w.pipe != nil {
+		w.pipe.submit(f)
+		return
+	}
+	if f.run == 0 {
+		f.hash()
+		if w.compress {
+			f.pack()
+		}
+		if !f.allZero() {
+			w.data++
+		}
+	}
+	w.held = append(w.held, f)
+	if w.data < probeFrames && len(w.held) < probeMax {
+		return
+	}
+	if w.fail(w.decide()); w.err != nil {
+		return
+	}
+	items := make([]*frame, inFlight)
+	for i := range items {
+		items[i] = takeFrame()
+	}
+	work := func(f *frame) error {
+		if f.run == 0 {
+			f.hash()
+			if w.out.zstd {
+				f.pack()
+			}
+		}
+		return nil
+	}
+	w.pipe = newPipeline(items, work, w.out.add)
+}
+
+// decide chooses the encoding from the frames held, opens the payload and
+// writes them.
+func (w *fileWriter) decide() error {
+	var raw, packed int
+	for _, f := range w.held {
+		if f.run == 0 && !f.allZero() {
+			raw += len(f.raw)
+			packed += len(f.packed)
+		}
+	}
+	// Below a saving of a sixteenth the file is better readable as it is.
+	zstd := w.compress && w.size > rawBelow && packed <= raw-raw/16
+	w.e.Payload = w.p.names.claim(w.e.Path, zstd)
+	out, err := w.p.newPayloadWriter(w.e.Payload, zstd)
+	if err != nil {
+		w.p.names.release(w.e.Payload)
+		return err
+	}
+	w.out = out
+	for _, f := range w.held {
+		if err := out.add(f); err != nil {
+			return err
+		}
+	}
+	w.dropHeld()
+	return nil
+}
+
+func (w *fileWriter) dropHeld() {
+	for _, f := range w.held {
+		frames.Put(f)
+	}
+	w.held = w.held[:0]
+}
+
+func (w *fileWriter) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// finish stores what is left and ends the payload.
+func (w *fileWriter) finish() error {
+	w.flush()
+	w.stopPipe()
+	if w.err == nil && w.out == nil {
+		w.fail(w.decide())
+	}
+	if w.err == nil {
+		w.fail(w.out.finish(w.e))
+	}
+	return w.err
+}
+
+// stopPipe waits until everything that was passed on is stored.
+func (w *fileWriter) stopPipe() {
+	if w.pipe == nil {
+		return
+	}
+	w.fail(w.pipe.wait())
+	for range inFlight {
+		frames.Put(w.pipe.take())
+	}
+	w.pipe = nil
+}
+
+// Reset implements holdfast.FileWriter.
+func (w *fileWriter) Reset() error {
+	if err := w.usable(); err != nil {
+		return err
+	}
+	w.drop()
+	w.size, w.data = 0, 0
+	return w.err
+}
+
+// drop forgets everything stored so far.
+func (w *fileWriter) drop() {
+	if w.cur != nil && w.pipe == nil {
+		frames.Put(w.cur)
+	}
+	if w.cur != nil && w.pipe != nil {
+		w.pipe.free <- w.cur
+	}
+	w.cur = nil
+	w.stopPipe()
+	w.dropHeld()
+	if w.out != nil {
+		w.fail(w.out.discard())
+		w.p.names.release(w.e.Payload)
+		w.out = nil
+	}
+}
+
+// Close implements io.Closer.
+func (w *fileWriter) Close() error {
+	if w.done {
+		return nil
+	}
+	if err := w.usable(); err != nil {
+		return w.wrap(errors.Join(err, w.Discard()))
+	}
+	err := w.finish()
+	if err != nil {
+		return w.wrap(errors.Join(err, w.Discard()))
+	}
+	w.done = true
+	w.p.completed(w)
+	return nil
+}
+
+// Discard implements holdfast.FileWriter.
+func (w *fileWriter) Discard() error {
+	if w.done {
+		return nil
+	}
+	w.done = true
+	w.err = nil
+	w.drop()
+	w.p.discarded(w)
+	return w.err
+}
+
+func (w *fileWriter) wrap(err error) error {
+	return &holdfast.Error{Op: "store", Object: w.e.Path, Err: err}
+}

@@ -1,0 +1,209 @@
+package repo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/bucket"
+)
+
+// Info is one backup as a list shows it.
+type Info struct {
+	Name     holdfast.BackupName
+	Metadata *holdfast.Metadata // nil if Err is set
+	Pinned   bool
+	Proofs   []holdfast.Proof // oldest first, bounded
+	// Err tells why the metadata cannot be used: damaged, or of a newer
+	// format. Such a backup is listed, never pruned.
+	Err error
+	// StateErr tells that pins and proofs were lost. The backup then counts
+	// as pinned and unproven.
+	StateErr error
+}
+
+// Proven gives the newest successful proof, and false if the newest proof of
+// all failed or there is none.
+func (i Info) Proven() (holdfast.Proof, bool) {
+	if len(i.Proofs) == 0 {
+		return holdfast.Proof{}, false
+	}
+	last := i.Proofs[len(i.Proofs)-1]
+	return last, last.OK
+}
+
+// List gives all committed backups, newest first (by CreatedAt, then name).
+// Those whose metadata cannot be read come last.
+func (r *Repository) List(ctx context.Context) ([]Info, error) {
+	var list []Info
+	for obj, err := range r.b.List(ctx, "") {
+		if err != nil {
+			return nil, &holdfast.Error{Op: "list backups", Object: r.Location(), Err: err}
+		}
+		if name, ok := markerOf(obj.Key); ok {
+			info, err := r.info(ctx, name)
+			if errors.Is(err, holdfast.ErrNotFound) {
+				continue // deleted since it was listed
+			}
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, info)
+		}
+	}
+	slices.SortFunc(list, newestFirst)
+	return list, nil
+}
+
+func newestFirst(a, b Info) int {
+	switch {
+	case a.Metadata == nil && b.Metadata == nil:
+		return strings.Compare(string(b.Name), string(a.Name))
+	case a.Metadata == nil:
+		return 1
+	case b.Metadata == nil:
+		return -1
+	}
+	return cmp.Or(b.Metadata.CreatedAt.Compare(a.Metadata.CreatedAt.Time), strings.Compare(string(b.Name), string(a.Name)))
+}
+
+// markerOf tells whether key is the commit marker of a backup, and of which.
+func markerOf(key string) (holdfast.BackupName, bool) {
+	folder, ok := strings.CutSuffix(key, "/"+holdfast.MetadataFile)
+	if !ok || strings.Contains(folder, "/") {
+		return "", false
+	}
+	name, err := holdfast.ParseBackupName(folder)
+	return name, err == nil
+}
+
+// info reads what a list shows of one backup. The error is for a store that
+// cannot be read, or ErrNotFound; damage is in Info.Err.
+func (r *Repository) info(ctx context.Context, name holdfast.BackupName) (Info, error) {
+	info := Info{Name: name}
+	m, err := readMarker(ctx, r.b, name)
+	switch {
+	case err == nil:
+		info.Metadata = m.Metadata
+	case errors.Is(err, fs.ErrNotExist):
+		return info, r.notFound(ctx, string(name))
+	case errors.Is(err, holdfast.ErrDamaged), errors.Is(err, holdfast.ErrRefused):
+		info.Err = err
+	default:
+		return info, err
+	}
+	s, err := r.readState(ctx, name)
+	if errors.Is(err, holdfast.ErrDamaged) || errors.Is(err, holdfast.ErrRefused) {
+		info.StateErr, info.Pinned = err, true // never lose data by a lost note
+	} else if err != nil {
+		return info, err
+	} else {
+		info.Pinned, info.Proofs = s.Pinned, s.Proofs
+	}
+	return info, nil
+}
+
+// readMarker reads the commit marker of a backup.
+func readMarker(ctx context.Context, b bucket.Bucket, name holdfast.BackupName) (*marker, error) {
+	data, err := readSmall(ctx, b, string(name)+"/"+holdfast.MetadataFile)
+	if err == nil {
+		var m *marker
+		if m, err = parseMarker(data, name); err == nil {
+			return m, nil
+		}
+	}
+	return nil, &holdfast.Error{Op: "read", Object: string(name) + "/" + holdfast.MetadataFile, Err: err}
+}
+
+// Stat gives one backup by name or "latest" (the newest readable one).
+// ErrNotFound names the nearest existing names in its hint.
+func (r *Repository) Stat(ctx context.Context, ref string) (Info, error) {
+	if ref != "latest" {
+		name, err := holdfast.ParseBackupName(ref)
+		if err != nil {
+			return Info{}, err
+		}
+		return r.info(ctx, name)
+	}
+	list, err := r.List(ctx)
+	if err != nil {
+		return Info{}, err
+	}
+	for _, info := range list {
+		if info.Err == nil {
+			return info, nil
+		}
+	}
+	return Info{}, &holdfast.Error{Op: "find backup", Object: ref,
+		Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no backup yet"), Hint: "make one with holdfast backup"}
+}
+
+// notFound says that there is no such backup and which names come near.
+func (r *Repository) notFound(ctx context.Context, name string) error {
+	e := &holdfast.Error{Op: "find backup", Object: name, Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no such backup"),
+		Hint: "holdfast list shows all backups"}
+	var names []string
+	for obj, err := range r.b.List(ctx, "") {
+		if err != nil {
+			return e // the hint is only a courtesy
+		}
+		if other, ok := markerOf(obj.Key); ok {
+			names = append(names, string(other))
+		}
+	}
+	if near := nearest(name, names, 3); len(near) > 0 {
+		e.Hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return e
+}
+
+// nearest gives at most n of names that differ from name in no more than a
+// third of its letters, the nearest first.
+func nearest(name string, names []string, n int) []string {
+	type candidate struct {
+		name     string
+		distance int
+	}
+	var near []candidate
+	for _, other := range names {
+		d := editDistance([]rune(name), []rune(other))
+		if strings.HasPrefix(other, name) {
+			d = 1
+		}
+		if d <= max(2, len([]rune(name))/3) {
+			near = append(near, candidate{other, d})
+		}
+	}
+	slices.SortFunc(near, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), strings.Compare(b.name, a.name))
+	})
+	var list []string
+	for _, c := range near[:min(n, len(near))] {
+		list = append(list, c.name)
+	}
+	return list
+}
+
+// editDistance counts the letters to insert, delete or replace.
+func editDistance(a, b []rune) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range b {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

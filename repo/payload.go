@@ -1,0 +1,142 @@
+package repo
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/bucket"
+)
+
+// A payload is an open stored file, read frame by frame.
+type payload struct {
+	obj    bucket.Object
+	where  string // backup and stored file, for errors
+	plain  int64  // plaintext bytes
+	table  *seekTable
+	groups []byte // checks of a raw payload
+}
+
+// packedBuffers hold the compressed bytes of frames being decoded.
+var packedBuffers = sync.Pool{New: func() any { b := make([]byte, maxCompressed); return &b }}
+
+// newPayload opens the payload of e over obj, which it owns from then on.
+func newPayload(obj bucket.Object, e *entry, where string) (*payload, error) {
+	p := &payload{obj: obj, where: where, plain: e.StoredSize, groups: e.Groups}
+	if obj.Size() != e.StoredSize {
+		obj.Close()
+		return nil, p.damaged("has %d bytes instead of %d", obj.Size(), e.StoredSize)
+	}
+	if e.Encoding == encodingZstd {
+		t, err := readSeekTable(obj, e.StoredSize)
+		if err != nil {
+			obj.Close()
+			return nil, p.damaged("%w", err)
+		}
+		p.table, p.plain = t, t.plain
+	}
+	if e.Form == formFull && p.plain != e.Size {
+		obj.Close()
+		return nil, p.damaged("decodes to %d bytes instead of %d", p.plain, e.Size)
+	}
+	return p, nil
+}
+
+func (p *payload) close() error { return p.obj.Close() }
+
+// damaged says what is wrong with the stored file.
+func (p *payload) damaged(format string, args ...any) error {
+	return damagedFile(p.where, fmt.Errorf(format, args...))
+}
+
+// damagedFile marks err as damage of a stored file.
+func damagedFile(where string, err error) error {
+	return &holdfast.Error{Op: "read", Object: where, Err: &damage{where, err},
+		Hint: "holdfast verify shows all that is damaged; another backup may hold the file whole"}
+}
+
+// damage is any error that means that stored bytes are not what was recorded.
+type damage struct {
+	where string // backup and stored file, "" if the error around it says so
+	err   error
+}
+
+func (d *damage) Error() string   { return d.err.Error() }
+func (d *damage) Unwrap() []error { return []error{holdfast.ErrDamaged, d.err} }
+
+// readFrame reads frame i into dst, which must have room for it, and returns
+// it. A raw frame is checked only if check is set: whoever compares the
+// digest of the whole file need not.
+func (p *payload) readFrame(i int64, dst []byte, check bool) ([]byte, error) {
+	size := plainSize(i, p.plain)
+	if p.table == nil {
+		return p.readRaw(i, dst[:size], check)
+	}
+	if i < 0 || i >= int64(p.table.frames()) {
+		return nil, p.damaged("has no frame %d", i)
+	}
+	buf := packedBuffers.Get().(*[]byte)
+	defer packedBuffers.Put(buf)
+	off := p.table.offsets[i]
+	packed := (*buf)[:p.table.offsets[i+1]-off]
+	if err := p.read(packed, off); err != nil {
+		return nil, err
+	}
+	return p.decode(i, packed, dst[:0:size])
+}
+
+// decode decodes frame i into dst, whose capacity is what the frame must hold.
+func (p *payload) decode(i int64, packed, dst []byte) ([]byte, error) {
+	if bytes.Equal(packed, zeroFrame()) && cap(dst) == frameSize {
+		dst = dst[:frameSize]
+		clear(dst)
+		return dst, nil
+	}
+	out, err := decoder().DecodeAll(packed, dst)
+	if err != nil {
+		return nil, p.damaged("frame at %d of the file: %w", i*frameSize, err)
+	}
+	if len(out) != cap(dst) {
+		return nil, p.damaged("frame at %d of the file holds %d bytes instead of %d", i*frameSize, len(out), cap(dst))
+	}
+	return out, nil
+}
+
+func (p *payload) readRaw(i int64, dst []byte, check bool) ([]byte, error) {
+	if err := p.read(dst, i*frameSize); err != nil {
+		return nil, err
+	}
+	if check {
+		var space [blocksPerFrame]blockHash
+		hashes, _ := hashBlocks(dst, space[:0])
+		if sum := groupCheck(hashes); !bytes.Equal(sum[:], p.groups[i*groupSize:(i+1)*groupSize]) {
+			return nil, p.damaged("the bytes at %d are not those that were stored", i*frameSize)
+		}
+	}
+	return dst, nil
+}
+
+// read reads stored bytes. Missing ones are damage, and so is what the disk
+// cannot read.
+func (p *payload) read(b []byte, off int64) error {
+	err := readFull(p.obj, b, off)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return p.damaged("ends before %d", off+int64(len(b)))
+	}
+	return p.damaged("%w", err)
+}
+
+// missing turns the error of opening a stored file into damage if it is gone.
+func missing(where string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return damagedFile(where, errors.New("is missing"))
+	}
+	return &holdfast.Error{Op: "read", Object: where, Err: err}
+}

@@ -1,0 +1,85 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/bucket"
+)
+
+// maxProofs bounds the proofs kept for one backup: the newest.
+const maxProofs = 20
+
+// stateDir holds what is known about backups but is not part of them.
+const stateDir = ".holdfast/state/"
+
+// state is what may change about an immutable backup.
+type state struct {
+	Format   int                 `json:"format"`
+	Backup   holdfast.BackupName `json:"backup"`
+	Pinned   bool                `json:"pinned"`
+	Proofs   []holdfast.Proof    `json:"proofs"`
+	Checksum string              `json:"checksum"`
+}
+
+func stateKey(name holdfast.BackupName) string { return stateDir + string(name) + ".json" }
+
+// readState reads the state of a backup; absent means not pinned, no proofs.
+func (r *Repository) readState(ctx context.Context, name holdfast.BackupName) (*state, error) {
+	s := &state{Format: holdfast.FormatVersion, Backup: name}
+	data, err := readSmall(ctx, r.b, stateKey(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = unseal(data, s)
+	}
+	if err == nil && s.Backup != name {
+		err = &damage{"", errors.New("it belongs to another backup")}
+	}
+	if err != nil {
+		return nil, &holdfast.Error{Op: "read", Object: stateKey(name), Err: err,
+			Hint: "pins and proofs are lost, the backup is not; verify it and pin or unpin it again"}
+	}
+	return s, nil
+}
+
+// changeState changes the state of a backup that exists. A damaged state
+// begins again as pinned and unproven.
+func (r *Repository) changeState(ctx context.Context, name holdfast.BackupName, change func(*state)) error {
+	if _, err := r.info(ctx, name); err != nil {
+		return err
+	}
+	s, err := r.readState(ctx, name)
+	if errors.Is(err, holdfast.ErrDamaged) {
+		s, err = &state{Format: holdfast.FormatVersion, Backup: name, Pinned: true}, nil
+	}
+	if err != nil {
+		return err
+	}
+	change(s)
+	s.Checksum = ""
+	data, err := seal(s)
+	if err == nil {
+		err = r.b.Put(ctx, stateKey(name), data, bucket.Replace)
+	}
+	if err != nil {
+		return &holdfast.Error{Op: "write", Object: stateKey(name), Err: err}
+	}
+	return nil
+}
+
+// SetPinned keeps a backup from pruning, or no longer.
+func (r *Repository) SetPinned(ctx context.Context, name holdfast.BackupName, pinned bool) error {
+	return r.changeState(ctx, name, func(s *state) { s.Pinned = pinned })
+}
+
+// AddProof records a proof beside the backup.
+func (r *Repository) AddProof(ctx context.Context, name holdfast.BackupName, p holdfast.Proof) error {
+	return r.changeState(ctx, name, func(s *state) {
+		s.Proofs = append(s.Proofs, p)
+		s.Proofs = s.Proofs[max(0, len(s.Proofs)-maxProofs):]
+	})
+}
