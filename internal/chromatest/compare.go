@@ -63,7 +63,7 @@ func (l *Load) read(collection string, records []Record, seen map[string]int) []
 			problems = append(problems, fmt.Errorf("record %s: version %q was never written", r.ID, number))
 			continue
 		}
-		if err := Same(r, makeRecord(r.ID, int(version), l.o.Dimension)); err != nil {
+		if err := Same(r, l.record(r.ID, int(version))); err != nil {
 			problems = append(problems, err)
 		}
 		seen[r.ID] = int(version)
@@ -140,7 +140,7 @@ func (l *Load) checkChurned(name string, records []Record, after Moment) []error
 		problems = append(problems, fmt.Errorf("collection %s: %d records, want %d", name, len(records), churnRecords))
 	}
 	for _, r := range records {
-		if err := Same(r, makeRecord(r.ID, 1, l.o.Dimension)); err != nil {
+		if err := Same(r, l.record(r.ID, 1)); err != nil {
 			problems = append(problems, fmt.Errorf("collection %s: %w", name, err))
 		}
 	}
@@ -208,7 +208,7 @@ func (l *Load) Grow(ctx context.Context, copy *Client) error {
 		}
 		var added []Record
 		for i := range l.o.SyncThreshold + 3 {
-			added = append(added, makeRecord(fmt.Sprintf("grown-%d", i), 1, l.o.Dimension))
+			added = append(added, l.record(fmt.Sprintf("grown-%d", i), 1))
 		}
 		if err := copy.Add(ctx, c.ID, added); err != nil {
 			return err

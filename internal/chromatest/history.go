@@ -55,9 +55,10 @@ func (h *history) windows(version int) []window {
 // deletion began.
 type lifetime struct{ filled, dropped Moment }
 
-// makeRecord gives the record that an id has in one of its versions, always
-// the same.
-func makeRecord(id string, version, dimension int) Record {
+func recordID(writer, i int) string { return fmt.Sprintf("w%d-%d", writer, i) }
+
+// record gives what an id holds in one of its versions, always the same.
+func (l *Load) record(id string, version int) Record {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s/%d", id, version)
 	rng := rand.New(rand.NewPCG(h.Sum64(), uint64(version)))
@@ -70,9 +71,9 @@ func makeRecord(id string, version, dimension int) Record {
 			// Never whole: JSON would turn 2.0 into the integer 2.
 			"ratio": float64(version) + 0.5,
 		},
-		Embedding: make([]float32, dimension),
+		Embedding: make([]float32, l.o.Dimension),
 	}
-	text := fmt.Sprintf("%s in version %d: %s", id, version, strings.Repeat("the quick brown fox ", rng.IntN(8)))
+	text := fmt.Sprintf("%s in version %d: %s", id, version, strings.Repeat("the quick brown fox ", rng.IntN(1+l.o.Text/10)))
 	r.Document = &text
 	for i := range r.Embedding {
 		r.Embedding[i] = rng.Float32()*2 - 1

@@ -16,6 +16,8 @@ type LoadOptions struct {
 	Records       int           // ids that each of them works on; default 250
 	Dimension     int           // of every embedding; default 24
 	SyncThreshold int           // log records between two persists; default 40
+	Text          int           // bytes of every document, about; default 100
+	Preload       bool          // begin with all ids in place, so that copies take time
 	Churn         bool          // also create and delete whole collections
 	Pause         time.Duration // between two requests of a writer; default none
 }
@@ -24,7 +26,7 @@ func (o LoadOptions) withDefaults() LoadOptions {
 	for _, f := range []struct {
 		v *int
 		d int
-	}{{&o.Writers, 4}, {&o.Records, 250}, {&o.Dimension, 24}, {&o.SyncThreshold, 40}} {
+	}{{&o.Writers, 4}, {&o.Records, 250}, {&o.Dimension, 24}, {&o.SyncThreshold, 40}, {&o.Text, 100}} {
 		if *f.v == 0 {
 			*f.v = f.d
 		}
@@ -66,6 +68,11 @@ func StartLoad(t testing.TB, s *Server, o LoadOptions) *Load {
 			t.Fatal(err)
 		}
 		l.targets = append(l.targets, c)
+	}
+	if l.o.Preload {
+		for w := range l.o.Writers {
+			l.preload(ctx, w)
+		}
 	}
 	for w := range l.o.Writers {
 		l.workers.Go(func() { l.write(ctx, w) })
@@ -121,6 +128,18 @@ func (l *Load) fail(err error) {
 	}
 }
 
+// preload writes every id of one writer once.
+func (l *Load) preload(ctx context.Context, w int) {
+	const batch = 500
+	for first := 0; first < l.o.Records; first += batch {
+		ids := map[string]bool{}
+		for i := first; i < min(first+batch, l.o.Records); i++ {
+			ids[recordID(w, i)] = true
+		}
+		l.request(ctx, l.targets[w%len(l.targets)], "add", ids)
+	}
+}
+
 // write is one writer. No other touches its ids, so that each id has one
 // history in which requests follow each other.
 func (l *Load) write(ctx context.Context, w int) {
@@ -129,7 +148,7 @@ func (l *Load) write(ctx context.Context, w int) {
 	for ctx.Err() == nil {
 		batch := map[string]bool{}
 		for range 1 + rng.IntN(16) {
-			batch[fmt.Sprintf("w%d-%d", w, rng.IntN(l.o.Records))] = true
+			batch[recordID(w, rng.IntN(l.o.Records))] = true
 		}
 		op := [...]string{"upsert", "upsert", "update", "add", "delete"}[rng.IntN(5)]
 		l.request(ctx, c, op, batch)
@@ -159,7 +178,7 @@ func (l *Load) request(ctx context.Context, c Collection, op string, batch map[s
 		next := state{sent: sent, acked: never}
 		if op != "delete" {
 			next.version = h.version
-			records = append(records, makeRecord(id, h.version, l.o.Dimension))
+			records = append(records, l.record(id, h.version))
 		}
 		h.states = append(h.states, next)
 		ids = append(ids, id)
@@ -209,7 +228,7 @@ func (l *Load) query(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
 		c := l.targets[i%len(l.targets)]
 		if n, err := l.client.Count(ctx, c.ID); err == nil && n > 0 {
-			_, err = l.client.Query(ctx, c.ID, makeRecord("question", i, l.o.Dimension).Embedding, 5)
+			_, err = l.client.Query(ctx, c.ID, l.record("question", i).Embedding, 5)
 			if err != nil && ctx.Err() == nil {
 				l.fail(err)
 			}
@@ -266,7 +285,7 @@ func (l *Load) fill(ctx context.Context, name string) error {
 	for n := range churnRecords / 4 {
 		var batch []Record
 		for i := range 4 {
-			batch = append(batch, makeRecord(fmt.Sprintf("%s-%d", name, 4*n+i), 1, l.o.Dimension))
+			batch = append(batch, l.record(fmt.Sprintf("%s-%d", name, 4*n+i), 1))
 		}
 		if err := l.client.Add(ctx, c.ID, batch); err != nil {
 			return err

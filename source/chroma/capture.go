@@ -1,0 +1,353 @@
+package chroma
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/source/sqlite"
+)
+
+// A pace bounds what a capture waits for.
+type pace struct {
+	rounds    int           // tries before writers are kept out
+	patience  time.Duration // for all folders to rest, in one round
+	untouched time.Duration // after which a folder that looks unfinished counts as it is
+	exclusive time.Duration // writers are kept out for no longer than this
+	pause     time.Duration // between two looks at folders that do not rest
+}
+
+// defaultPace leaves room below the 30 s after which a server runs out of
+// connections and begins to refuse requests.
+var defaultPace = pace{
+	rounds:    8,
+	patience:  5 * time.Second,
+	untouched: 2 * time.Second,
+	exclusive: 10 * time.Second,
+	pause:     5 * time.Millisecond,
+}
+
+// A capture is one run of the protocol in DESIGN.md.
+type capture struct {
+	*Source
+	dir  string // links followed
+	live *sqlite.Live
+	sink holdfast.Sink
+
+	database holdfast.FileWriter
+	written  bool // the database has content that a further pass replaces
+	folders  map[string]*folder
+	segments []segment // as the latest transaction saw them
+	rounds   int
+	kept     bool // writers had to be kept out
+}
+
+// Capture implements holdfast.Source.
+func (s *Source) Capture(ctx context.Context, sink holdfast.Sink) (_ holdfast.Captured, err error) {
+	live, dir, err := s.open(ctx, sqlite.LiveOptions{})
+	if err != nil {
+		return holdfast.Captured{}, err
+	}
+	defer closing(live, &err)
+	c := &capture{Source: s, dir: dir, live: live, sink: sink, folders: map[string]*folder{}}
+	if err := c.run(ctx); err != nil {
+		if c.database != nil {
+			err = errors.Join(err, c.database.Discard())
+		}
+		if _, ok := errors.AsType[*holdfast.Error](err); ok || ctx.Err() != nil {
+			return holdfast.Captured{}, err
+		}
+		return holdfast.Captured{}, &holdfast.Error{Op: "capture", Object: s.dir, Err: err, Hint: permissionHint(err)}
+	}
+	return c.result()
+}
+
+// run captures in rounds: folders first, then the moment that decides. Every
+// round copies only what has changed since the one before.
+func (c *capture) run(ctx context.Context) error {
+	if err := c.look(ctx); err != nil {
+		return err
+	}
+	info, err := os.Stat(c.live.Path())
+	if err != nil {
+		return err
+	}
+	c.database, err = c.sink.Create(holdfast.Entry{Path: databaseFile, Mode: info.Mode(), ModTime: info.ModTime(), Size: info.Size()})
+	if err != nil {
+		return err
+	}
+	for c.rounds < c.pace.rounds {
+		c.rounds++
+		quiet, err := c.settle(ctx, c.pace.patience)
+		if err != nil {
+			return err
+		}
+		if !quiet {
+			break
+		}
+		if done, err := c.snapshot(ctx); err != nil || done {
+			return errors.Join(err, c.finish(err))
+		}
+	}
+	err = c.exclusive(ctx)
+	return errors.Join(err, c.finish(err))
+}
+
+// look makes sure that this is Chroma's directory and learns its folders, in
+// a transaction of a moment.
+func (c *capture) look(ctx context.Context) error {
+	return c.within(c.live.Begin(ctx), func() error {
+		if err := checkTables(ctx, c.live.Conn(), c.dir); err != nil {
+			return err
+		}
+		return c.readSegments(ctx)
+	})
+}
+
+// within runs f in the transaction that has just begun, and ends it.
+func (c *capture) within(begun error, f func() error) error {
+	if begun != nil {
+		return begun
+	}
+	return errors.Join(f(), c.live.End())
+}
+
+// readSegments learns, inside a transaction, which folders count.
+func (c *capture) readSegments(ctx context.Context) error {
+	all, err := readSegments(ctx, c.live.Conn())
+	if err != nil {
+		return &holdfast.Error{Op: "read", Object: c.live.Path(), Err: holdfast.Kindf(holdfast.ErrDamaged, "its table of segments cannot be read: %v", err)}
+	}
+	c.segments = all
+	for _, g := range all {
+		if c.folders[g.id] == nil && g.isFolderName() {
+			c.folders[g.id] = &folder{segment: g, dir: filepath.Join(c.dir, g.id), files: map[string]stamp{}}
+		}
+	}
+	return nil
+}
+
+// named gives the folders of the segments that the latest transaction saw.
+func (c *capture) named() []*folder {
+	var out []*folder
+	for _, g := range c.segments {
+		if f := c.folders[g.id]; f != nil {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// settle copies every folder that has changed until, within a bounded time,
+// one look at all of them finds every copy true.
+func (c *capture) settle(ctx context.Context, limit time.Duration) (bool, error) {
+	deadline := time.Now().Add(limit)
+	for {
+		var seen [settled + 1]int // outcomes of one look at all folders
+		for _, f := range c.named() {
+			if err := ctx.Err(); err != nil {
+				return false, context.Cause(ctx)
+			}
+			o, err := f.settle(ctx, c.sink, c.pace)
+			if err != nil {
+				return false, err
+			}
+			seen[o]++
+		}
+		late := time.Now().After(deadline)
+		switch {
+		case seen[restless] == 0 && (late || seen[copied] == 0):
+			return true, nil
+		case late:
+			return false, nil
+		case seen[restless] == 0:
+			// While some were copied others may have moved on: look again,
+			// which costs a few microseconds each.
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(c.pace.pause):
+		}
+	}
+}
+
+// unchanged tells, inside a transaction, whether every folder is still what
+// was copied, those included that have only come into being.
+func (c *capture) unchanged() (bool, error) {
+	for _, f := range c.named() {
+		if same, err := f.unchanged(); err != nil || !same {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// snapshot is the moment that decides: if no folder has changed since it was
+// copied, the database as this transaction sees it belongs to the copies. The
+// server writes a folder's log position into the database only after the
+// folder is complete.
+func (c *capture) snapshot(ctx context.Context) (done bool, err error) {
+	err = c.within(c.live.Begin(ctx), func() error {
+		if err := c.readSegments(ctx); err != nil {
+			return err
+		}
+		same, err := c.unchanged()
+		if err != nil || !same {
+			return err
+		}
+		done = true
+		return c.copyDatabase(ctx)
+	})
+	return done && err == nil, err
+}
+
+// exclusive is the last resort for a directory that is never quiet: writers
+// are kept out, so that a persist at work comes to its end and no other
+// begins.
+func (c *capture) exclusive(ctx context.Context) error {
+	c.kept = true
+	return c.within(c.live.BeginImmediate(ctx), func() error {
+		if err := c.readSegments(ctx); err != nil {
+			return err
+		}
+		quiet, err := c.settle(ctx, c.pace.exclusive)
+		if err != nil {
+			return err
+		}
+		if !quiet {
+			return c.restless()
+		}
+		return c.copyDatabase(ctx)
+	})
+}
+
+// restless tells which folder keeps changing although no server can be writing
+// it: nothing that belongs together can be had.
+func (c *capture) restless() error {
+	for _, f := range c.named() {
+		if f.known {
+			continue
+		}
+		return &holdfast.Error{
+			Op: "capture", Object: c.Source.dir,
+			Err:  holdfast.Kindf(holdfast.ErrLocked, "the index of %s kept changing for %v while writers were kept out", f.object(), c.pace.exclusive),
+			Hint: "something other than a Chroma server writes there (a copy, a synchronisation, an import); let it finish, then try again",
+		}
+	}
+	return &holdfast.Error{
+		Op: "capture", Object: c.Source.dir,
+		Err:  holdfast.Kindf(holdfast.ErrLocked, "its index folders never stayed as they were for %v", c.pace.exclusive),
+		Hint: "try again when less is written",
+	}
+}
+
+// copyDatabase writes the database as the present transaction sees it.
+func (c *capture) copyDatabase(ctx context.Context) error {
+	if c.written {
+		if err := c.database.Reset(); err != nil {
+			return err
+		}
+	}
+	c.written = true
+	return c.live.Copy(ctx, c.database, nil)
+}
+
+// finish completes the files when no lock is held any more.
+func (c *capture) finish(err error) error {
+	if err != nil {
+		return nil
+	}
+	if err := c.database.Close(); err != nil {
+		return err
+	}
+	named := c.named()
+	for _, id := range slices.Sorted(maps.Keys(c.folders)) {
+		f := c.folders[id]
+		if err := f.tidy(c.sink, slices.Contains(named, f)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// result tells what was captured and what is wrong with it.
+func (c *capture) result() (holdfast.Captured, error) {
+	out := holdfast.Captured{Stall: c.live.Held(), Method: c.method()}
+	problem := func(severity holdfast.Severity, object, message, hint string) {
+		out.Problems = append(out.Problems, holdfast.Problem{Source: c.name, Object: object, Severity: severity, Message: message, Hint: hint})
+	}
+	for _, g := range c.segments {
+		f := c.folders[g.id]
+		if f == nil {
+			problem(holdfast.Damaged, g.object(), "the database names an index folder that no folder can be called", "the database was changed by something other than Chroma")
+			continue
+		}
+		if f.damage != "" {
+			problem(holdfast.Damaged, g.object(), f.damage, "the source itself is damaged: an older backup may hold this collection whole")
+		}
+		if left := f.leftOut(); len(left) > 0 {
+			problem(holdfast.Warning, g.object(), "left out, because they are not files: "+strings.Join(left, ", "), "")
+		}
+	}
+	if c.live.Recovered() {
+		problem(holdfast.Warning, databaseFile, "a crashed process left a transaction half-done; it was rolled back", "")
+	}
+	orphans, foreign, err := c.unnamed()
+	if err != nil {
+		return out, &holdfast.Error{Op: "capture", Object: c.Source.dir, Err: err}
+	}
+	if len(foreign) > 0 {
+		problem(holdfast.Warning, "", "left out, because they are not Chroma's: "+strings.Join(foreign, ", "), "back them up as a source of type files if they matter")
+	}
+	out.Facts.Chroma = &holdfast.ChromaFacts{JournalMode: c.live.Mode(), OrphanFolders: orphans, QuickCheck: holdfast.CheckUnchecked}
+	return out, nil
+}
+
+// method tells in a few words how it went.
+func (c *capture) method() string {
+	how := "shared lock"
+	switch {
+	case c.kept:
+		how = "writers kept out"
+	case c.live.Mode() == sqlite.ModeWAL:
+		how = "wal snapshot"
+	}
+	if c.rounds == 1 {
+		return how + ", 1 round"
+	}
+	return fmt.Sprintf("%s, %d rounds", how, c.rounds)
+}
+
+// unnamed counts the folders that deleted collections left behind and lists
+// what is not Chroma's at all.
+func (c *capture) unnamed() (orphans int, foreign []string, err error) {
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return 0, nil, err
+	}
+	named := map[string]bool{}
+	for _, g := range c.segments {
+		named[g.id] = true
+	}
+	for _, e := range entries {
+		name := e.Name()
+		switch {
+		case named[name], strings.HasPrefix(name, databaseFile):
+		case e.Type()&fs.ModeType == fs.ModeDir && isUUID(name):
+			orphans++
+		default:
+			foreign = append(foreign, name)
+		}
+	}
+	return orphans, foreign, nil
+}

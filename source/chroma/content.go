@@ -1,0 +1,54 @@
+package chroma
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/source/chroma/disk"
+)
+
+var (
+	_ holdfast.Source       = (*Source)(nil)
+	_ holdfast.MemorySource = (*Source)(nil)
+)
+
+// Check implements holdfast.Source.
+func (s *Source) Check(ctx context.Context, copy fs.FS, o holdfast.CheckOptions) (holdfast.Report, error) {
+	report, err := disk.Check(ctx, copy, o)
+	if facts := report.Facts.Chroma; facts != nil {
+		for i := range facts.Collections {
+			facts.Collections[i].Memory = slices.Contains(s.o.MemoryCollections, facts.Collections[i].Name)
+		}
+	}
+	for i := range report.Problems {
+		report.Problems[i].Source = s.name
+	}
+	return report, err
+}
+
+// MemoryCollections implements holdfast.MemorySource.
+func (s *Source) MemoryCollections() []string { return slices.Clone(s.o.MemoryCollections) }
+
+// RAGMode implements holdfast.MemorySource.
+func (s *Source) RAGMode() string { return s.o.RAGMode }
+
+// ExportMemory implements holdfast.MemorySource.
+func (s *Source) ExportMemory(ctx context.Context, copy fs.FS, collection string, w io.Writer) (_ holdfast.MemoryCollection, err error) {
+	d, err := disk.Open(ctx, copy)
+	if err != nil {
+		return holdfast.MemoryCollection{}, err
+	}
+	defer closing(d, &err)
+	info, err := disk.ExportMemory(ctx, d, collection, w)
+	info.Source = s.name
+	return info, err
+}
+
+// RestoreMemory implements holdfast.MemorySource.
+func (s *Source) RestoreMemory(ctx context.Context, dir string, info holdfast.MemoryCollection, r io.Reader) error {
+	return disk.RestoreMemory(ctx, dir, info, r)
+}
+
