@@ -101,7 +101,7 @@ func Keys() []Key {
 			assign: duration(func(c *Config) *time.Duration { return &c.Hooks.Timeout }),
 		},
 		{
-			Name: "check_budget", Default: "1m",
+			Name: "check_budget", Default: "2s",
 			Doc:    "How long a source's own check may take during a backup; verify has no limit.",
 			assign: duration(func(c *Config) *time.Duration { return &c.CheckBudget }),
 		},

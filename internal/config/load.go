@@ -14,6 +14,7 @@ import (
 // Flags are the settings given on the command line.
 type Flags struct {
 	File       string // --config
+	NoFile     bool   // read no configuration file
 	Repository string // --repo
 	// Sources replace those of the other layers if there are any.
 	Sources []Source
@@ -30,9 +31,11 @@ func Load(flags Flags, environ []string) (*Config, error) {
 		return nil, err
 	}
 	envVars := environMap(environ)
-	file, err := findFile(cmp.Or(flags.File, envVars[envConfig], dotVars[envConfig]))
-	if err != nil {
-		return nil, err
+	file := ""
+	if !flags.NoFile {
+		if file, err = findFile(cmp.Or(flags.File, envVars[envConfig], dotVars[envConfig])); err != nil {
+			return nil, err
+		}
 	}
 	layers := []*layer{flags.layer(), readEnvironment(envVars, FromEnvironment), readEnvironment(dotVars, FromDotEnv)}
 	if file != "" {
