@@ -24,7 +24,7 @@ func (l *Live) Copy(ctx context.Context, w holdfast.FileWriter, progress func(do
 		return &holdfast.Error{Op: "copy database", Object: l.path, Err: errors.New("no transaction is open")}
 	}
 	if progress == nil {
-		progress = func(int64, int64) {}
+		progress = noProgress
 	}
 	var err error
 	if file := l.fileAt(); file != nil && l.mode == ModeRollback {
@@ -40,6 +40,11 @@ func (l *Live) Copy(ctx context.Context, w holdfast.FileWriter, progress func(do
 	}
 	return l.explain("copy database", err)
 }
+
+func noProgress(int64, int64) {}
+
+// isShort tells that a file ended before it should.
+func isShort(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
 
 // copyFile copies the plain file.
 func (l *Live) copyFile(ctx context.Context, w io.Writer, progress func(done, total int64)) error {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -67,24 +68,35 @@ func deliverPage(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, 
 type connector struct {
 	drv *sqlite.Driver
 	dsn string
+	// cacheKiB is the size of the page cache; zero is SQLite's default.
+	cacheKiB int
 }
 
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return c.drv.Open(c.dsn)
+	conn, err := c.drv.Open(c.dsn)
+	if err != nil {
+		return nil, err
+	}
+	if execer, ok := conn.(driver.ExecerContext); ok && c.cacheKiB > 0 {
+		// cache_size reads the schema. A damaged one must not keep the
+		// database from being opened: without the cache it is only slower.
+		_, _ = execer.ExecContext(ctx, fmt.Sprintf("PRAGMA cache_size=-%d", c.cacheKiB), nil)
+	}
+	return conn, nil
 }
 
 func (c connector) Driver() driver.Driver { return c.drv }
 
 // openDSN opens a database by its data source name.
-func openDSN(dsn string) (*sql.DB, error) {
+func openDSN(dsn string, cacheKiB int) (*sql.DB, error) {
 	drv, err := engine()
 	if err != nil {
 		return nil, err
 	}
-	return sql.OpenDB(connector{drv, dsn}), nil
+	return sql.OpenDB(connector{drv, dsn, cacheKiB}), nil
 }
 
 // fileURI makes a SQLite URI of an absolute path. Options count only after

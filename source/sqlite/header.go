@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+
+	"github.com/holdfast-backup/holdfast"
 )
 
 // headerSize is the size of the header at the start of every database.
@@ -65,6 +67,14 @@ func parseHeader(b []byte) (header, error) {
 	return h, nil
 }
 
+// setRollback makes the header at the start of page ask for a rollback
+// journal.
+func setRollback(page []byte) {
+	if len(page) >= headerSize {
+		page[18], page[19] = 1, 1
+	}
+}
+
 // wal tells whether the header asks for a write-ahead log.
 func (h header) wal() bool { return h.readVersion == 2 }
 
@@ -75,4 +85,20 @@ func (h header) pages() int64 {
 		return 0
 	}
 	return int64(h.pageCount)
+}
+
+// fill tells in facts what the header of a database of size bytes says. The
+// journal mode of a live database is known better; it is left alone if set.
+func (h header) fill(facts *holdfast.SQLiteFacts, size int64) {
+	facts.PageSize = h.pageSize
+	facts.PageCount = size / int64(h.pageSize)
+	facts.UserVersion = int64(h.userVersion)
+	facts.ApplicationID = int64(h.applicationID)
+	facts.Encoding = map[uint32]string{1: "UTF-8", 2: "UTF-16le", 3: "UTF-16be"}[h.encoding]
+	if facts.JournalMode == "" {
+		facts.JournalMode = ModeRollback
+		if h.wal() {
+			facts.JournalMode = ModeWAL
+		}
+	}
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -52,11 +50,13 @@ type Live struct {
 // Nothing is locked before Begin.
 func OpenLive(ctx context.Context, path string, opts LiveOptions) (_ *Live, err error) {
 	l := &Live{opts: opts}
-	if l.opts.Wait <= 0 {
-		l.opts.Wait = DefaultWait
-	}
-	if l.path, err = realPath(path); err != nil {
+	l.opts.Wait = waitOr(opts.Wait)
+	if l.path, err = filepath.Abs(path); err != nil {
 		return nil, openError(path, err)
+	}
+	l.path = followLinks(l.path)
+	if _, err := statDatabase(l.path); err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -88,7 +88,7 @@ func OpenLive(ctx context.Context, path string, opts LiveOptions) (_ *Live, err 
 func (l *Live) connect(ctx context.Context, access string) (*sql.DB, *sql.Conn, error) {
 	// writable_schema makes SQLite read databases whose schema it cannot
 	// parse; nothing is ever written here.
-	db, err := openDSN(fileURI(l.path, access, "_pragma=temp_store(memory)", "_pragma=writable_schema(1)"))
+	db, err := openDSN(fileURI(l.path, access, "_pragma=temp_store(memory)", "_pragma=writable_schema(1)"), 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,8 +109,7 @@ func (l *Live) walWithoutLog() bool {
 	if err != nil || !h.wal() {
 		return false
 	}
-	_, err = os.Lstat(l.path + "-wal")
-	return errors.Is(err, fs.ErrNotExist)
+	return noLog(l.path)
 }
 
 // Path is the file itself: absolute, links followed.
@@ -168,7 +167,7 @@ func (l *Live) begin(ctx context.Context, conn *sql.Conn, statement string) erro
 	}
 	err := l.retryRecover(ctx, func() error {
 		start := time.Now()
-		if err := exec(ctx, conn, statement); err != nil {
+		if err := execute(ctx, conn, statement); err != nil {
 			return err
 		}
 		// A deferred transaction locks at its first read.
@@ -268,45 +267,18 @@ func touch(ctx context.Context, conn *sql.Conn) error {
 	return conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
 }
 
-func exec(ctx context.Context, conn *sql.Conn, statement string) error {
+func execute(ctx context.Context, conn *sql.Conn, statement string) error {
 	_, err := conn.ExecContext(ctx, statement)
 	return err
 }
 
 // rollback ends a transaction if one is open.
 func rollback(ctx context.Context, conn *sql.Conn) error {
-	err := exec(context.WithoutCancel(ctx), conn, "ROLLBACK")
+	err := execute(context.WithoutCancel(ctx), conn, "ROLLBACK")
 	if err != nil && isNoTransaction(err) {
 		return nil
 	}
 	return err
-}
-
-// realPath gives the absolute path of the file that path leads to.
-func realPath(path string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	return filepath.EvalSymlinks(abs)
-}
-
-// openError explains why a file cannot be opened.
-func openError(path string, err error) error {
-	e := &holdfast.Error{Op: "open database", Object: path, Err: err}
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		e.Err = pe.Err
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		e.Err = holdfast.Kindf(holdfast.ErrNotFound, "there is no such file")
-		e.Hint = "check the path of the source"
-	case errors.Is(err, fs.ErrPermission):
-		e.Err = fmt.Errorf("no permission to read it: %w", e.Err)
-		e.Hint = "run holdfast as the user who owns the database, or let that user's group read it"
-	}
-	return e
 }
 
 // fileAt reads the plain file; nil where that would drop SQLite's locks.

@@ -15,6 +15,8 @@ const oneFileName = "database"
 type oneFile struct {
 	fsys fs.FS
 	name string
+	// asRollback makes the header say rollback mode whatever the file says.
+	asRollback bool
 
 	mu  sync.Mutex
 	err error
@@ -56,7 +58,7 @@ func (o *oneFile) Open(name string) (fs.File, error) {
 		}
 		at = seekerAt{seeker}
 	}
-	return &blockFile{file: f, at: at, info: info, size: info.Size(), fail: o.fail}, nil
+	return &blockFile{file: f, at: at, info: info, size: info.Size(), asRollback: o.asRollback, fail: o.fail}, nil
 }
 
 // Stat answers SQLite's questions for companions without opening anything.
@@ -102,7 +104,9 @@ type blockFile struct {
 	info fs.FileInfo
 	size int64
 	pos  int64
-	fail func(error)
+
+	asRollback bool
+	fail       func(error)
 
 	slots [blockCount]block
 }
@@ -123,6 +127,9 @@ func (b *blockFile) Seek(offset int64, whence int) (int64, error) {
 	b.pos = offset
 	return offset, nil
 }
+
+// ReadAt reads the bytes of the file as they are stored.
+func (b *blockFile) ReadAt(p []byte, off int64) (int, error) { return b.at.ReadAt(p, off) }
 
 func (b *blockFile) Read(p []byte) (int, error) {
 	total := 0
@@ -163,5 +170,8 @@ func (b *blockFile) load(index int64) ([]byte, error) {
 	}
 	slot.data = slot.data[:want]
 	slot.number = index + 1
+	if index == 0 && b.asRollback {
+		setRollback(slot.data)
+	}
 	return slot.data, nil
 }

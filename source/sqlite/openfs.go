@@ -10,6 +10,9 @@ import (
 	"github.com/holdfast-backup/holdfast"
 )
 
+// cacheKiB is the page cache of one connection to a copy.
+const cacheKiB = 8 << 10
+
 // A DB is a database inside an fs.FS, open for reading.
 type DB struct {
 	*sql.DB
@@ -40,16 +43,25 @@ func OpenFS(fsys fs.FS, name string) (*DB, error) {
 		return fail(holdfast.Kindf(holdfast.ErrUsage, "not a regular file"))
 	}
 	file := &oneFile{fsys: fsys, name: name}
-	vfsName, handle, err := vfs.New(file)
+	uri, handle, err := mount(file)
 	if err != nil {
 		return fail(err)
 	}
-	db, err := openDSN("file:" + oneFileName + "?vfs=" + vfsName +
-		"&immutable=1&mode=ro&_pragma=temp_store(memory)&_pragma=cache_size(-8192)&_pragma=query_only(1)")
+	db, err := openDSN(uri + "&_pragma=temp_store(memory)&_pragma=query_only(1)", cacheKiB)
 	if err != nil {
 		return fail(errors.Join(err, handle.Close()))
 	}
 	return &DB{DB: db, vfs: handle, file: file}, nil
+}
+
+// mount makes one file known to SQLite and gives its URI. The file system must
+// be closed after the last connection.
+func mount(file *oneFile) (uri string, handle *vfs.FS, err error) {
+	name, handle, err := vfs.New(file)
+	if err != nil {
+		return "", nil, err
+	}
+	return "file:" + oneFileName + "?vfs=" + name + "&immutable=1&mode=ro", handle, nil
 }
 
 // Close closes the database. All rows and connections taken from it must have

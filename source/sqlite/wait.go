@@ -32,18 +32,30 @@ func isNoTransaction(err error) bool {
 	return primary == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "no transaction is active")
 }
 
-// retry calls f until it no longer meets a lock of another application, for
-// at most opts.Wait. SQLite's own busy handler would sleep where ctx cannot
-// reach it.
+// waitOr gives the wait that was asked for, or the default.
+func waitOr(wait time.Duration) time.Duration {
+	if wait <= 0 {
+		return DefaultWait
+	}
+	return wait
+}
+
 func (l *Live) retry(ctx context.Context, f func() error) error {
-	deadline := time.Now().Add(l.opts.Wait)
+	return retry(ctx, l.path, l.opts.Wait, f)
+}
+
+// retry calls f until it no longer meets a lock of another application on the
+// database at path, for at most wait. SQLite's own busy handler would sleep
+// where ctx cannot reach it.
+func retry(ctx context.Context, path string, wait time.Duration, f func() error) error {
+	deadline := time.Now().Add(wait)
 	for pause := time.Millisecond; ; pause = min(2*pause, 10*time.Millisecond) {
 		err := f()
 		if err == nil || !isBusy(err) {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return l.lockedError(err)
+			return lockedError(path, wait, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -55,14 +67,14 @@ func (l *Live) retry(ctx context.Context, f func() error) error {
 
 // lockedError names who has held the lock for so long, where the system
 // tells.
-func (l *Live) lockedError(cause error) error {
+func lockedError(path string, wait time.Duration, cause error) error {
 	owner := "another process"
-	if holder := lockHolder(l.path); holder != "" {
+	if holder := lockHolder(path); holder != "" {
 		owner = holder
 	}
 	return &holdfast.Error{
-		Op: "read database", Object: l.path,
-		Err:  fmt.Errorf("%w after waiting %v: %w", holdfast.Kindf(holdfast.ErrLocked, "the database is locked by %s", owner), l.opts.Wait, cause),
+		Op: "open database", Object: path,
+		Err:  holdfast.Kindf(holdfast.ErrLocked, "the database has been locked by %s for %v: %w", owner, wait, cause),
 		Hint: "let the application finish or close its transaction, then try again",
 	}
 }
@@ -96,12 +108,14 @@ func (l *Live) recover(ctx context.Context) error {
 	return errors.Join(err, conn.Close(), db.Close())
 }
 
+func (l *Live) explain(op string, err error) error { return explain(op, l.path, err) }
+
 // explain turns an error of SQLite into one that says what to do.
-func (l *Live) explain(op string, err error) error {
+func explain(op, path string, err error) error {
 	if _, ok := errors.AsType[*holdfast.Error](err); ok {
 		return err
 	}
-	e := &holdfast.Error{Op: op, Object: l.path, Err: err}
+	e := &holdfast.Error{Op: op, Object: path, Err: err}
 	switch primary, _ := code(err); primary {
 	case sqlite3.SQLITE_NOTADB:
 		e.Err = holdfast.Kindf(holdfast.ErrDamaged, "it is not a readable SQLite database: %v", err)

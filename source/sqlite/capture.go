@@ -1,0 +1,322 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// replacedTries is how often a capture begins again because another file took
+// the database's place: applications that write a new file and rename it do
+// that once in a while, not all the time.
+const replacedTries = 3
+
+// Capture copies the database as it is at one instant.
+//
+// In WAL mode the pages come from SQLite in one read transaction and nobody
+// waits. In rollback mode the file is first read without any lock; if a moment
+// of SHARED then shows that nothing was written meanwhile, that was it.
+// Otherwise it is read again under SHARED, and the time for which writers had
+// to wait is reported.
+func (s *Source) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Captured, error) {
+	fail := func(err error) (holdfast.Captured, error) {
+		if ctx.Err() != nil {
+			return holdfast.Captured{}, context.Cause(ctx)
+		}
+		return holdfast.Captured{}, &holdfast.Error{Op: "capture", Object: s.name, Err: err}
+	}
+	if err := ctx.Err(); err != nil {
+		return fail(err)
+	}
+	path := followLinks(s.path)
+	info, err := statDatabase(path)
+	if err != nil {
+		return fail(err)
+	}
+	w, err := sink.Create(holdfast.Entry{
+		Path: s.file(), Mode: info.Mode().Perm(), ModTime: info.ModTime(), Size: info.Size(),
+	})
+	if err != nil {
+		return fail(err)
+	}
+	c := &capture{path: path, opts: s.opts, w: &headKeeper{FileWriter: w}}
+	if err := c.run(ctx); err != nil {
+		return fail(errors.Join(err, w.Discard()))
+	}
+	// All locks are released; the work of a second pass happens here.
+	if err := w.Close(); err != nil {
+		return fail(errors.Join(err, w.Discard()))
+	}
+	return c.outcome(s.file()), nil
+}
+
+// capture is one capture of one file.
+type capture struct {
+	path string
+	opts Options
+	w    *headKeeper
+
+	written   bool // something was written since the last Reset
+	mode      string
+	method    string
+	stall     time.Duration
+	recovered bool
+}
+
+func (c *capture) run(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := c.once(ctx)
+		if err == nil || try == replacedTries || !errors.Is(err, errReplaced) {
+			return err
+		}
+	}
+}
+
+func (c *capture) once(ctx context.Context) error {
+	if err := c.restart(); err != nil {
+		return err
+	}
+	l, err := OpenLive(ctx, c.path, LiveOptions{Wait: c.opts.Wait})
+	if err != nil {
+		return err
+	}
+	err = c.read(ctx, l)
+	err = errors.Join(err, l.Close())
+	c.stall = max(c.stall, l.Held())
+	c.recovered = c.recovered || l.Recovered()
+	return err
+}
+
+// read copies the database by the way that makes nobody wait, if there is
+// one.
+func (c *capture) read(ctx context.Context, l *Live) error {
+	if l.file != nil {
+		done, err := c.readUnlocked(ctx, l)
+		if done || err != nil {
+			return err
+		}
+		if err := c.restart(); err != nil {
+			return err
+		}
+	}
+	if err := l.Begin(ctx); err != nil {
+		return err
+	}
+	c.mode = l.Mode()
+	c.method = "shared lock"
+	if c.mode == ModeWAL {
+		c.method = "wal snapshot"
+	}
+	c.written = true
+	return errors.Join(l.Copy(ctx, c.w, nil), l.End())
+}
+
+// restart makes the writer begin again if anything was written.
+func (c *capture) restart() error {
+	if !c.written {
+		return nil
+	}
+	c.written = false
+	return c.w.Reset()
+}
+
+// readUnlocked copies the plain file without a lock and tells whether the copy
+// is good: nothing can have been written to the file meanwhile.
+func (c *capture) readUnlocked(ctx context.Context, l *Live) (bool, error) {
+	info, err := l.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	if err := identify(l.file, info.Size()); err != nil {
+		return false, located(c.path, err)
+	}
+	if info.Size() == 0 {
+		return c.readEmpty(ctx, l)
+	}
+	head, err := readHeader(l.file)
+	if err != nil {
+		return false, located(c.path, err)
+	}
+	if head.wal() && !noLog(c.path) {
+		return false, nil // the log holds pages that the file does not
+	}
+	before, old, err := settled(ctx, l.file)
+	if err != nil {
+		return false, err
+	}
+	adviseSequential(l.file)
+	c.written = true
+	if err := copyRange(ctx, c.w, l.file, before.size, noProgress); err != nil {
+		if isShort(err) {
+			return false, nil // a writer made it shorter
+		}
+		return false, located(c.path, err)
+	}
+	if !old {
+		return false, nil // a change could not have been seen
+	}
+	if head.wal() {
+		return c.unmovedWAL(l, before)
+	}
+	return c.unmoved(ctx, l, before)
+}
+
+// unmoved takes SHARED for a moment to make sure that no writer is at work,
+// and compares.
+func (c *capture) unmoved(ctx context.Context, l *Live, before identity) (bool, error) {
+	if err := l.Begin(ctx); err != nil {
+		return false, err
+	}
+	after, err := identityOf(l.file)
+	var head header
+	if err == nil {
+		head, err = readHeader(l.file)
+	}
+	mode := l.Mode()
+	if err := errors.Join(err, l.End()); err != nil {
+		return false, err
+	}
+	c.mode, c.method = ModeRollback, "optimistic"
+	return after == before && mode == ModeRollback && c.w.hasHeader(head), nil
+}
+
+// unmovedWAL compares where nobody had the database open: a writer would have
+// made a log, and moving the log into the file, which removes it, would have
+// changed the file. Taking a lock through SQLite would create -wal and -shm.
+func (c *capture) unmovedWAL(l *Live, before identity) (bool, error) {
+	after, err := identityOf(l.file)
+	if err != nil {
+		return false, err
+	}
+	if err := l.sameFile(); err != nil {
+		return false, err
+	}
+	c.mode, c.method = ModeWAL, "closed file"
+	return after == before && noLog(c.path), nil
+}
+
+// readEmpty captures a file of no bytes.
+func (c *capture) readEmpty(ctx context.Context, l *Live) (bool, error) {
+	if err := l.Begin(ctx); err != nil {
+		return false, err
+	}
+	info, err := l.file.Stat()
+	if err := errors.Join(err, l.End()); err != nil {
+		return false, err
+	}
+	c.mode, c.method = ModeRollback, "optimistic"
+	return info.Size() == 0 && l.mode == ModeRollback, nil
+}
+
+// outcome tells what was captured.
+func (c *capture) outcome(file string) holdfast.Captured {
+	out := holdfast.Captured{Stall: c.stall, Method: c.method}
+	facts := &holdfast.SQLiteFacts{JournalMode: c.mode, QuickCheck: holdfast.CheckUnchecked}
+	out.Facts.SQLite = facts
+	if c.recovered {
+		out.Problems = append(out.Problems, holdfast.Problem{
+			Object: file, Severity: holdfast.Warning,
+			Message: "a crashed process had left a transaction half-done; SQLite rolled it back, as at the next start of the application",
+		})
+	}
+	if c.w.size == 0 {
+		out.Problems = append(out.Problems, emptyProblem(file))
+		return out
+	}
+	if head, err := parseHeader(c.w.head); err == nil {
+		head.fill(facts, c.w.size)
+		out.Problems = append(out.Problems, shapeProblems(file, head, c.w.size)...)
+	}
+	return out
+}
+
+const (
+	// settleAge is how old the last change of a file must be for a later one
+	// to show in its times, which tick every few milliseconds; on file
+	// systems that keep whole seconds, coarseAge.
+	settleAge = 50 * time.Millisecond
+	coarseAge = 2100 * time.Millisecond
+)
+
+// settled waits until a later change of the file would show in its times, for
+// as long as that takes on a quiet file. old tells whether it is so.
+func settled(ctx context.Context, f *os.File) (id identity, old bool, err error) {
+	for range 2 {
+		if id, err = identityOf(f); err != nil {
+			return id, false, err
+		}
+		changed := id.mtime
+		if id.ctime.After(changed) {
+			changed = id.ctime
+		}
+		wait := settleAge
+		if changed.Nanosecond() == 0 {
+			wait = coarseAge
+		}
+		// A time in the future tells nothing: the next change may get the
+		// same.
+		age := time.Since(changed)
+		if age >= wait {
+			return id, true, nil
+		}
+		if age < 0 {
+			return id, false, nil
+		}
+		select {
+		case <-ctx.Done():
+			return id, false, context.Cause(ctx)
+		case <-time.After(wait - age):
+		}
+	}
+	return id, false, nil
+}
+
+// noLog tells that no -wal lies beside a database.
+func noLog(path string) bool {
+	_, err := os.Lstat(path + "-wal")
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// located adds the path to an error that has none yet.
+func located(path string, err error) error {
+	if e, ok := errors.AsType[*holdfast.Error](err); ok {
+		if e.Object == "" {
+			e.Op, e.Object = "open database", path
+		}
+		return err
+	}
+	return fmt.Errorf("read %s: %w", path, err)
+}
+
+// headKeeper remembers the header of what is written through it.
+type headKeeper struct {
+	holdfast.FileWriter
+	head []byte
+	size int64
+}
+
+func (k *headKeeper) Write(p []byte) (int, error) {
+	if missing := headerSize - len(k.head); missing > 0 {
+		k.head = append(k.head, p[:min(missing, len(p))]...)
+	}
+	n, err := k.FileWriter.Write(p)
+	k.size += int64(n)
+	return n, err
+}
+
+func (k *headKeeper) Reset() error {
+	k.head, k.size = k.head[:0], 0
+	return k.FileWriter.Reset()
+}
+
+// hasHeader tells whether what was written begins with the header h, the
+// change counter included: every commit in rollback mode raises it.
+func (k *headKeeper) hasHeader(h header) bool {
+	kept, err := parseHeader(k.head)
+	return err == nil && kept == h
+}
