@@ -1,14 +1,20 @@
 // Package engine is the verbs of holdfast: backup, verify, restore with its
-// journal, rollback, recover, prune. Every surface (command line, HTTP,
-// Telegram, library) calls these and shows their events; none has logic of its
-// own. The engine knows no concrete source and no concrete bucket.
+// journal, rollback, recover, prune, export. Every surface (command line,
+// HTTP, Telegram, library) calls these and shows their events; none has logic
+// of its own. The engine knows no concrete source and no concrete bucket.
 //
-// Start from [New], then Backup, Verify, Restore.
+// Start from [New], then [Engine.Backup], [Engine.Verify], [Engine.Restore].
+// How a restore survives a power cut at any point is in DESIGN.md beside this
+// file; its parts are journal.go (what is recorded), swap.go (what moves),
+// replace.go (the ceremony around it) and recover.go (the next start).
 package engine
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -21,6 +27,10 @@ import (
 type Options struct {
 	Repository *repo.Repository
 	Sources    []holdfast.Source
+	// Checker gives something that can check a copy of a source that is in
+	// a backup but not configured here; nil, or a nil answer, leaves such
+	// copies unchecked, and the result says so.
+	Checker func(kind holdfast.Kind, name string) holdfast.Source
 	// StateDir holds the restore journal and the record of the last restore.
 	StateDir string
 	Settings Settings
@@ -35,14 +45,19 @@ type Options struct {
 
 // Settings are the manuals' settings in the engine's terms.
 type Settings struct {
-	IncludeMemory    bool   // DEFAULT_BACKUP_INCLUDE_MEMORY
-	Compress         bool   // BACKUP_COMPRESSION
-	MaxBackupBytes   int64  // MAX_BACKUP_SIZE_MB
-	MaxBackupSet     bool   // set by the user: refuse; otherwise only warn
-	EmergencyBackup  bool   // EMERGENCY_BACKUP_ENABLED
-	EmergencyPrefix  string // EMERGENCY_BACKUP_PREFIX
-	Retention        retention.Policy
-	CheckBudget      time.Duration // for each source's own check during a backup
+	IncludeMemory   bool   // DEFAULT_BACKUP_INCLUDE_MEMORY
+	Compress        bool   // BACKUP_COMPRESSION
+	MaxBackupBytes  int64  // MAX_BACKUP_SIZE_MB
+	MaxBackupSet    bool   // set by the user: refuse; otherwise only warn
+	EmergencyBackup bool   // EMERGENCY_BACKUP_ENABLED
+	EmergencyPrefix string // EMERGENCY_BACKUP_PREFIX
+	Retention       retention.Policy
+	// CheckBudget bounds each source's own check during a backup, zero is
+	// two seconds. What it leaves open is said in the facts; verify
+	// finishes it.
+	CheckBudget time.Duration
+	// AllowLiveHandles goes on although processes hold a target open,
+	// because the caller manages them.
 	AllowLiveHandles bool
 }
 
@@ -58,146 +73,94 @@ type Hooks struct {
 type Engine struct{ o Options }
 
 // New makes an engine.
-func New(o Options) (*Engine, error) { panic("skeleton") }
-
-// BackupRequest asks for a backup; the zero value is a manual backup with an
-// automatic name.
-type BackupRequest struct {
-	Name    string // custom name, or automatic
-	Trigger holdfast.Trigger
-	Type    holdfast.Type // empty: by Memory, else by the settings
-	Memory  *bool         // nil: by Type, else by the settings
-	Full    bool
-	Note    string
-	Pin     bool
+func New(o Options) (*Engine, error) {
+	seen := map[string]bool{}
+	for _, s := range o.Sources {
+		if seen[s.Name()] {
+			return nil, &holdfast.Error{Op: "source", Object: s.Name(), Err: holdfast.Kindf(holdfast.ErrUsage, "configured twice"), Hint: "give each source a name of its own: --sqlite name=path"}
+		}
+		seen[s.Name()] = true
+	}
+	if o.StateDir == "" {
+		return nil, &holdfast.Error{Op: "engine", Err: holdfast.Kindf(holdfast.ErrUsage, "no state directory")}
+	}
+	abs, err := filepath.Abs(o.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("state directory %s: %w", o.StateDir, err)
+	}
+	o.StateDir = abs
+	if o.FS == nil {
+		o.FS = durable.OS
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Settings.CheckBudget == 0 {
+		o.Settings.CheckBudget = 2 * time.Second
+	}
+	return &Engine{o: o}, nil
 }
 
-// BackupResult tells what was made. Problems are what the exit code 3 is for.
-type BackupResult struct {
-	Backup   repo.Info
-	Problems []holdfast.Problem // all severities
+// source gives the configured source of a name, or nil.
+func (e *Engine) source(name string) holdfast.Source {
+	for _, s := range e.o.Sources {
+		if s.Name() == name {
+			return s
+		}
+	}
+	return nil
 }
 
-// Incomplete tells whether something is damaged or missing in the backup.
-func (r *BackupResult) Incomplete() bool { panic("skeleton") }
-
-// Backup captures all sources as one set. A backup with problems is committed
-// and returned without an error; the caller looks at Incomplete.
-func (e *Engine) Backup(ctx context.Context, req BackupRequest) (*BackupResult, error) {
-	panic("skeleton")
+// checker gives what can check a copy of the source that md describes: the
+// configured one, or one made for the purpose, or nil.
+func (e *Engine) checker(md holdfast.SourceMetadata) holdfast.Source {
+	if s := e.source(md.Name); s != nil && s.Kind() == md.Kind {
+		return s
+	}
+	if e.o.Checker == nil {
+		return nil
+	}
+	return e.o.Checker(md.Kind, md.Name)
 }
 
-// VerifyRequest chooses what to verify.
-type VerifyRequest struct {
-	Name string // name or latest
-	Full bool   // integrity_check and foreign keys
+// memorySources gives the sources that have memory configured.
+func (e *Engine) memorySources() []holdfast.MemorySource {
+	var found []holdfast.MemorySource
+	for _, s := range e.o.Sources {
+		if m, ok := s.(holdfast.MemorySource); ok && len(m.MemoryCollections()) > 0 {
+			found = append(found, m)
+		}
+	}
+	return found
 }
 
-// VerifyResult tells the outcome for one backup.
-type VerifyResult struct {
-	Backup holdfast.BackupName
-	Proof  holdfast.Proof
-	// Damage is what is wrong with stored bytes; SourceProblems what each
-	// source's own check found in intact bytes.
-	Damage         []holdfast.Problem
-	SourceProblems []holdfast.Problem
-	Reports        map[string]holdfast.Report
+// repository gives the repository, or says that there is none.
+func (e *Engine) repository() (*repo.Repository, error) {
+	if e.o.Repository == nil {
+		return nil, &holdfast.Error{Op: "repository", Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no repository"), Hint: "make one with `holdfast init`, or name it with --repo"}
+	}
+	return e.o.Repository, nil
 }
 
-// Verify reads every byte of a backup, runs each source's own check on it and
-// records the proof. Damaged bytes are a *holdfast.DamagedError beside the
-// result; a source that was damaged when it was captured matches
-// ErrIncomplete.
-func (e *Engine) Verify(ctx context.Context, req VerifyRequest) (*VerifyResult, error) {
-	panic("skeleton")
+// choose finds a backup by name or "latest" and refuses one that cannot be
+// read.
+func (e *Engine) choose(ctx context.Context, name string) (repo.Info, error) {
+	r, err := e.repository()
+	if err != nil {
+		return repo.Info{}, err
+	}
+	if strings.TrimSpace(name) == "" {
+		return repo.Info{}, &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrUsage, "no name given"), Hint: "name a backup, or latest; `holdfast list` shows them"}
+	}
+	info, err := r.Stat(ctx, name)
+	if err != nil {
+		return repo.Info{}, err
+	}
+	if info.Err != nil {
+		return info, info.Err
+	}
+	return info, nil
 }
-
-// RestoreRequest chooses what to restore, and where.
-type RestoreRequest struct {
-	Name        string   // name or latest
-	Only        []string // source names, or "memory"; none is everything
-	To          string   // restore elsewhere: a directory that does not exist or is empty
-	NoEmergency bool
-	Force       bool // go on although processes hold the target open
-	Online      bool // SQLite: through SQLite's own transaction
-}
-
-// RestorePlan tells what a restore would do, before it does.
-type RestorePlan struct {
-	Backup   repo.Info
-	Targets  []TargetPlan
-	Memory   string // "restore", or why it is skipped
-	Warnings []holdfast.Problem
-	Bytes    int64 // to be written
-}
-
-// TargetPlan is the plan for one source: what is there now, what is in the
-// backup.
-type TargetPlan struct {
-	Source  string
-	Kind    holdfast.Kind
-	Path    string
-	Method  string // "rename", "in place" (mount point, other device), "online"
-	Exists  bool
-	Now     holdfast.Facts
-	Backup  holdfast.Facts
-	Bytes   int64
-	Handles []Handle // live processes that hold the target open
-}
-
-// A Handle is a process that has a file of the target open.
-type Handle struct {
-	PID     int    `json:"pid"`
-	Command string `json:"command"`
-	Path    string `json:"path"`
-}
-
-// RestoreResult tells what was restored.
-type RestoreResult struct {
-	Plan       *RestorePlan
-	Emergency  holdfast.BackupName // empty if none was made
-	Restored   []string            // sources
-	Memory     string              // "restored", or why it was skipped
-	RolledBack bool
-	Aside      []string // replaced state that is still kept
-	Problems   []holdfast.Problem
-	Duration   time.Duration
-}
-
-// PlanRestore tells what Restore would do and changes nothing.
-func (e *Engine) PlanRestore(ctx context.Context, req RestoreRequest) (*RestorePlan, error) {
-	panic("skeleton")
-}
-
-// Restore brings a backup back: emergency backup, validation, stage, check,
-// stop hook, swap, memory, start hook, confirmation. Any failure puts the
-// previous state back and says so. A restore that is cut is finished or undone
-// by Recover.
-func (e *Engine) Restore(ctx context.Context, req RestoreRequest) (*RestoreResult, error) {
-	panic("skeleton")
-}
-
-// Rollback undoes the last restore. ErrNotFound if there is none.
-func (e *Engine) Rollback(ctx context.Context) (*RestoreResult, error) { panic("skeleton") }
-
-// RecoverResult tells what Recover found and did.
-type RecoverResult struct {
-	Found   bool   // a restore had been cut
-	Outcome string // "finished", "undone"
-	Detail  string
-}
-
-// Recover finishes or undoes a restore that was cut. Without one it does
-// nothing. Backup, Restore, Rollback and Prune call it first.
-func (e *Engine) Recover(ctx context.Context) (*RecoverResult, error) { panic("skeleton") }
-
-// PlanPrune decides which backups may go.
-func (e *Engine) PlanPrune(ctx context.Context) ([]retention.Decision, error) { panic("skeleton") }
-
-// Prune removes what PlanPrune decides, and tells the decisions. A backup that
-// cannot be removed is a warning in the log and an ErrIncomplete.
-func (e *Engine) Prune(ctx context.Context) ([]retention.Decision, error) { panic("skeleton") }
-
-// Export writes the full tree of a backup into a directory that does not
-// exist or is empty.
-func (e *Engine) Export(ctx context.Context, name, dir string) error { panic("skeleton") }

@@ -1,0 +1,405 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/repo"
+)
+
+// BackupRequest asks for a backup; the zero value is a manual backup with an
+// automatic name.
+type BackupRequest struct {
+	Name    string // custom name, or automatic
+	Trigger holdfast.Trigger
+	Type    holdfast.Type // empty: by Memory, else by the settings
+	Memory  *bool         // nil: by Type, else by the settings
+	Full    bool
+	Note    string
+	Pin     bool
+}
+
+// BackupResult tells what was made. Problems are what the exit code 3 is for.
+type BackupResult struct {
+	Backup   repo.Info
+	Problems []holdfast.Problem // all severities
+}
+
+// Incomplete tells whether something is damaged or missing in the backup.
+func (r *BackupResult) Incomplete() bool {
+	return slices.ContainsFunc(r.Problems, func(p holdfast.Problem) bool {
+		return p.Severity == holdfast.Damaged || p.Severity == holdfast.Incomplete
+	})
+}
+
+// Backup captures all sources as one set. A backup with problems is committed
+// and returned without an error; the caller looks at Incomplete.
+func (e *Engine) Backup(ctx context.Context, req BackupRequest) (*BackupResult, error) {
+	r := e.start("backup")
+	var result *BackupResult
+	err := r.locked(ctx, func(ctx context.Context) (err error) {
+		result, err = r.makeBackup(ctx, req, e.o.Sources)
+		return err
+	})
+	if err != nil {
+		r.send(holdfast.Event{Step: holdfast.StepResult, State: holdfast.Failed, Message: err.Error()})
+		return nil, err
+	}
+	r.send(holdfast.Event{Step: holdfast.StepResult, State: holdfast.Finished, Message: string(result.Backup.Name)})
+	return result, nil
+}
+
+// A captureError tells that a source could not be captured, as opposed to
+// everything else that may stop a backup.
+type captureError struct {
+	source string
+	err    error
+}
+
+func (c *captureError) Error() string { return "capture " + c.source + ": " + c.err.Error() }
+func (c *captureError) Unwrap() error { return c.err }
+
+// makeBackup is a backup of some sources, under the lease.
+func (r *run) makeBackup(ctx context.Context, req BackupRequest, sources []holdfast.Source) (*BackupResult, error) {
+	var b *backup
+	err := r.step(ctx, holdfast.StepPreflight, func(ctx context.Context) (message string, err error) {
+		b, err = r.preflight(ctx, req, sources)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("about %s to read", humanize.IBytes(uint64(b.estimate))), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b.make(ctx)
+}
+
+// A backup is one backup being made.
+type backup struct {
+	*run
+	repository *repo.Repository
+	sources    []holdfast.Source // in the order of their capture
+	name       holdfast.BackupName
+	exact      bool
+	trigger    holdfast.Trigger
+	memory     bool
+	full       bool
+	pin        bool
+	note       string
+	estimate   int64 // bytes to read
+	problems   []holdfast.Problem
+
+	pending  *repo.Pending
+	captured []holdfast.SourceMetadata
+	taken    taken
+}
+
+func (b *backup) make(ctx context.Context) (_ *BackupResult, err error) {
+	begun := b.e.o.Now()
+	opts := repo.CreateOptions{Compress: b.e.o.Settings.Compress, Progress: b.taken.observe(b.progress(holdfast.StepCapture, ""), b.estimate)}
+	if b.e.o.Settings.MaxBackupSet {
+		opts.MaxStored = b.e.o.Settings.MaxBackupBytes
+	}
+	b.pending, err = b.repository.Create(ctx, b.name, b.exact, opts)
+	if err != nil {
+		return nil, spaceError(err)
+	}
+	b.run.backup = b.pending.Name()
+	defer func() {
+		if err == nil {
+			return
+		}
+		cleanup, cancel := detached(ctx)
+		defer cancel()
+		err = spaceError(err)
+		if aerr := b.pending.Abort(cleanup); aerr != nil {
+			err = errors.Join(err, fmt.Errorf("remove the unfinished backup %s: %w", b.pending.Name(), aerr))
+		}
+	}()
+
+	for _, s := range b.sources {
+		if err := b.capture(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	if b.memory {
+		if err := b.step(ctx, holdfast.StepExport, b.exportMemory); err != nil {
+			return nil, err
+		}
+	}
+	var info repo.Info
+	err = b.step(ctx, holdfast.StepCommit, func(ctx context.Context) (_ string, err error) {
+		if limit := b.e.o.Settings.MaxBackupBytes; limit > 0 && !b.e.o.Settings.MaxBackupSet && b.pending.Stored() > limit {
+			b.add(holdfast.Problem{Severity: holdfast.Warning, Object: string(b.pending.Name()),
+				Message: fmt.Sprintf("%s are stored, more than the usual limit of %s", humanize.IBytes(uint64(b.pending.Stored())), humanize.IBytes(uint64(limit))),
+				Hint:    "set MAX_BACKUP_SIZE_MB to the limit you want to hold"})
+		}
+		info, err = b.pending.Commit(ctx, b.metadata(begun))
+		return string(info.Name), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &BackupResult{Backup: b.pinned(ctx, info), Problems: b.problems}, nil
+}
+
+// capture captures and checks one source.
+func (b *backup) capture(ctx context.Context, s holdfast.Source) error {
+	return b.stepOf(ctx, holdfast.StepCapture, s.Name(), func(ctx context.Context) (string, error) {
+		begun := time.Now()
+		got, err := s.Capture(ctx, b.pending.Sink(s.Name()))
+		if err != nil {
+			if ctx.Err() != nil {
+				return "", context.Cause(ctx)
+			}
+			return "", &captureError{source: s.Name(), err: err}
+		}
+		md := holdfast.SourceMetadata{
+			Name: s.Name(), Kind: s.Kind(), Path: s.Target().Path, Method: got.Method,
+			WriterStallMS: float64(got.Stall.Microseconds()) / 1000,
+			Facts:         got.Facts,
+		}
+		b.add(named(s.Name(), got.Problems)...)
+		if err := b.check(ctx, s, &md); err != nil {
+			return "", err
+		}
+		md.DurationMS = time.Since(begun).Milliseconds()
+		md.Files, md.LogicalBytes, md.StoredBytes = b.pending.SourceTotals(s.Name())
+		b.captured = append(b.captured, md)
+		return got.Method, nil
+	})
+}
+
+// check opens the captured copy as its owner would, within the budget.
+func (b *backup) check(ctx context.Context, s holdfast.Source, md *holdfast.SourceMetadata) error {
+	sub, err := fs.Sub(b.pending.FS(), s.Name())
+	if err != nil {
+		return err
+	}
+	report, err := s.Check(ctx, sub, holdfast.CheckOptions{Budget: b.e.o.Settings.CheckBudget})
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		b.add(holdfast.Problem{Source: s.Name(), Severity: holdfast.Warning, Message: "the captured copy could not be checked: " + err.Error(), Hint: "run `holdfast verify " + string(b.pending.Name()) + "`"})
+	default:
+		md.Facts = mergeFacts(report.Facts, md.Facts)
+		b.add(named(s.Name(), report.Problems)...)
+	}
+	return nil
+}
+
+// add records problems once each: a capture and the check of its copy may
+// find the same one.
+func (b *backup) add(problems ...holdfast.Problem) {
+	for _, p := range problems {
+		if !slices.Contains(b.problems, p) {
+			b.problems = append(b.problems, b.problem(p))
+		}
+	}
+}
+
+// named fills in the source of problems.
+func named(source string, problems []holdfast.Problem) []holdfast.Problem {
+	out := slices.Clone(problems)
+	for i := range out {
+		if out[i].Source == "" {
+			out[i].Source = source
+		}
+	}
+	return out
+}
+
+// metadata says what the backup is.
+func (b *backup) metadata(begun time.Time) *holdfast.Metadata {
+	host, err := os.Hostname()
+	if err != nil {
+		b.log.Info("the name of this machine is unknown", keyError, err)
+	}
+	m := &holdfast.Metadata{
+		CreatedAt:      holdfast.At(begun),
+		Type:           typeOf(b.memory),
+		IncludesMemory: b.memory,
+		RAGMode:        string(typeOf(b.memory)),
+		Trigger:        b.trigger,
+		Sources:        b.captured,
+		DurationMS:     b.e.o.Now().Sub(begun).Milliseconds(),
+		Problems:       b.problems,
+		Note:           b.note,
+		Host:           host,
+		ToolVersion:    b.e.o.ToolVersion,
+	}
+	for _, s := range b.sources {
+		if ms, ok := s.(holdfast.MemorySource); ok && ms.RAGMode() != "" {
+			m.RAGMode = ms.RAGMode()
+			break
+		}
+	}
+	for _, s := range b.captured {
+		m.WriterStallMS = max(m.WriterStallMS, s.WriterStallMS)
+	}
+	m.DatabaseInfo = databaseInfo(b.captured)
+	return m
+}
+
+func typeOf(memory bool) holdfast.Type {
+	if memory {
+		return holdfast.Enhanced
+	}
+	return holdfast.Standard
+}
+
+// databaseInfo is the manual's summary: of the first database, or of the
+// first source if none is a database.
+func databaseInfo(sources []holdfast.SourceMetadata) holdfast.DatabaseInfo {
+	if len(sources) == 0 {
+		return holdfast.DatabaseInfo{}
+	}
+	first := sources[0]
+	for _, s := range sources {
+		if s.Kind != holdfast.KindFiles {
+			first = s
+			break
+		}
+	}
+	records, _ := first.Facts.Records()
+	const mb = 1e6
+	return holdfast.DatabaseInfo{
+		TotalRecords:   records,
+		DatabasePath:   first.Path,
+		DatabaseSizeMB: float64(first.LogicalBytes*100/mb) / 100,
+	}
+}
+
+// pinned pins the new backup if that was asked for. The backup stands without
+// its pin, so a failure is a problem of it and no error.
+func (b *backup) pinned(ctx context.Context, info repo.Info) repo.Info {
+	if !b.pin {
+		return info
+	}
+	if err := b.repository.SetPinned(ctx, info.Name, true); err != nil {
+		b.add(holdfast.Problem{Object: string(info.Name), Severity: holdfast.Incomplete, Message: "the backup was made but not pinned: " + err.Error(), Hint: "run `holdfast pin " + string(info.Name) + "`"})
+		return info
+	}
+	info.Pinned = true
+	return info
+}
+
+// taken counts the bytes that a backup has taken in, over all its files. It
+// remembers a bounded number of them, since only a few are written side by side.
+type taken struct {
+	mu    sync.Mutex
+	files map[string]int64
+	sum   int64
+}
+
+const atOnce = 64
+
+// observe gives a function that counts and tells the progress of the whole.
+func (t *taken) observe(tell func(path string, done, total int64), estimate int64) func(source, path string, written int64) {
+	return func(source, path string, written int64) {
+		t.mu.Lock()
+		if t.files == nil {
+			t.files = map[string]int64{}
+		}
+		key := source + "/" + path
+		if _, known := t.files[key]; !known && len(t.files) >= atOnce {
+			clear(t.files) // finished long ago, or nearly all of them
+		}
+		t.sum += written - t.files[key]
+		t.files[key] = written
+		done := t.sum
+		t.mu.Unlock()
+		tell(key, done, max(estimate, done))
+	}
+}
+
+const (
+	messageNoMemory = "the memory collection does not exist, so its records are not in this backup"
+	hintNoMemory    = "check the name given with --memory-collection; a new assistant makes it with its first memory"
+)
+
+// isMemoryProblem tells whether a problem is only about the export of memory:
+// the source itself was captured whole.
+func isMemoryProblem(p holdfast.Problem) bool { return p.Message == messageNoMemory }
+
+// exportMemory writes the records of every configured collection, read from
+// the captured copy, and their statistics.
+func (b *backup) exportMemory(ctx context.Context) (string, error) {
+	info := holdfast.MemoryInfo{Collections: []holdfast.MemoryCollection{}}
+	for _, s := range b.sources {
+		ms, ok := s.(holdfast.MemorySource)
+		if !ok {
+			continue
+		}
+		for _, name := range ms.MemoryCollections() {
+			file := memoryFile(name, info.Collections)
+			c, err := b.exportCollection(ctx, ms, name, file)
+			if errors.Is(err, holdfast.ErrNotFound) {
+				b.add(holdfast.Problem{Source: s.Name(), Object: "collection " + name, Severity: holdfast.Incomplete, Message: messageNoMemory, Hint: hintNoMemory})
+				continue
+			}
+			if err != nil {
+				return "", &holdfast.Error{Op: "export memory", Object: name, Err: err}
+			}
+			c.Source, c.File = s.Name(), file
+			info.Collections = append(info.Collections, c)
+			info.TotalMemories += c.Records
+			b.remember(s.Name(), name)
+		}
+	}
+	err := b.pending.WriteFile(holdfast.MemoryInfoFile, func(w io.Writer) error { return writeJSON(w, info) })
+	return fmt.Sprintf("%d memories", info.TotalMemories), err
+}
+
+func (b *backup) exportCollection(ctx context.Context, ms holdfast.MemorySource, collection, file string) (c holdfast.MemoryCollection, err error) {
+	sub, err := fs.Sub(b.pending.FS(), ms.Name())
+	if err != nil {
+		return c, err
+	}
+	err = b.pending.WriteFile(file, func(w io.Writer) (err error) {
+		c, err = ms.ExportMemory(ctx, sub, collection, w)
+		return err
+	})
+	return c, err
+}
+
+// remember notes in the metadata of a source which collections were exported.
+func (b *backup) remember(source, collection string) {
+	for i := range b.captured {
+		if b.captured[i].Name == source {
+			b.captured[i].Memory = append(b.captured[i].Memory, collection)
+		}
+	}
+}
+
+// memoryFile is where the records of a collection lie in a backup: the
+// manual's place for the first, a file of its own name for further ones.
+func memoryFile(collection string, before []holdfast.MemoryCollection) string {
+	if len(before) == 0 {
+		return holdfast.MemoriesFile
+	}
+	name := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>|`, r) || r < ' ' {
+			return '_'
+		}
+		return r
+	}, strings.TrimLeft(collection, "."))
+	file := holdfast.MemoryDir + "/" + name + ".json"
+	for i := 2; slices.ContainsFunc(before, func(c holdfast.MemoryCollection) bool { return strings.EqualFold(c.File, file) }); i++ {
+		file = fmt.Sprintf("%s/%s_%d.json", holdfast.MemoryDir, name, i)
+	}
+	return file
+}

@@ -1,0 +1,49 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// Delete removes backups for good, in the order given, and tells which are
+// gone. It stops at the first that cannot be removed.
+func (e *Engine) Delete(ctx context.Context, names ...holdfast.BackupName) (gone []holdfast.BackupName, err error) {
+	r := e.start("delete")
+	err = r.locked(ctx, func(ctx context.Context) error {
+		for _, name := range names {
+			if err := e.o.Repository.Delete(ctx, name); err != nil {
+				return err
+			}
+			gone = append(gone, name)
+		}
+		return nil
+	})
+	return gone, err
+}
+
+// SetPinned keeps a backup from pruning, or no longer.
+func (e *Engine) SetPinned(ctx context.Context, name holdfast.BackupName, pinned bool) error {
+	r := e.start("pin")
+	return r.locked(ctx, func(ctx context.Context) error {
+		return e.o.Repository.SetPinned(ctx, name, pinned)
+	})
+}
+
+// Pending is a restore or rollback that was cut, or that another process has
+// in hand.
+type Pending struct {
+	Op     string              // restore or rollback
+	Backup holdfast.BackupName // what is being restored, if that is known
+	Begun  holdfast.Time
+}
+
+// Pending tells whether a restore was cut and waits for Recover; nil if none
+// was. It changes nothing.
+func (e *Engine) Pending() (*Pending, error) {
+	j, err := e.loadJournal()
+	if err != nil || j == nil {
+		return nil, err
+	}
+	return &Pending{Op: j.Op, Backup: j.Backup, Begun: j.Begun}, nil
+}

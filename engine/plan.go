@@ -1,0 +1,307 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/repo"
+)
+
+// RestoreRequest chooses what to restore, and where.
+type RestoreRequest struct {
+	Name        string   // name or latest
+	Only        []string // source names, or "memory"; none is everything
+	To          string   // restore elsewhere: a directory that does not exist or is empty
+	NoEmergency bool
+	// Force goes on although processes hold a target open, or although the
+	// source was damaged already when it was captured.
+	Force  bool
+	Online bool // SQLite: through SQLite's own transaction
+}
+
+// RestorePlan tells what a restore would do, before it does.
+type RestorePlan struct {
+	Backup   repo.Info
+	Targets  []TargetPlan
+	Memory   string // "restore", or why it is skipped
+	Warnings []holdfast.Problem
+	Bytes    int64 // to be written
+}
+
+// TargetPlan is the plan for one source: what is there now, what is in the
+// backup.
+type TargetPlan struct {
+	Source  string
+	Kind    holdfast.Kind
+	Path    string
+	Method  string // "rename", "in place" (mount point, other device), "online", "copy" (restore elsewhere)
+	Exists  bool
+	Now     holdfast.Facts
+	Backup  holdfast.Facts
+	Bytes   int64
+	Handles []Handle // live processes that hold the target open
+}
+
+// memoryPart is the name that chooses memory alone.
+const memoryPart = "memory"
+
+// methodCopy is the method of a restore to another place.
+const methodCopy = "copy"
+
+// memoryRestore is what a plan says if memory comes back.
+const memoryRestore = "restore"
+
+// PlanRestore tells what Restore would do and changes nothing.
+func (e *Engine) PlanRestore(ctx context.Context, req RestoreRequest) (*RestorePlan, error) {
+	r := e.start("plan")
+	p, b, err := r.plan(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	return &p.RestorePlan, p.roomForAll(r)
+}
+
+// A plan is a RestorePlan with what is needed to carry it out.
+type plan struct {
+	RestorePlan
+	works []*work
+}
+
+// A work is what is to be done for one source.
+type work struct {
+	source holdfast.Source
+	target holdfast.Target
+	path   string // resolved
+	method string
+	bytes  int64
+	// fill puts the new set into the stage; nil if there is none to fill.
+	fill func(ctx context.Context, dir string) error
+	// back brings an earlier aside back instead.
+	back []move
+	// memory tells that only the memory of the source changes: the stage
+	// begins as a copy of the present state.
+	memory bool
+	// acceptDamage takes a set that fails its check.
+	acceptDamage bool
+}
+
+// plan chooses the backup and works out what to do. The caller closes the
+// backup.
+func (r *run) plan(ctx context.Context, req RestoreRequest) (_ *plan, _ *repo.Backup, err error) {
+	info, err := r.e.choose(ctx, req.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.backup = info.Name
+	b, err := r.e.o.Repository.Backup(ctx, info.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			b.Close()
+		}
+	}()
+	p := &plan{RestorePlan: RestorePlan{Backup: info}}
+	chosen, memoryOnly, err := selectSources(b.Metadata(), req.Only)
+	if err != nil {
+		return nil, nil, err
+	}
+	if req.To != "" {
+		p.elsewhere(b, chosen, memoryOnly, req.To)
+		return p, b, r.e.checkElsewhere(req.To)
+	}
+	if err := r.e.checkOverlap(); err != nil {
+		return nil, nil, err
+	}
+	for _, md := range chosen {
+		if err := r.planSource(ctx, p, b, md, req); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := r.planMemory(ctx, p, b, memoryOnly, req); err != nil {
+		return nil, nil, err
+	}
+	return p, b, p.refuseNested()
+}
+
+// selectSources gives the sources of a backup that were asked for, and whether
+// memory was asked for by itself.
+func selectSources(m *holdfast.Metadata, only []string) (chosen []holdfast.SourceMetadata, memory bool, err error) {
+	if len(only) == 0 {
+		return m.Sources, false, nil
+	}
+	names := make([]string, 0, len(m.Sources)+1)
+	for _, s := range m.Sources {
+		names = append(names, s.Name)
+		if slices.Contains(only, s.Name) {
+			chosen = append(chosen, s)
+		}
+	}
+	for _, o := range only {
+		if o == memoryPart {
+			memory = true
+			if !m.IncludesMemory {
+				return nil, false, &holdfast.Error{Op: "restore memory from", Object: string(m.BackupName), Err: holdfast.Kindf(holdfast.ErrNotFound, "the backup includes no memory"), Hint: "choose a backup of type enhanced"}
+			}
+		} else if !slices.Contains(names, o) {
+			return nil, false, &holdfast.Error{Op: "restore", Object: o, Err: holdfast.Kindf(holdfast.ErrNotFound, "backup %s has no such source", m.BackupName), Hint: "it has: " + strings.Join(names, ", ")}
+		}
+	}
+	return chosen, memory, nil
+}
+
+// elsewhere plans a restore to another place.
+func (p *plan) elsewhere(b *repo.Backup, chosen []holdfast.SourceMetadata, memoryOnly bool, to string) {
+	for _, md := range chosen {
+		t := TargetPlan{Source: md.Name, Kind: md.Kind, Path: filepath.Join(to, md.Name), Method: methodCopy, Backup: md.Facts, Bytes: md.LogicalBytes}
+		p.Targets = append(p.Targets, t)
+		p.Bytes += t.Bytes
+	}
+	p.Memory = "the backup includes none"
+	if b.Metadata().IncludesMemory {
+		p.Memory = "not asked for"
+		if memoryOnly || len(chosen) == len(b.Metadata().Sources) {
+			p.Memory = memoryRestore
+		}
+	}
+}
+
+// planSource plans one source in its place.
+func (r *run) planSource(ctx context.Context, p *plan, b *repo.Backup, md holdfast.SourceMetadata, req RestoreRequest) error {
+	s := r.e.source(md.Name)
+	if s == nil || s.Kind() != md.Kind {
+		why := "it is not configured here"
+		if s != nil {
+			why = fmt.Sprintf("it is a %s in the backup, but a %s here", md.Kind, s.Kind())
+		}
+		return &holdfast.Error{Op: "restore", Object: md.Name, Err: holdfast.Kindf(holdfast.ErrRefused, "%s, so there is no place to restore it to", why), Hint: "restore it elsewhere with --to DIR, choose others with --only, or configure it"}
+	}
+	w, err := newWork(s)
+	if err != nil {
+		return err
+	}
+	w.bytes = sizeOf(b, []string{md.Name})
+	w.acceptDamage = req.Force
+	w.fill = func(ctx context.Context, dir string) error {
+		return b.Extract(ctx, md.Name, dir, r.e.o.FS, r.progress(holdfast.StepStage, md.Name))
+	}
+	if req.Online {
+		if _, ok := s.(holdfast.OnlineRestorer); !ok {
+			return &holdfast.Error{Op: "restore online", Object: md.Name, Err: holdfast.Kindf(holdfast.ErrUsage, "a source of kind %s cannot be restored online", md.Kind), Hint: "choose a SQLite source with --only"}
+		}
+		if exists(w.path) {
+			w.method = methodOnline
+		}
+	}
+	return r.addTarget(ctx, p, w, md)
+}
+
+// addTarget looks at the present state of a target and adds both to the plan.
+func (r *run) addTarget(ctx context.Context, p *plan, w *work, md holdfast.SourceMetadata) error {
+	t := TargetPlan{Source: md.Name, Kind: md.Kind, Path: w.path, Method: w.method, Backup: md.Facts, Bytes: w.bytes, Exists: exists(w.path)}
+	warn := func(hint, format string, args ...any) {
+		p.Warnings = append(p.Warnings, holdfast.Problem{Source: md.Name, Severity: holdfast.Warning, Message: fmt.Sprintf(format, args...), Hint: hint})
+	}
+	if t.Exists {
+		now, err := w.source.Inspect(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			warn("", "the present state cannot be read: %v", err)
+		default:
+			t.Now = now.Facts
+		}
+		var asked bool
+		t.Handles, asked, err = liveHandles(ctx, w.path, w.target.Companions)
+		if err != nil {
+			return err
+		}
+		if !asked {
+			warn("make sure that nothing uses it", "this system cannot tell which processes have %s open", w.path)
+		}
+	}
+	if now, then := t.Now.Chroma, t.Backup.Chroma; now != nil && then != nil && then.Schema.Newer(now.Schema) {
+		warn("use a Chroma at least as new as the one that wrote the backup", "the backup was written by a newer Chroma (%s) than the directory there now (%s)", then.Schema.Release, now.Schema.Release)
+	}
+	for _, problem := range p.Backup.Metadata.Problems {
+		if problem.Source == md.Name && problem.Severity == holdfast.Damaged {
+			warn("choose an older backup, or restore with --force", "the source was damaged already when it was captured: %s", describe(problem))
+		}
+	}
+	p.works = append(p.works, w)
+	p.Targets = append(p.Targets, t)
+	p.Bytes += t.Bytes
+	return nil
+}
+
+// newWork finds the place of a source and how a new set gets there.
+func newWork(s holdfast.Source) (*work, error) {
+	w := &work{source: s, target: s.Target(), method: methodRename}
+	var err error
+	if w.path, err = resolve(w.target.Path); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(w.path)
+	switch {
+	case err != nil && exists(w.path):
+		return nil, &holdfast.Error{Op: "look at", Object: w.path, Err: err}
+	case err != nil:
+		return w, nil // there is nothing yet
+	case info.IsDir() != w.target.Dir:
+		return nil, &holdfast.Error{Op: "restore", Object: s.Name(), Err: holdfast.Kindf(holdfast.ErrRefused, "%s is %s now", w.path, kindOfFile(info)), Hint: "move it away, or correct the path of the source"}
+	}
+	mounted, err := durable.IsMountPoint(w.path)
+	if err != nil {
+		return nil, err
+	}
+	if mounted && w.target.Dir {
+		w.method = methodInPlace
+	}
+	return w, nil
+}
+
+func kindOfFile(info fs.FileInfo) string {
+	switch {
+	case info.IsDir():
+		return "a directory"
+	case info.Mode().IsRegular():
+		return "a file"
+	}
+	return "neither a file nor a directory"
+}
+
+// refuseNested refuses targets that lie in each other: they cannot be swapped
+// together. It also refuses several targets for an online restore.
+func (p *plan) refuseNested() error {
+	for i, a := range p.works {
+		if a.method == methodOnline && len(p.works) > 1 {
+			return &holdfast.Error{Op: "restore online", Err: holdfast.Kindf(holdfast.ErrUsage, "several sources cannot change together online"), Hint: "choose one with --only"}
+		}
+		for _, b := range p.works[i+1:] {
+			if within(a.path, b.path) || within(b.path, a.path) {
+				return &holdfast.Error{Op: "restore", Object: a.source.Name(), Err: holdfast.Kindf(holdfast.ErrRefused, "it overlaps with %s: %s, %s", b.source.Name(), a.path, b.path), Hint: "restore one of them with --only"}
+			}
+		}
+	}
+	return nil
+}
+
+// roomForAll refuses a restore whose stages do not fit beside their targets.
+func (p *plan) roomForAll(r *run) error {
+	for _, w := range p.works {
+		if err := r.needSpace(w.path, w.bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/volume"
+)
+
+// spaceMargin is kept free beside what is written: for manifest and sums, and
+// so that the owner of the data can go on.
+const spaceMargin = 16 << 20
+
+// preflight looks before anything is written: what is asked for, whether it
+// can be read, whether it fits.
+func (r *run) preflight(ctx context.Context, req BackupRequest, sources []holdfast.Source) (*backup, error) {
+	b := &backup{run: r, full: req.Full, pin: req.Pin, note: req.Note, trigger: req.Trigger}
+	var err error
+	if b.repository, err = r.e.repository(); err != nil {
+		return nil, err
+	}
+	if b.trigger == "" {
+		b.trigger = holdfast.TriggerManual
+	}
+	if !slices.Contains(holdfast.Triggers(), b.trigger) {
+		return nil, &holdfast.Error{Op: "trigger", Object: string(b.trigger), Err: holdfast.Kindf(holdfast.ErrUsage, "unknown"), Hint: fmt.Sprintf("one of %v", holdfast.Triggers())}
+	}
+	if len(sources) == 0 {
+		return nil, &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrUsage, "no source is configured"), Hint: "name one: --chroma DIR, --sqlite FILE or --files DIR"}
+	}
+	if err := r.e.checkOverlap(); err != nil {
+		return nil, err
+	}
+	b.sources = captureOrder(sources)
+	inspected, err := b.inspect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if b.memory, err = b.wantMemory(req, inspected); err != nil {
+		return nil, err
+	}
+	if req.Name != "" {
+		b.name, err = holdfast.ParseBackupName(req.Name)
+		b.exact = true
+	} else {
+		b.name = holdfast.AutomaticName(b.trigger, typeOf(b.memory), r.e.o.Now(), r.e.o.Settings.EmergencyPrefix)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, b.fits(ctx)
+}
+
+// captureOrder puts databases first and files last: a tree may take long, and
+// what it refers to in a database should not be older than the tree.
+func captureOrder(sources []holdfast.Source) []holdfast.Source {
+	ordered := slices.Clone(sources)
+	slices.SortStableFunc(ordered, func(a, b holdfast.Source) int {
+		return btoi(a.Kind() == holdfast.KindFiles) - btoi(b.Kind() == holdfast.KindFiles)
+	})
+	return ordered
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// inspect looks at every source and sums what will be read.
+func (b *backup) inspect(ctx context.Context) (map[string]holdfast.Inspection, error) {
+	seen := map[string]holdfast.Inspection{}
+	for _, s := range b.sources {
+		i, err := s.Inspect(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			return nil, &captureError{source: s.Name(), err: err}
+		}
+		if !i.Exists {
+			return nil, &captureError{source: s.Name(), err: &holdfast.Error{Op: "open", Object: s.Target().Path, Err: holdfast.Kindf(holdfast.ErrNotFound, "does not exist"), Hint: "check the path of the source, or restore it with `holdfast restore latest`"}}
+		}
+		seen[s.Name()] = i
+		b.estimate += i.Bytes
+		b.warnNetwork("source "+s.Name(), s.Target().Path)
+	}
+	if dir, ok := b.e.repositoryDir(); ok {
+		b.warnNetwork("repository", dir)
+	}
+	return seen, nil
+}
+
+// warnNetwork records that something lies on a network file system, whose
+// locks and syncs cannot be relied on.
+func (b *backup) warnNetwork(what, path string) {
+	v, err := volume.Stat(path)
+	if err != nil || !v.Network() {
+		return // what cannot be asked here will fail where it matters
+	}
+	b.add(holdfast.Problem{Object: path, Severity: holdfast.Warning, Message: fmt.Sprintf("the %s lies on a network file system (%s)", what, v.Kind), Hint: "its locks and syncs cannot be relied on; keep databases on a local disk, and verify backups"})
+}
+
+// wantMemory decides whether memory is included, and refuses what contradicts
+// itself or cannot be had.
+func (b *backup) wantMemory(req BackupRequest, inspected map[string]holdfast.Inspection) (bool, error) {
+	usage := func(hint, format string, args ...any) error {
+		return &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrUsage, format, args...), Hint: hint}
+	}
+	want, asked := b.e.o.Settings.IncludeMemory, false
+	switch req.Type {
+	case "":
+	case holdfast.Enhanced, holdfast.Standard:
+		want, asked = req.Type == holdfast.Enhanced, true
+	default:
+		return false, usage("enhanced includes memory, standard does not", "unknown type %q", req.Type)
+	}
+	if req.Memory != nil {
+		if asked && want != *req.Memory {
+			return false, usage("give one of --type and --memory", "type %s and memory=%t contradict each other", req.Type, *req.Memory)
+		}
+		want, asked = *req.Memory, true
+	}
+	if !want {
+		return false, nil
+	}
+	configured, present := b.memoryPresence(inspected)
+	if !configured {
+		if asked {
+			return false, usage("name the collection: --memory-collection NAME", "memory was asked for, but no memory collection is configured")
+		}
+		return false, nil
+	}
+	return present, nil
+}
+
+// memoryPresence tells whether memory is configured, and whether any of its
+// collections can be expected in the sources. Where none can, the backup is
+// not called enhanced, and the problem says why.
+func (b *backup) memoryPresence(inspected map[string]holdfast.Inspection) (configured, present bool) {
+	var missing []holdfast.Problem
+	for _, s := range b.sources {
+		ms, ok := s.(holdfast.MemorySource)
+		if !ok {
+			continue
+		}
+		for _, name := range ms.MemoryCollections() {
+			configured = true
+			facts := inspected[s.Name()].Facts.Chroma
+			if facts == nil || slices.ContainsFunc(facts.Collections, func(c holdfast.ChromaCollection) bool { return c.Name == name }) {
+				present = true
+				continue
+			}
+			missing = append(missing, holdfast.Problem{Source: s.Name(), Object: "collection " + name, Severity: holdfast.Incomplete, Message: messageNoMemory, Hint: hintNoMemory})
+		}
+	}
+	if configured && !present {
+		b.add(missing...)
+	}
+	return configured, present
+}
+
+// fits refuses a backup that cannot be stored.
+func (b *backup) fits(ctx context.Context) error {
+	s := b.e.o.Settings
+	if s.MaxBackupSet && !s.Compress && b.estimate > s.MaxBackupBytes {
+		return &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrRefused, "it would store %s, MAX_BACKUP_SIZE_MB allows %s", humanize.IBytes(uint64(b.estimate)), humanize.IBytes(uint64(s.MaxBackupBytes))), Hint: "raise MAX_BACKUP_SIZE_MB, or compress with BACKUP_COMPRESSION=true"}
+	}
+	free, known, err := b.repository.Free(ctx)
+	if err != nil {
+		return fmt.Errorf("free space of the repository: %w", err)
+	}
+	need := b.estimate + spaceMargin
+	if s.Compress {
+		// Databases shrink to a half or less; a backup that does not is
+		// stopped by the disk itself, and leaves nothing behind either.
+		need = b.estimate/2 + spaceMargin
+	}
+	if known && free < need {
+		return noSpace(b.repository.Location(), need, free)
+	}
+	return nil
+}
+
+// needSpace refuses to write bytes to the file system of dir if they do not
+// fit.
+func (r *run) needSpace(dir string, bytes int64) error {
+	v, err := volume.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("free space of %s: %w", dir, err)
+	}
+	if need := bytes + spaceMargin; v.Free >= 0 && v.Free < need {
+		return noSpace(v.Path, need, v.Free)
+	}
+	return nil
+}
+
+func noSpace(where string, need, free int64) error {
+	return &holdfast.Error{Op: "space", Object: where, Err: holdfast.Kindf(holdfast.ErrRefused, "%s needed, %s free", humanize.IBytes(uint64(need)), humanize.IBytes(uint64(max(free, 0)))), Hint: "make room, for example with `holdfast prune`, or use another place"}
+}
+
+// spaceError turns a full disk into a refusal that says what to do.
+func spaceError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) && !errors.Is(err, holdfast.ErrRefused) {
+		return &holdfast.Error{Op: "space", Err: fmt.Errorf("%w: %w", holdfast.ErrRefused, err), Hint: "make room, for example with `holdfast prune`, or use another place"}
+	}
+	return err
+}

@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/repo"
+	"github.com/holdfast-backup/holdfast/repo/retention"
+)
+
+// PlanPrune decides which backups may go.
+func (e *Engine) PlanPrune(ctx context.Context) ([]retention.Decision, error) {
+	r, err := e.repository()
+	if err != nil {
+		return nil, err
+	}
+	infos, err := r.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return retention.Plan(candidates(infos), e.o.Settings.Retention, e.o.Now()), nil
+}
+
+// candidates shows backups as retention sees them.
+func candidates(infos []repo.Info) []retention.Candidate {
+	neededBy := map[holdfast.BackupName][]holdfast.BackupName{}
+	for _, i := range infos {
+		if i.Metadata == nil {
+			continue
+		}
+		for _, n := range i.Metadata.Needs {
+			neededBy[n] = append(neededBy[n], i.Name)
+		}
+	}
+	out := make([]retention.Candidate, 0, len(infos))
+	for _, i := range infos {
+		_, proven := i.Proven()
+		c := retention.Candidate{Name: i.Name, Pinned: i.Pinned, Proven: proven, NeededBy: neededBy[i.Name], Damaged: true}
+		if i.Metadata != nil {
+			c.CreatedAt, c.Trigger = i.Metadata.CreatedAt.Time, i.Metadata.Trigger
+			c.Damaged = i.Err != nil || i.Metadata.SourceDamaged() || provenBad(i)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// provenBad tells whether the newest proof of a backup failed: such a backup
+// must not count as the good one that lets older ones go.
+func provenBad(i repo.Info) bool {
+	return len(i.Proofs) > 0 && !i.Proofs[len(i.Proofs)-1].OK
+}
+
+// Prune removes what PlanPrune decides, and tells the decisions. A backup that
+// cannot be removed is a warning in the log and an ErrIncomplete.
+func (e *Engine) Prune(ctx context.Context) ([]retention.Decision, error) {
+	r := e.start("prune")
+	var decisions []retention.Decision
+	err := r.locked(ctx, func(ctx context.Context) error {
+		return r.step(ctx, holdfast.StepPrune, func(ctx context.Context) (string, error) {
+			plan, err := e.PlanPrune(ctx)
+			if err != nil {
+				return "", err
+			}
+			decisions = plan
+			return r.prune(ctx, plan)
+		})
+	})
+	return decisions, err
+}
+
+// prune executes a plan. What cannot be removed stays and is told: too much
+// is safe.
+func (r *run) prune(ctx context.Context, plan []retention.Decision) (string, error) {
+	removed := 0
+	var failed []error
+	for _, d := range plan {
+		if !d.Remove {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return "", context.Cause(ctx)
+		}
+		if err := r.e.o.Repository.Delete(ctx, d.Name); err != nil {
+			if ctx.Err() != nil {
+				return "", context.Cause(ctx)
+			}
+			r.log.Warn("a backup could not be removed", keyBackup, d.Name, keyError, err)
+			failed = append(failed, &holdfast.Error{Op: "remove", Object: string(d.Name), Err: err})
+			continue
+		}
+		removed++
+		r.log.Info("backup removed", keyBackup, d.Name, "reason", d.Reason)
+	}
+	message := fmt.Sprintf("%d removed, %d kept", removed, len(plan)-removed)
+	if len(failed) > 0 {
+		return message, fmt.Errorf("%w: %d backups could not be removed: %w", holdfast.ErrIncomplete, len(failed), errors.Join(failed...))
+	}
+	return message, nil
+}

@@ -1,0 +1,302 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/repo"
+)
+
+// RestoreResult tells what was restored.
+type RestoreResult struct {
+	Plan       *RestorePlan
+	Emergency  holdfast.BackupName // empty if none was made
+	Restored   []string            // sources
+	Memory     string              // "restored", or why it was skipped
+	RolledBack bool
+	Aside      []string // replaced state that is still kept
+	Problems   []holdfast.Problem
+	Duration   time.Duration
+}
+
+// The names of the verbs that replace live data.
+const (
+	opRestore  = "restore"
+	opRollback = "rollback"
+)
+
+// memoryRestored is what a result says if memory came back.
+const memoryRestored = "restored"
+
+// Restore brings a backup back: emergency backup, validation, stage, check,
+// stop hook, swap, memory, start hook, confirmation. Any failure puts the
+// previous state back and says so; the result then comes beside the error. A
+// restore that is cut is finished or undone by Recover.
+func (e *Engine) Restore(ctx context.Context, req RestoreRequest) (*RestoreResult, error) {
+	r := e.start(opRestore)
+	result := &RestoreResult{}
+	work := func(ctx context.Context) error { return r.restore(ctx, req, result) }
+	var err error
+	if req.To != "" {
+		err = r.restoreElsewhere(ctx, req, result)
+	} else {
+		err = r.locked(ctx, work)
+	}
+	return r.conclude(result, err)
+}
+
+// conclude tells how a restore or rollback ended.
+func (r *run) conclude(result *RestoreResult, err error) (*RestoreResult, error) {
+	result.Duration = r.e.o.Now().Sub(r.begun)
+	if err != nil {
+		message := err.Error()
+		if result.RolledBack {
+			message += "; the previous state is in place"
+		}
+		r.send(holdfast.Event{Step: holdfast.StepResult, State: holdfast.Failed, Message: message})
+		return result, err
+	}
+	r.send(holdfast.Event{Step: holdfast.StepResult, State: holdfast.Finished, Message: fmt.Sprintf("%v", result.Restored)})
+	return result, nil
+}
+
+func (r *run) restore(ctx context.Context, req RestoreRequest, result *RestoreResult) error {
+	var p *plan
+	var b *repo.Backup
+	err := r.step(ctx, holdfast.StepChoose, func(ctx context.Context) (_ string, err error) {
+		p, b, err = r.plan(ctx, req)
+		if err != nil {
+			return "", err
+		}
+		return string(p.Backup.Name), nil
+	})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	result.Plan = &p.RestorePlan
+	result.Problems = append(result.Problems, p.Warnings...)
+	if err := r.refuseEarly(p, req.Force); err != nil {
+		return err
+	}
+	if err := p.roomForAll(r); err != nil {
+		return err
+	}
+	emergency, err := r.emergency(ctx, p.works, req.NoEmergency, result)
+	if err != nil {
+		return err
+	}
+	if err := r.step(ctx, holdfast.StepValidate, func(ctx context.Context) (string, error) { return r.validate(ctx, b) }); err != nil {
+		return err
+	}
+	c := r.newCeremony(p.works, p.Backup.Name, emergency.name, req.Force, result)
+	emergency.keepWhatItLacks(c.journal)
+	if err := c.carryOut(ctx); err != nil {
+		return err
+	}
+	r.restored(p, result)
+	return nil
+}
+
+// restored fills in what was brought back.
+func (r *run) restored(p *plan, result *RestoreResult) {
+	for _, t := range p.works {
+		if !t.memory {
+			result.Restored = append(result.Restored, t.source.Name())
+		}
+	}
+	result.Memory = p.Memory
+	if p.Memory == memoryRestore {
+		result.Memory = memoryRestored
+	}
+}
+
+// refuseEarly refuses before the emergency backup what would be refused at the
+// swap anyway.
+func (r *run) refuseEarly(p *plan, force bool) error {
+	if force || r.e.o.Settings.AllowLiveHandles || r.e.o.Hooks.Stop != "" {
+		return nil
+	}
+	for _, t := range p.Targets {
+		if t.Method != methodOnline && len(t.Handles) > 0 {
+			return inUse(t.Source, t.Path, t.Handles, hintInUse)
+		}
+	}
+	return nil
+}
+
+// validate reads every stored byte of the backup.
+func (r *run) validate(ctx context.Context, b *repo.Backup) (string, error) {
+	tell := r.progress(holdfast.StepValidate, "")
+	damaged, err := b.Verify(ctx, func(done, total int64) { tell("", done, total) })
+	if err != nil {
+		return "", err
+	}
+	if len(damaged) > 0 {
+		return "", &holdfast.Error{Op: "validate", Object: string(b.Metadata().BackupName), Err: &holdfast.DamagedError{Backup: b.Metadata().BackupName, Problems: damaged}, Hint: "nothing was changed; choose another backup, `holdfast list` shows which are proven"}
+	}
+	return "every byte as recorded", nil
+}
+
+// An emergencyBackup is the backup of the present state, and what it does not
+// hold of it.
+type emergencyBackup struct {
+	name  holdfast.BackupName
+	lacks map[string]string // source → why
+}
+
+// keepWhatItLacks keeps the old set of every source that the emergency backup
+// does not hold whole.
+func (b emergencyBackup) keepWhatItLacks(j *journal) {
+	for _, t := range j.Targets {
+		t.Keep = b.lacks[t.Source]
+	}
+}
+
+// emergency backs up the present state of the targets and verifies that
+// backup. Where it cannot be made because the present state cannot be read, the
+// restore goes on, since that is what a restore is for; the replaced files are
+// then kept.
+func (r *run) emergency(ctx context.Context, works []*work, decline bool, result *RestoreResult) (emergencyBackup, error) {
+	var none emergencyBackup
+	var present []holdfast.Source
+	for _, w := range works {
+		if i, err := w.source.Inspect(ctx); exists(w.path) && (err != nil || i.Exists) {
+			present = append(present, w.source)
+		}
+	}
+	switch {
+	case decline:
+		r.skip(holdfast.StepEmergency, "declined with --no-emergency; the replaced state is kept beside the target")
+		return none, nil
+	case !r.e.o.Settings.EmergencyBackup:
+		const why = "EMERGENCY_BACKUP_ENABLED=false; the replaced state is kept beside the target"
+		r.skip(holdfast.StepEmergency, why)
+		result.Problems = append(result.Problems, r.problem(holdfast.Problem{Severity: holdfast.Warning, Message: "no emergency backup was made: " + why}))
+		return none, nil
+	case len(present) == 0:
+		r.skip(holdfast.StepEmergency, "there is nothing at the target yet")
+		return none, nil
+	}
+	made := emergencyBackup{lacks: map[string]string{}}
+	err := r.step(ctx, holdfast.StepEmergency, func(ctx context.Context) (string, error) {
+		return r.makeEmergency(ctx, present, &made, result)
+	})
+	if err == nil {
+		result.Emergency = made.name
+	}
+	return made, err
+}
+
+func (r *run) makeEmergency(ctx context.Context, present []holdfast.Source, made *emergencyBackup, result *RestoreResult) (string, error) {
+	sub := *r
+	sub.backup = ""
+	b, err := sub.makeBackup(ctx, BackupRequest{Trigger: holdfast.TriggerEmergency}, present)
+	if unreadable(err) {
+		message := "the present state could not be backed up: " + err.Error()
+		result.Problems = append(result.Problems, r.problem(holdfast.Problem{Severity: holdfast.Warning, Message: message, Hint: "it is kept beside the target"}))
+		return message, nil
+	}
+	if err != nil {
+		return "", &holdfast.Error{Op: "emergency backup", Err: err, Hint: "nothing was changed; --no-emergency goes on without it and keeps the replaced state beside the target"}
+	}
+	made.name = b.Backup.Name
+	sub.backup = made.name
+	v, err := sub.verify(ctx, made.name, false)
+	if err != nil {
+		return "", err
+	}
+	if err := r.e.o.Repository.AddProof(ctx, made.name, v.Proof); err != nil {
+		r.log.Warn("the proof of the emergency backup could not be recorded", keyError, err)
+	}
+	if len(v.Damage) > 0 {
+		return "", &holdfast.Error{Op: "emergency backup", Object: string(made.name), Err: &holdfast.DamagedError{Backup: made.name, Problems: v.Damage}, Hint: "nothing was changed; check the disk of the repository"}
+	}
+	for _, p := range append(b.Problems, v.SourceProblems...) {
+		lost := p.Severity == holdfast.Damaged || p.Severity == holdfast.Incomplete && !isMemoryProblem(p)
+		if lost && p.Source != "" && made.lacks[p.Source] == "" {
+			made.lacks[p.Source] = "the emergency backup of it has problems: " + p.Message
+			result.Problems = append(result.Problems, holdfast.Problem{Source: p.Source, Object: p.Object, Severity: holdfast.Warning, Message: "in the state before the restore: " + p.Message})
+		}
+	}
+	return string(made.name), nil
+}
+
+// unreadable tells whether a backup failed because the source itself cannot be
+// captured, rather than for want of room, rights or time.
+func unreadable(err error) bool {
+	_, capture := errors.AsType[*captureError](err)
+	if !capture {
+		return false
+	}
+	for _, other := range []error{holdfast.ErrRefused, holdfast.ErrLocked, fs.ErrPermission, context.Canceled, context.DeadlineExceeded, syscall.ENOSPC, syscall.EROFS} {
+		if errors.Is(err, other) {
+			return false
+		}
+	}
+	return true
+}
+
+// restoreElsewhere writes what was chosen into a directory of its own: the
+// same tree as export, or parts of it. Nothing live is touched, so it needs none
+// of the ceremony.
+func (r *run) restoreElsewhere(ctx context.Context, req RestoreRequest, result *RestoreResult) error {
+	p, b, err := r.plan(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	result.Plan = &p.RestorePlan
+	r.send(holdfast.Event{Step: holdfast.StepChoose, State: holdfast.Finished, Message: string(p.Backup.Name)})
+	parts := []string{"."}
+	if len(req.Only) > 0 {
+		parts = nil
+		for _, t := range p.Targets {
+			parts = append(parts, t.Source)
+		}
+		if p.Memory == memoryRestore {
+			parts = append(parts, holdfast.MemoryDir)
+		}
+	}
+	err = r.step(ctx, holdfast.StepStage, func(ctx context.Context) (string, error) {
+		if err := r.extractElsewhere(ctx, b, parts, req.To, holdfast.StepStage); err != nil {
+			return "", err
+		}
+		if len(req.Only) > 0 && p.Memory == memoryRestore {
+			return req.To, r.copyOut(b, holdfast.MemoryInfoFile, req.To)
+		}
+		return req.To, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, t := range p.Targets {
+		result.Restored = append(result.Restored, t.Source)
+	}
+	result.Memory = p.Memory
+	if p.Memory == memoryRestore {
+		result.Memory = memoryRestored
+	}
+	return nil
+}
+
+// copyOut writes one small file of a backup into a directory.
+func (r *run) copyOut(b *repo.Backup, name, dir string) (err error) {
+	f, err := b.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return durable.WriteFileFunc(r.e.o.FS, filepath.Join(dir, name), 0o600, func(w io.Writer) error {
+		_, err := io.Copy(w, f)
+		return err
+	})
+}

@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/repo"
+)
+
+// VerifyRequest chooses what to verify.
+type VerifyRequest struct {
+	Name string // name or latest
+	Full bool   // integrity_check and foreign keys
+}
+
+// VerifyResult tells the outcome for one backup.
+type VerifyResult struct {
+	Backup holdfast.BackupName
+	Proof  holdfast.Proof
+	// Damage is what is wrong with stored bytes; SourceProblems what each
+	// source's own check found in intact bytes.
+	Damage         []holdfast.Problem
+	SourceProblems []holdfast.Problem
+	Reports        map[string]holdfast.Report
+}
+
+// Verify reads every byte of a backup, runs each source's own check on it and
+// records the proof. Damaged bytes are a *holdfast.DamagedError beside the
+// result; a source that was damaged when it was captured matches
+// ErrIncomplete.
+func (e *Engine) Verify(ctx context.Context, req VerifyRequest) (*VerifyResult, error) {
+	r := e.start("verify")
+	info, err := e.choose(ctx, req.Name)
+	if err != nil {
+		return nil, err
+	}
+	r.backup = info.Name
+	result, err := r.verify(ctx, info.Name, req.Full)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.recordProof(ctx, result); err != nil {
+		return result, err
+	}
+	return result, result.err()
+}
+
+// err is the outcome as an error.
+func (v *VerifyResult) err() error {
+	if len(v.Damage) > 0 {
+		return &holdfast.Error{Op: "verify", Object: string(v.Backup), Err: &holdfast.DamagedError{Backup: v.Backup, Problems: v.Damage}, Hint: "restore another backup; `holdfast list` shows which are proven"}
+	}
+	for _, p := range v.SourceProblems {
+		if p.Severity != holdfast.Warning {
+			return &holdfast.Error{Op: "verify", Object: string(v.Backup), Err: holdfast.Kindf(holdfast.ErrIncomplete, "every stored byte is intact, but %s", describe(p)), Hint: p.Hint}
+		}
+	}
+	return nil
+}
+
+// describe gives a problem in one line.
+func describe(p holdfast.Problem) string {
+	s := p.Message
+	if p.Object != "" {
+		s = p.Object + ": " + s
+	}
+	if p.Source != "" {
+		s = p.Source + ": " + s
+	}
+	return s
+}
+
+// verify checks bytes and sources of one backup and makes the proof, without
+// recording it.
+func (r *run) verify(ctx context.Context, name holdfast.BackupName, full bool) (*VerifyResult, error) {
+	begun := r.e.o.Now()
+	b, err := r.e.o.Repository.Backup(ctx, name)
+	if err != nil {
+		if damaged, ok := damage(err); ok {
+			v := &VerifyResult{Backup: name, Damage: damaged, Reports: map[string]holdfast.Report{}}
+			v.Proof = r.proof(v, begun, 0)
+			return v, nil
+		}
+		return nil, err
+	}
+	defer b.Close()
+	v := &VerifyResult{Backup: name, Reports: map[string]holdfast.Report{}}
+	err = r.step(ctx, holdfast.StepVerify, func(ctx context.Context) (string, error) {
+		tell := r.progress(holdfast.StepVerify, "")
+		v.Damage, err = b.Verify(ctx, func(done, total int64) { tell("", done, total) })
+		if err != nil {
+			return "", err
+		}
+		if n := len(v.Damage); n > 0 {
+			return fmt.Sprintf("%d damaged", n), nil
+		}
+		return humanize.IBytes(uint64(b.Metadata().StoredBytes)) + " as recorded", nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, md := range b.Metadata().Sources {
+		if err := r.checkSource(ctx, b, md, full, v); err != nil {
+			return nil, err
+		}
+	}
+	v.Proof = r.proof(v, begun, b.Metadata().LogicalBytes)
+	return v, nil
+}
+
+// checkSource opens one source of a backup as its owner would.
+func (r *run) checkSource(ctx context.Context, b *repo.Backup, md holdfast.SourceMetadata, full bool, v *VerifyResult) error {
+	return r.stepOf(ctx, holdfast.StepCheck, md.Name, func(ctx context.Context) (string, error) {
+		checker := r.e.checker(md)
+		if checker == nil {
+			v.SourceProblems = append(v.SourceProblems, r.problem(holdfast.Problem{Source: md.Name, Severity: holdfast.Incomplete, Message: fmt.Sprintf("nothing here can check a source of kind %s; only its bytes were verified", md.Kind)}))
+			return "only bytes", nil
+		}
+		sub, err := fs.Sub(b, md.Name)
+		if err != nil {
+			return "", err
+		}
+		report, err := checker.Check(ctx, sub, holdfast.CheckOptions{Full: full})
+		if err != nil {
+			if ctx.Err() != nil {
+				return "", context.Cause(ctx)
+			}
+			// Bytes already known to be damaged make a check fail too.
+			report.Problems = append(report.Problems, holdfast.Problem{Severity: holdfast.Incomplete, Message: "the check could not be made: " + err.Error()})
+		}
+		v.Reports[md.Name] = report
+		for _, p := range named(md.Name, report.Problems) {
+			v.SourceProblems = append(v.SourceProblems, r.problem(p))
+		}
+		return fmt.Sprintf("%d problems", len(report.Problems)), nil
+	})
+}
+
+// proof sums a verification up.
+func (r *run) proof(v *VerifyResult, begun time.Time, bytes int64) holdfast.Proof {
+	now := r.e.o.Now()
+	p := holdfast.Proof{At: holdfast.At(now), Kind: holdfast.ProofVerify, Bytes: bytes, DurationMS: now.Sub(begun).Milliseconds()}
+	p.OK = v.err() == nil
+	const most = 20 // beside the backup; the result itself names all
+	p.Problems = slices.Concat(v.Damage, v.SourceProblems)
+	p.Problems = p.Problems[:min(len(p.Problems), most)]
+	return p
+}
+
+// proofWait is how long a proof waits for another writer to be done.
+const proofWait = 10 * time.Second
+
+// recordProof records a proof under the lease, which the long reading before
+// did without.
+func (r *run) recordProof(ctx context.Context, v *VerifyResult) error {
+	write := func(ctx context.Context) error {
+		return r.e.o.Repository.AddProof(ctx, v.Backup, v.Proof)
+	}
+	deadline := time.Now().Add(proofWait)
+	for {
+		err := r.underLease(ctx, r.e.o.Repository.Lock, write)
+		if !errors.Is(err, holdfast.ErrLocked) || time.Now().After(deadline) {
+			if err != nil {
+				return errors.Join(v.err(), &holdfast.Error{Op: "record the proof of", Object: string(v.Backup), Err: err, Hint: "the verification is complete; only its record is missing"})
+			}
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// damage gives the problems of a damaged backup, and false if err is about
+// something else.
+func damage(err error) ([]holdfast.Problem, bool) {
+	if d, ok := errors.AsType[*holdfast.DamagedError](err); ok && len(d.Problems) > 0 {
+		return d.Problems, true
+	}
+	if errors.Is(err, holdfast.ErrDamaged) {
+		return []holdfast.Problem{{Severity: holdfast.Damaged, Message: err.Error()}}, true
+	}
+	return nil, false
+}
