@@ -173,9 +173,10 @@ func violations(p pkg) []string {
 	return found
 }
 
-// forTests tells whether a package is support for tests.
+// forTests tells whether a package is no part of the product: support for
+// tests, and the benchmarks.
 func forTests(folder string) bool {
-	return strings.HasSuffix(path.Base(folder), "test") || strings.HasPrefix(folder, "test/") || folder == "internal/durable/crashfs"
+	return folder == "bench" || strings.HasSuffix(path.Base(folder), "test") || strings.HasPrefix(folder, "test/") || folder == "internal/durable/crashfs"
 }
 
 func name(folder string) string {

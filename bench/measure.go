@@ -1,0 +1,132 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// A command is one side of a comparison. Its script runs in a shell, in a
+// directory of its own that is empty at first; what it leaves there counts as
+// its output.
+type command struct {
+	label  string
+	script string
+}
+
+// A contest is two commands that do the same work; theirs is empty if nobody
+// else does that work.
+type contest struct {
+	name         string
+	ours, theirs command
+}
+
+// A reading is what one run took.
+type reading struct {
+	wall   time.Duration
+	cpu    time.Duration // user and system, of all processes
+	memory int64         // most resident bytes of any one process
+	output int64         // bytes on disk that it left
+}
+
+// A result is the readings of a contest.
+type result struct {
+	contest
+	our, their []reading
+}
+
+// measure runs both commands in turns.
+func (c contest) measure(ctx context.Context, w *workshop, runs int) (result, error) {
+	r := result{contest: c}
+	for i := range runs {
+		a, err := w.time(ctx, c.ours)
+		if err != nil {
+			return r, err
+		}
+		r.our = append(r.our, a)
+		if c.theirs.script == "" {
+			continue
+		}
+		b, err := w.time(ctx, c.theirs)
+		if err != nil {
+			return r, err
+		}
+		r.their = append(r.their, b)
+		fmt.Fprintf(os.Stderr, "  run %d: %.2f s, %.2f s\n", i+1, a.wall.Seconds(), b.wall.Seconds())
+	}
+	return r, nil
+}
+
+// time runs one command in an empty directory once the disk is quiet.
+func (w *workshop) time(ctx context.Context, c command) (reading, error) {
+	out := filepath.Join(w.dir, "out")
+	if err := os.RemoveAll(out); err != nil {
+		return reading{}, err
+	}
+	if err := os.Mkdir(out, 0o755); err != nil {
+		return reading{}, err
+	}
+	syscall.Sync() // nobody pays for what the run before left in memory
+
+	cmd := exec.CommandContext(ctx, "sh", "-ec", c.script)
+	cmd.Dir = out
+	cmd.Env = append(os.Environ(), "H="+w.holdfast, "D="+w.dir)
+	start := time.Now()
+	text, err := cmd.CombinedOutput()
+	wall := time.Since(start)
+	if err != nil {
+		return reading{}, fmt.Errorf("%s: %w\n%s", c.script, err, text)
+	}
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return reading{}, fmt.Errorf("%s: the system does not tell what it used", c.script)
+	}
+	size, err := diskUse(out)
+	return reading{
+		wall:   wall,
+		cpu:    cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
+		memory: usage.Maxrss << 10,
+		output: size,
+	}, err
+}
+
+// diskUse sums what the files below dir occupy.
+func diskUse(dir string) (int64, error) {
+	var total int64
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			total += st.Blocks * 512
+		}
+		return nil
+	})
+	return total, err
+}
+
+// median of what pick takes from the readings.
+func median[T int64 | time.Duration](readings []reading, pick func(reading) T) T {
+	values := make([]T, len(readings))
+	for i, r := range readings {
+		values[i] = pick(r)
+	}
+	slices.Sort(values)
+	n := len(values)
+	if n%2 == 1 {
+		return values[n/2]
+	}
+	return (values[n/2-1] + values[n/2]) / 2
+}
