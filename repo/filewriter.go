@@ -34,10 +34,11 @@ type fileWriter struct {
 	held []*frame
 	data int // of held, frames that are not holes
 
-	out  *payloadWriter // nil until the encoding is decided
-	pipe *pipeline[frame]
-	err  error
-	done bool
+	out    *payloadWriter // nil until the encoding is decided
+	pipe   *pipeline[frame]
+	second *secondPass // once the file was begun again
+	err    error
+	done   bool
 }
 
 var _ holdfast.FileWriter = (*fileWriter)(nil)
@@ -159,11 +160,7 @@ func (w *fileWriter) push(f *frame) {
 	if w.fail(w.decide()); w.err != nil {
 		return
 	}
-	items := make([]*frame, inFlight)
-	for i := range items {
-		items[i] = takeFrame()
-	}
-	work := func(f *frame) error {
+	w.startPipe(func(f *frame) error {
 		if f.run == 0 {
 			f.hash()
 			if w.out.zstd {
@@ -171,8 +168,16 @@ func (w *fileWriter) push(f *frame) {
 			}
 		}
 		return nil
+	}, w.out.add)
+}
+
+// startPipe puts further frames on all cores.
+func (w *fileWriter) startPipe(work, done func(*frame) error) {
+	items := make([]*frame, inFlight)
+	for i := range items {
+		items[i] = takeFrame()
 	}
-	w.pipe = newPipeline(items, work, w.out.add)
+	w.pipe = newPipeline(items, work, done)
 }
 
 // decide chooses the encoding from the frames held, opens the payload and
@@ -188,7 +193,11 @@ func (w *fileWriter) decide() error {
 	// Below a saving of a sixteenth the file is better readable as it is.
 	zstd := w.compress && w.size > rawBelow && packed <= raw-raw/16
 	w.e.Payload = w.p.names.claim(w.e.Path, zstd)
-	out, err := w.p.newPayloadWriter(w.e.Payload, zstd)
+	n := newNotes()
+	if w.size >= smallFile { // a smaller one is simply stored again
+		n.log = &spool{limit: logInMemory}
+	}
+	out, err := w.p.newPayloadWriter(w.e.Payload, zstd, n)
 	if err != nil {
 		w.p.names.release(w.e.Payload)
 		return err
@@ -220,6 +229,10 @@ func (w *fileWriter) fail(err error) {
 func (w *fileWriter) finish() error {
 	w.flush()
 	w.stopPipe()
+	if w.err == nil && w.second != nil {
+		w.fail(w.second.finish())
+		return w.err
+	}
 	if w.err == nil && w.out == nil {
 		w.fail(w.decide())
 	}
@@ -241,32 +254,56 @@ func (w *fileWriter) stopPipe() {
 	w.pipe = nil
 }
 
-// Reset implements holdfast.FileWriter.
+// Reset implements holdfast.FileWriter. What a large file stored so far is
+// kept, and the second pass only compares.
 func (w *fileWriter) Reset() error {
 	if err := w.usable(); err != nil {
 		return err
 	}
-	w.drop()
+	switch {
+	case w.second != nil:
+		w.returnCurrent()
+		w.stopPipe()
+		w.fail(w.second.restart())
+	case w.out != nil && w.out.notes.log != nil:
+		if w.finish() == nil {
+			w.second = newSecondPass(w)
+			w.fail(w.second.restart())
+		}
+	default:
+		w.drop()
+	}
 	w.size, w.data = 0, 0
 	return w.err
 }
 
-// drop forgets everything stored so far.
-func (w *fileWriter) drop() {
-	if w.cur != nil && w.pipe == nil {
+// returnCurrent gives back the frame being filled.
+func (w *fileWriter) returnCurrent() {
+	switch {
+	case w.cur == nil:
+	case w.pipe == nil:
 		frames.Put(w.cur)
-	}
-	if w.cur != nil && w.pipe != nil {
+	default:
 		w.pipe.free <- w.cur
 	}
 	w.cur = nil
+}
+
+// drop forgets everything stored so far.
+func (w *fileWriter) drop() {
+	w.returnCurrent()
 	w.stopPipe()
 	w.dropHeld()
-	if w.out != nil {
-		w.fail(w.out.discard())
-		w.p.names.release(w.e.Payload)
-		w.out = nil
+	if w.out == nil {
+		return
 	}
+	w.fail(w.out.discard())
+	w.fail(w.out.notes.log.close())
+	if w.second != nil {
+		w.fail(w.second.drop())
+	}
+	w.p.names.release(w.e.Payload)
+	w.out = nil
 }
 
 // Close implements io.Closer.
@@ -283,7 +320,7 @@ func (w *fileWriter) Close() error {
 	}
 	w.done = true
 	w.p.completed(w)
-	return nil
+	return w.out.notes.log.close()
 }
 
 // Discard implements holdfast.FileWriter.

@@ -4,40 +4,105 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"sync"
 
 	"github.com/holdfast-backup/holdfast/bucket"
 )
 
-// A payloadWriter stores the frames of one file in order and collects what the
-// manifest says about them. It is used by one goroutine at a time.
-type payloadWriter struct {
-	p       *Pending
-	w       bucket.Writer
-	zstd    bool
-	sum     hash.Hash // of the stored bytes
-	stored  int64
-	table   seekTableWriter
-	groups  []byte
+// notes are what the manifest says about the plaintext of a file, collected as
+// its frames pass.
+type notes struct {
 	digest  *fileDigest
 	extents extentBuilder
+	log     *spool // the hashes of all blocks, shortened, if a second pass may follow
 }
 
-func (p *Pending) newPayloadWriter(key string, zstd bool) (*payloadWriter, error) {
+// loggedHash is the length of a block's hash in the log: enough that two
+// different blocks never have the same.
+const loggedHash = 16
+
+// logInMemory bounds the part of a log that is kept in memory: a file of 1 GiB
+// fits.
+const logInMemory = 4 << 20
+
+func newNotes() *notes { return &notes{digest: newFileDigest()} }
+
+// add takes one frame that was hashed, or a run of zeros.
+func (n *notes) add(f *frame) error {
+	if f.run > 0 {
+		n.digest.addZeros(f.run * frameSize)
+		n.extents.hole(f.run * blocksPerFrame)
+		for i := int64(0); i < f.run && n.log != nil; i++ {
+			if _, err := n.log.Write(zeroLog()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	n.digest.add(f.hashes, int64(len(f.raw)))
+	n.extents.frame(len(f.hashes), f.zero)
+	if n.log == nil {
+		return nil
+	}
+	_, err := n.log.Write(logOf(f.hashes, make([]byte, 0, blocksPerFrame*loggedHash)))
+	return err
+}
+
+// logOf appends hashes as they are in the log to dst.
+func logOf(hashes []blockHash, dst []byte) []byte {
+	for i := range hashes {
+		dst = append(dst, hashes[i][:loggedHash]...)
+	}
+	return dst
+}
+
+// zeroLog is the log of a frame of zeros.
+var zeroLog = sync.OnceValue(func() []byte {
+	hashes, _ := hashBlocks(zeros[:], nil)
+	return logOf(hashes, nil)
+})
+
+// A payloadWriter stores the frames of one file in order. It is used by one
+// goroutine at a time.
+type payloadWriter struct {
+	p      *Pending
+	w      bucket.Writer
+	zstd   bool
+	sum    hash.Hash // of the stored bytes
+	stored int64
+	table  seekTableWriter
+	groups []byte
+	notes  *notes
+}
+
+func (p *Pending) newPayloadWriter(key string, zstd bool, n *notes) (*payloadWriter, error) {
 	w, err := p.stage.Create(p.ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	return &payloadWriter{p: p, w: w, zstd: zstd, sum: sha256.New(), digest: newFileDigest()}, nil
+	return &payloadWriter{p: p, w: w, zstd: zstd, sum: sha256.New(), notes: n}, nil
 }
 
-// add stores one frame that was hashed and, if the payload is compressed,
-// packed.
+// add notes and stores one frame that was hashed and, if the payload is
+// compressed, packed.
 func (o *payloadWriter) add(f *frame) error {
-	if f.run > 0 {
-		return o.addZeros(f.run)
+	if err := o.notes.add(f); err != nil {
+		return err
 	}
-	o.note(f)
-	if o.zstd {
+	return o.store(f)
+}
+
+// store stores one frame, or a run of frames of zeros.
+func (o *payloadWriter) store(f *frame) error {
+	for range f.run {
+		if err := o.storeZeros(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case f.run > 0:
+		return nil
+	case o.zstd:
 		o.table.add(len(f.packed), len(f.raw))
 		return o.write(f.packed)
 	}
@@ -46,53 +111,31 @@ func (o *payloadWriter) add(f *frame) error {
 	return o.writeSparse(f)
 }
 
-// note takes over what the manifest says about the plaintext of f.
-func (o *payloadWriter) note(f *frame) {
-	o.digest.add(f.hashes, int64(len(f.raw)))
-	o.extents.frame(len(f.hashes), f.zero)
-}
-
-// addZeros stores n frames of zeros.
-func (o *payloadWriter) addZeros(n int64) error {
-	o.digest.addZeros(n * frameSize)
-	o.extents.hole(n * blocksPerFrame)
-	for ; n > 0; n-- {
-		if o.zstd {
-			z := zeroFrame()
-			o.table.add(len(z), frameSize)
-			if err := o.write(z); err != nil {
-				return err
-			}
-			continue
-		}
-		o.groups = append(o.groups, zeroGroup()...)
-		if err := o.skip(frameSize); err != nil {
-			return err
-		}
+// storeZeros stores one frame of zeros.
+func (o *payloadWriter) storeZeros() error {
+	if o.zstd {
+		z := zeroFrame()
+		o.table.add(len(z), frameSize)
+		return o.write(z)
 	}
-	return nil
+	o.groups = append(o.groups, zeroGroup()...)
+	return o.skip(frameSize)
 }
 
 // writeSparse stores the plaintext itself, its zero blocks as holes.
 func (o *payloadWriter) writeSparse(f *frame) error {
-	for i := 0; i < len(f.hashes); {
-		n := i + 1
-		for n < len(f.hashes) && f.zero>>n&1 == f.zero>>i&1 {
-			n++
-		}
-		piece := f.raw[i*blockSize : min(n*blockSize, len(f.raw))]
-		var err error
-		if f.zero>>i&1 == 1 {
-			err = o.skip(int64(len(piece)))
-		} else {
-			err = o.write(piece)
-		}
-		if err != nil {
+	end := f.off
+	err := f.data(func(off int64, b []byte) error {
+		if err := o.skip(off - end); err != nil {
 			return err
 		}
-		i = n
+		end = off + int64(len(b))
+		return o.write(b)
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return o.skip(f.off + int64(len(f.raw)) - end)
 }
 
 func (o *payloadWriter) write(b []byte) error {
@@ -107,6 +150,9 @@ func (o *payloadWriter) write(b []byte) error {
 
 // skip stores at most a frame of zeros.
 func (o *payloadWriter) skip(n int64) error {
+	if n == 0 {
+		return nil
+	}
 	if err := o.p.account(n); err != nil {
 		return err
 	}
@@ -121,17 +167,16 @@ func (o *payloadWriter) finish(e *entry) error {
 		if err := o.write(o.table.frame()); err != nil {
 			return err
 		}
-		e.Encoding = encodingZstd
+		e.Encoding, e.Groups = encodingZstd, nil
 	} else {
-		e.Encoding = encodingRaw
-		e.Groups = o.groups
+		e.Encoding, e.Groups = encodingRaw, o.groups
 	}
 	e.Form = formFull
 	e.StoredSize = o.stored
 	e.StoredSHA256 = hex.EncodeToString(o.sum.Sum(nil))
-	e.Size = o.digest.size
-	e.Digest = o.digest.String()
-	e.Extents = o.extents.xs
+	e.Size = o.notes.digest.size
+	e.Digest = o.notes.digest.String()
+	e.Extents = o.notes.extents.xs
 	return o.w.Close()
 }
 
