@@ -328,6 +328,13 @@ func (c *capture) method() string {
 	return fmt.Sprintf("%s, %d rounds", how, c.rounds)
 }
 
+// isDatabase tells whether a name is the database or one of the files that
+// SQLite keeps beside it for as long as it needs them.
+func isDatabase(name string) bool {
+	suffix, ok := strings.CutPrefix(name, databaseFile)
+	return ok && slices.Contains([]string{"", "-journal", "-wal", "-shm"}, suffix)
+}
+
 // unnamed counts the folders that deleted collections left behind and lists
 // what is not Chroma's at all.
 func (c *capture) unnamed() (orphans int, foreign []string, err error) {
@@ -342,7 +349,7 @@ func (c *capture) unnamed() (orphans int, foreign []string, err error) {
 	for _, e := range entries {
 		name := e.Name()
 		switch {
-		case named[name], strings.HasPrefix(name, databaseFile):
+		case named[name], isDatabase(name):
 		case e.Type()&fs.ModeType == fs.ModeDir && isUUID(name):
 			orphans++
 		default:

@@ -51,4 +51,3 @@ func (s *Source) ExportMemory(ctx context.Context, copy fs.FS, collection string
 func (s *Source) RestoreMemory(ctx context.Context, dir string, info holdfast.MemoryCollection, r io.Reader) error {
 	return disk.RestoreMemory(ctx, dir, info, r)
 }
-
