@@ -35,7 +35,7 @@ var rows = []row{
 	{"internal/durable/...", nil, "a leaf that anyone may use"},
 
 	{"bucket", []string{root}, "the interface speaks of the domain only"},
-	{"bucket/...", []string{root, "bucket", "internal/durable"}, "buckets do not know each other"},
+	{"bucket/...", []string{root, "bucket", "internal/durable", "internal/volume"}, "buckets do not know each other"},
 
 	{"repo/retention", []string{root}, "deciding is pure"},
 	{"repo/...", []string{root, "bucket", "repo/...", "internal/durable"}, "the format works over any bucket"},
