@@ -1,0 +1,115 @@
+// Package test holds the end-to-end tests: the real binary, real processes,
+// real signals, real file systems. Tests of one package's own promises are
+// beside that package.
+package test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// binary is the program under test, built once for all tests.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "holdfast-test-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		binary = filepath.Join(dir, "holdfast")
+		build := exec.Command("go", "build", "-o", binary, "../cmd/holdfast")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "go build ../cmd/holdfast: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// A machine is a directory in which the binary runs as a person would run it.
+type machine struct {
+	t   *testing.T
+	dir string
+	env []string
+}
+
+func newMachine(t *testing.T) *machine {
+	return &machine{t: t, dir: t.TempDir()}
+}
+
+func (m *machine) path(elem ...string) string {
+	return filepath.Join(append([]string{m.dir}, elem...)...)
+}
+
+func (m *machine) command(args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	m.t.Cleanup(cancel)
+	c := exec.CommandContext(ctx, binary, args...)
+	c.Dir = m.dir
+	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + m.dir, "TMPDIR=" + os.TempDir()}, m.env...)
+	return c
+}
+
+// run runs holdfast and gives its exit code, stdout and stderr.
+func (m *machine) run(args ...string) (code int, stdout, stderr string) {
+	m.t.Helper()
+	var out, errs bytes.Buffer
+	c := m.command(args...)
+	c.Stdout, c.Stderr = &out, &errs
+	err := c.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode(), out.String(), errs.String()
+	}
+	if err != nil {
+		m.t.Fatalf("holdfast %q: %v", args, err)
+	}
+	return 0, out.String(), errs.String()
+}
+
+// must runs holdfast and fails the test unless it exits with want.
+func (m *machine) must(want int, args ...string) (stdout, stderr string) {
+	m.t.Helper()
+	code, stdout, stderr := m.run(args...)
+	if code != want {
+		m.t.Fatalf("holdfast %q: exit %d, want %d\nstdout:\n%s\nstderr:\n%s", args, code, want, stdout, stderr)
+	}
+	return stdout, stderr
+}
+
+// sqlite runs statements in a C sqlite3 process.
+func (m *machine) sqlite(db, statements string) string {
+	m.t.Helper()
+	out, err := exec.Command("sqlite3", m.path(db), statements).CombinedOutput()
+	if err != nil {
+		m.t.Fatalf("sqlite3 %s: %v\n%s(./test.sh installs sqlite3)", db, err, out)
+	}
+	return string(bytes.TrimSpace(out))
+}
+
+// sum is the SHA-256 of a file's content.
+func (m *machine) sum(name string) string {
+	m.t.Helper()
+	f, err := os.Open(m.path(name))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		m.t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
