@@ -86,8 +86,26 @@ func (s *spool) read(ctx context.Context, r io.Reader) error {
 	if err := s.exec(ctx, `BEGIN`); err != nil {
 		return err
 	}
-	err := s.lists(ctx, json.NewDecoder(r))
+	in := &reader{r: r}
+	err := s.lists(ctx, json.NewDecoder(in))
+	if in.err != nil {
+		err = in.err // not the fault of what was read
+	}
 	return errors.Join(err, s.exec(context.WithoutCancel(ctx), `COMMIT`))
+}
+
+// reader remembers why its source could not be read.
+type reader struct {
+	r   io.Reader
+	err error
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
 }
 
 func (s *spool) lists(ctx context.Context, d *json.Decoder) error {
@@ -143,6 +161,9 @@ func (s *spool) list(ctx context.Context, d *json.Decoder, name string, decode f
 	defer func() { err = errors.Join(err, insert.Close()) }()
 	for ; d.More(); n++ {
 		v, err := decode(d)
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return n, badJSON(err)
+		}
 		if err != nil {
 			return n, wrong("%s[%d]: %w", name, n, err)
 		}
