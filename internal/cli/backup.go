@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/wire"
+)
+
+type backupCmd struct {
+	Name    string `placeholder:"NAME" help:"Name of the backup (default: what it is and when, such as enhanced_backup_20241030_143000)."`
+	Type    string `enum:",enhanced,standard" default:"" placeholder:"TYPE" help:"enhanced includes the assistant's memory, standard does not."`
+	Memory  *bool  `placeholder:"BOOL" help:"Include the memory, or not (--memory=false)."`
+	Trigger string `enum:"manual,quick,auto,scheduled,change,startup,shutdown,guard" default:"manual" placeholder:"TRIGGER" help:"What caused it: manual, quick, auto, scheduled, change, startup, shutdown, guard."`
+	Full    bool   `help:"Store every file whole."`
+	Note    string `placeholder:"TEXT" help:"A note that is kept with the backup."`
+	Pin     bool   `help:"Keep it from pruning."`
+	NoPrune bool   `help:"Do not remove old backups afterwards."`
+}
+
+func (backupCmd) about() about {
+	return about{
+		text: `Captures every source while its owner keeps writing, all as one set. The
+backup exists completely or not at all. The repository is created on first use.
+After a complete backup, backups older than the retention are removed; the last
+one, the last proven one and pinned ones always stay.
+
+With --trigger auto, which an application uses before a large change,
+AUTO_BACKUP_ENABLED=false makes it do nothing and say so.`,
+		examples: []example{
+			{"holdfast backup", "back up ./data/chromadb, or what holdfast.yaml names"},
+			{"holdfast backup --name weekend_backup_20241030 --note 'before the import'", "a backup that is easy to find again"},
+			{"holdfast backup --sqlite bot=/tmp/bot_database.db --repo /backups", "a bot's database, without a configuration file"},
+			{"holdfast backup --chroma ./data/chromadb --memory-collection enhanced_rag_memory", "with the assistant's memory"},
+		},
+		exits: []int{holdfast.ExitIncomplete, holdfast.ExitLocked, holdfast.ExitRefused},
+	}
+}
+
+// backupObject is the outcome of backup.
+type backupObject struct {
+	Type       string             `json:"type"` // backup
+	Repository string             `json:"repository"`
+	Skipped    string             `json:"skipped,omitempty"` // why nothing was done
+	Backup     *backupItem        `json:"backup,omitempty"`
+	Incomplete bool               `json:"incomplete"`
+	Problems   []holdfast.Problem `json:"problems,omitempty"`
+	Pruned     []decisionItem     `json:"pruned,omitempty"`
+}
+
+// Run makes a backup, then prunes if it is complete.
+func (c *backupCmd) Run(ctx context.Context, a *app) error {
+	cfg, err := a.sources()
+	if err != nil {
+		return err
+	}
+	out := backupObject{Type: "backup", Repository: cfg.Repository}
+	if c.Trigger == string(holdfast.TriggerAuto) && !cfg.AutoBackup {
+		out.Skipped = "automatic backups are switched off (auto_backup, AUTO_BACKUP_ENABLED)"
+		a.ui.tell(out, func() { a.ui.print("No backup was made: %s.\n", out.Skipped) })
+		return nil
+	}
+	r, made, err := wire.CreateRepository(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if made {
+		a.ui.note("note: created the repository %s", clean(r.Location()))
+	}
+	out.Repository = r.Location()
+	progress := newProgress(a.ui, a.Events, a.Verbose)
+	e, err := a.engine(r, progress.observe)
+	if err != nil {
+		return err
+	}
+	result, err := e.Backup(ctx, engine.BackupRequest{
+		Name: c.Name, Trigger: holdfast.Trigger(c.Trigger), Type: holdfast.Type(c.Type),
+		Memory: c.Memory, Full: c.Full, Note: c.Note, Pin: c.Pin,
+	})
+	progress.stop()
+	if err != nil {
+		return err
+	}
+	item := newBackupItem(result.Backup)
+	out.Backup, out.Problems, out.Incomplete = &item, result.Problems, result.Incomplete()
+	var pruneErr error
+	if !out.Incomplete && !c.NoPrune && cfg.RetentionDays > 0 {
+		decisions, err := e.Prune(ctx)
+		pruneErr = err
+		for _, d := range decisions {
+			if d.Remove {
+				out.Pruned = append(out.Pruned, newDecisionItem(d))
+			}
+		}
+	}
+	a.ui.tell(out, func() { c.print(a.ui, out) })
+	if pruneErr != nil {
+		return &holdfast.Error{Op: "prune after the backup", Object: item.Name.String(), Err: pruneErr}
+	}
+	if out.Incomplete {
+		return &ending{holdfast.ExitIncomplete}
+	}
+	return nil
+}
+
+// print tells the outcome to a person.
+func (c *backupCmd) print(u *ui, out backupObject) {
+	for _, p := range out.Problems {
+		u.warn(p)
+	}
+	b := out.Backup
+	var names []string
+	for _, s := range b.Sources {
+		names = append(names, s.Name)
+	}
+	u.print("%s %s\n", u.outPaint.green("Backed up to"), u.outPaint.bold(clean(b.Name.String())))
+	u.print("%s", facts(
+		[2]string{"  sources", strings.Join(names, ", ")},
+		[2]string{"  records", number(b.Records)},
+		[2]string{"  size", size(b.LogicalBytes) + ", stored in " + size(b.StoredBytes)},
+		[2]string{"  memory", memoryWord(b.IncludesMemory)},
+		[2]string{"  took", span(millis(b.DurationMS)) + ", writers waited at most " + span(millisF(b.WriterStallMS))},
+	))
+	for _, d := range out.Pruned {
+		u.print("Removed %s: %s.\n", clean(d.Name.String()), clean(d.Reason))
+	}
+	if out.Incomplete {
+		u.print("%s\n", u.outPaint.yellow("The backup is kept, but it is incomplete or holds damage; see the warnings."))
+	}
+}
+
+func memoryWord(included bool) string {
+	if included {
+		return "included"
+	}
+	return "not included"
+}

@@ -1,0 +1,217 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/volume"
+	"github.com/holdfast-backup/holdfast/internal/wire"
+	"github.com/holdfast-backup/holdfast/repo"
+)
+
+// repository checks where backups go.
+func (x *examination) repository() {
+	place := x.cfg.Repository
+	if err := volume.Writable(durable.OS, place); err != nil {
+		x.failed("repository", place, err)
+		return
+	}
+	x.add("repository", place, checkOK, "", "can be written, synced and renamed in")
+	x.fileSystem("repository", place)
+	r, err := x.a.repository(x.ctx)
+	switch {
+	case errors.Is(err, holdfast.ErrNotFound):
+		x.add("repository", place, checkWarn, "`holdfast backup` or `holdfast init` creates it", "does not exist yet")
+		return
+	case err != nil:
+		x.failed("repository", place, err)
+		return
+	}
+	x.lock(r)
+	x.backups(r)
+	x.journal(r)
+}
+
+// lock takes the writer's lease and gives it back.
+func (x *examination) lock(r *repo.Repository) {
+	lease, err := r.Lock(x.ctx, "doctor")
+	if err != nil {
+		if errors.Is(err, holdfast.ErrLocked) {
+			x.add("lock", r.Location(), checkWarn, "run doctor again when it has ended", errorText(err))
+			return
+		}
+		x.failed("lock", r.Location(), err)
+		return
+	}
+	if err := lease.Release(); err != nil {
+		x.failed("lock", r.Location(), err)
+		return
+	}
+	x.add("lock", r.Location(), checkOK, "", "free; what a crash may have left behind is cleaned up")
+}
+
+// backups looks for backups that are of no use, and for proof.
+func (x *examination) backups(r *repo.Repository) {
+	infos, err := r.List(x.ctx)
+	if err != nil {
+		x.failed("backups", r.Location(), err)
+		return
+	}
+	proven := false
+	for _, i := range infos {
+		if i.Err != nil {
+			x.failed("backup", i.Name.String(), i.Err)
+		}
+		_, ok := i.Proven()
+		proven = proven || ok
+		if i.Metadata != nil && i.Metadata.CreatedAt.After(x.a.sys.Now().Add(time.Minute)) {
+			x.add("clock", i.Name.String(), checkWarn, "set the clock, or wait; retention counts ages", "was made in the future")
+		}
+	}
+	switch {
+	case len(infos) == 0:
+		x.add("backups", "", checkWarn, "`holdfast backup` makes the first", "there are none yet")
+	case !proven:
+		x.add("backups", "", checkWarn, "`holdfast verify` proves the newest", plural(len(infos), "backup", "backups")+", none proven yet")
+	default:
+		x.add("backups", "", checkOK, "", plural(len(infos), "backup", "backups")+", at least one proven")
+	}
+}
+
+// journal tells of a restore that was cut.
+func (x *examination) journal(r *repo.Repository) {
+	e, err := x.a.engine(r, nil)
+	if err != nil {
+		x.failed("restore journal", "", err)
+		return
+	}
+	pending, err := e.Pending()
+	switch {
+	case err != nil:
+		x.failed("restore journal", wire.StateDir(x.cfg), err)
+	case pending != nil:
+		x.add("restore journal", "", checkFail, "`holdfast recover` finishes or undoes it", "a "+pending.Op+" begun "+moment(pending.Begun.Time)+" was cut")
+	default:
+		x.add("restore journal", "", checkOK, "", "no restore was cut")
+	}
+}
+
+// fileSystem tells of space and of file systems that cannot be trusted.
+func (x *examination) fileSystem(check, path string) {
+	info, err := volume.Stat(path)
+	if err != nil {
+		x.failed(check, path, err)
+		return
+	}
+	// Below this a backup of anything is doubtful.
+	const little = 256 << 20
+	switch {
+	case info.Free >= 0 && info.Free < little:
+		x.add("free space", path, checkWarn, "free some space, or choose another repository", size(info.Free)+" free")
+	case info.Free >= 0:
+		x.add("free space", path, checkOK, "", size(info.Free)+" free of "+size(info.Total))
+	}
+	switch {
+	case info.ReadOnly:
+		x.add("file system", path, checkFail, "mount it writable", info.Kind+", mounted read-only")
+	case info.Network():
+		x.add("file system", path, checkWarn, "keep live databases and the repository's lock on a local disk", info.Kind+" lies across a network: locks and syncs cannot be trusted")
+	case info.Kind == "tmpfs" || info.Kind == "ramfs":
+		x.add("file system", path, checkWarn, "choose a directory on a disk", info.Kind+" is memory: it is empty after a restart")
+	default:
+		x.add("file system", path, checkOK, "", info.Kind)
+	}
+}
+
+// sources opens each source as a backup would.
+func (x *examination) sources() {
+	for _, s := range x.cfg.Sources {
+		source, err := wire.Source(s)
+		if err != nil {
+			x.failed("source", s.Name, err)
+			continue
+		}
+		seen, err := source.Inspect(x.ctx)
+		switch {
+		case err != nil:
+			x.failed("source", s.Name, err)
+			continue
+		case !seen.Exists:
+			x.add("source", s.Name, checkFail, "name the right path", s.Path+" does not exist")
+			continue
+		}
+		x.add("source", s.Name, checkOK, "", fmt.Sprintf("%s at %s: %s%s", s.Kind, s.Path, size(seen.Bytes), sourceDetail(seen.Facts)))
+		if info, err := volume.Stat(s.Path); err == nil && info.Network() {
+			x.add("file system", s.Path, checkWarn, "keep live databases on a local disk", info.Kind+" lies across a network: locks cannot be trusted")
+		}
+		if err := volume.Writable(durable.OS, targetDir(source.Target())); err != nil {
+			x.add("source", s.Name, checkWarn, hintOf(err), "a restore in place could not write: "+errorText(err))
+		}
+	}
+}
+
+// targetDir is the directory in which a restore would work: the one above.
+func targetDir(t holdfast.Target) string { return filepath.Dir(t.Path) }
+
+// sourceDetail adds what a source holds and how it keeps its journal.
+func sourceDetail(f holdfast.Facts) string {
+	var parts []string
+	if n, ok := f.Records(); ok {
+		parts = append(parts, number(n)+" records")
+	}
+	switch {
+	case f.SQLite != nil:
+		parts = append(parts, f.SQLite.JournalMode+" journal")
+	case f.Chroma != nil && f.Chroma.JournalMode != "":
+		parts = append(parts, f.Chroma.JournalMode+" journal")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", " + strings.Join(parts, ", ")
+}
+
+// hooks looks whether the commands' programs can be found.
+func (x *examination) hooks() {
+	for _, h := range []struct{ name, command string }{{"hooks.stop", x.cfg.Hooks.Stop}, {"hooks.start", x.cfg.Hooks.Start}} {
+		if h.command == "" {
+			continue
+		}
+		program := firstWord(h.command)
+		if _, err := exec.LookPath(program); err != nil {
+			x.add("hook", h.name, checkWarn, "use a full path, or ignore this for a word of the shell", "the program "+program+" was not found")
+			continue
+		}
+		x.add("hook", h.name, checkOK, "", program+" was found")
+	}
+	if x.cfg.Hooks.Stop != "" && x.cfg.Hooks.Start == "" {
+		x.add("hook", "hooks.start", checkWarn, "name the command that starts it again", "there is a stop hook but no start hook")
+	}
+}
+
+// firstWord is the program of a command, past assignments of variables.
+func firstWord(command string) string {
+	for _, word := range strings.Fields(command) {
+		if name, _, assigned := strings.Cut(word, "="); assigned && !strings.ContainsAny(name, "/'\"") {
+			continue
+		}
+		return strings.Trim(word, `'"`)
+	}
+	return command
+}
+
+// clock refuses to believe a time before holdfast existed.
+func (x *examination) clock() {
+	now := x.a.sys.Now()
+	if now.Year() < 2024 {
+		x.add("clock", "", checkFail, "set the clock: names and retention depend on it", "it says "+moment(now))
+		return
+	}
+	x.add("clock", "", checkOK, "", moment(now))
+}

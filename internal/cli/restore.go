@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/repo"
+)
+
+type restoreCmd struct {
+	Name        string   `arg:"" help:"Name of the backup, or latest."`
+	Only        []string `placeholder:"SOURCE" help:"Restore only this source, or only memory; repeatable."`
+	To          string   `placeholder:"DIR" help:"Restore into this directory instead, which must be empty or not exist. Nothing live is touched."`
+	NoEmergency bool     `help:"Do not back up the present state first."`
+	DryRun      bool     `help:"Show what would change, and change nothing."`
+	Force       bool     `help:"Go on although processes have the data open."`
+	Online      bool     `help:"SQLite: write through SQLite's own transaction, so that open connections go on."`
+}
+
+func (restoreCmd) about() about {
+	return about{
+		text: `Backs up the present state, validates the backup, stages a copy beside the
+target, checks it as its owner would, runs the stop hook, swaps, restores the
+memory, runs the start hook and confirms. If anything fails, the previous state
+is put back. holdfast rollback undoes a restore that was a mistake.
+
+Without a terminal, restoring over existing data needs --yes.`,
+		examples: []example{
+			{"holdfast restore latest", "bring the newest backup back"},
+			{"holdfast restore monday --dry-run", "counts now and in the backup"},
+			{"holdfast restore latest --to ./copy", "a copy to look at or to test with"},
+			{"holdfast restore monday --only memory", "the assistant's memory alone"},
+		},
+		exits: []int{holdfast.ExitIncomplete, holdfast.ExitNotFound, holdfast.ExitLocked, holdfast.ExitDamaged, holdfast.ExitRefused},
+	}
+}
+
+// restoreObject is the outcome of restore and rollback.
+type restoreObject struct {
+	Type       string              `json:"type"` // restore, rollback
+	Backup     holdfast.BackupName `json:"backup,omitempty"`
+	To         string              `json:"to,omitempty"`
+	Emergency  holdfast.BackupName `json:"emergency_backup,omitempty"`
+	Restored   []string            `json:"restored"`
+	Memory     string              `json:"memory,omitempty"`
+	RolledBack bool                `json:"rolled_back"`
+	Aside      []string            `json:"aside,omitempty"`
+	Problems   []holdfast.Problem  `json:"problems,omitempty"`
+	DurationMS int64               `json:"duration_ms"`
+}
+
+// planObject is the outcome of restore --dry-run.
+type planObject struct {
+	Type     string              `json:"type"` // restore_plan
+	Backup   holdfast.BackupName `json:"backup"`
+	Targets  []targetItem        `json:"targets"`
+	Memory   string              `json:"memory,omitempty"`
+	Bytes    int64               `json:"bytes"`
+	Warnings []holdfast.Problem  `json:"warnings,omitempty"`
+}
+
+// targetItem is the plan for one source.
+type targetItem struct {
+	Source        string          `json:"source"`
+	Kind          holdfast.Kind   `json:"kind"`
+	Path          string          `json:"path"`
+	Method        string          `json:"method"`
+	Exists        bool            `json:"exists"`
+	RecordsNow    *int64          `json:"records_now,omitempty"`
+	RecordsBackup *int64          `json:"records_backup,omitempty"`
+	Bytes         int64           `json:"bytes"`
+	Handles       []engine.Handle `json:"handles,omitempty"`
+}
+
+// Run plans, asks and restores.
+func (c *restoreCmd) Run(ctx context.Context, a *app) error {
+	if c.To == "" {
+		if _, err := a.sources(); err != nil {
+			return err
+		}
+	}
+	req := engine.RestoreRequest{Name: c.Name, Only: c.Only, To: c.To, NoEmergency: c.NoEmergency, Force: c.Force, Online: c.Online}
+	return a.withEngine(ctx, func(e *engine.Engine, _ *repo.Repository) error {
+		plan, err := e.PlanRestore(ctx, req)
+		if err != nil {
+			return err
+		}
+		if c.DryRun {
+			a.ui.tell(newPlanObject(plan), func() { printPlan(a.ui, plan) })
+			return nil
+		}
+		if replaces(plan, c.To) {
+			if a.ui.asks && !a.Yes {
+				printPlan(a.ui, plan)
+			}
+			if err := a.ui.confirm(a.Yes, "Replace the present data by "+clean(plan.Backup.Name.String())+"?"); err != nil {
+				return err
+			}
+		}
+		result, err := e.Restore(ctx, req)
+		if err != nil {
+			return err
+		}
+		out := newRestoreObject("restore", result)
+		out.Backup, out.To = plan.Backup.Name, c.To
+		a.ui.tell(out, func() { printRestored(a.ui, out) })
+		return incompleteIf(out.Problems)
+	})
+}
+
+// replaces tells whether a restore would take the place of something.
+func replaces(p *engine.RestorePlan, to string) bool {
+	if to != "" {
+		return false
+	}
+	for _, t := range p.Targets {
+		if t.Exists {
+			return true
+		}
+	}
+	return false
+}
+
+// incompleteIf ends with exit code 3 if a problem is more than a warning.
+func incompleteIf(problems []holdfast.Problem) error {
+	for _, p := range problems {
+		if p.Severity != holdfast.Warning {
+			return &ending{holdfast.ExitIncomplete}
+		}
+	}
+	return nil
+}
+
+func newPlanObject(p *engine.RestorePlan) planObject {
+	o := planObject{Type: "restore_plan", Backup: p.Backup.Name, Targets: []targetItem{}, Memory: p.Memory, Bytes: p.Bytes, Warnings: p.Warnings}
+	for _, t := range p.Targets {
+		item := targetItem{Source: t.Source, Kind: t.Kind, Path: t.Path, Method: t.Method, Exists: t.Exists, Bytes: t.Bytes, Handles: t.Handles}
+		if n, ok := t.Now.Records(); ok && t.Exists {
+			item.RecordsNow = &n
+		}
+		if n, ok := t.Backup.Records(); ok {
+			item.RecordsBackup = &n
+		}
+		o.Targets = append(o.Targets, item)
+	}
+	return o
+}
+
+// printPlan shows what would change.
+func printPlan(u *ui, p *engine.RestorePlan) {
+	u.print("Restoring %s would change:\n", u.outPaint.bold(clean(p.Backup.Name.String())))
+	t := table{head: []string{"SOURCE", "PATH", "NOW", "IN THE BACKUP", "SIZE", "HOW"}, right: map[int]bool{2: true, 3: true, 4: true}}
+	for _, target := range p.Targets {
+		now := "nothing"
+		if target.Exists {
+			now = records(target.Now)
+		}
+		t.add(target.Source, target.Path, now, records(target.Backup), size(target.Bytes), target.Method)
+	}
+	u.print("%s", t.render(u.outPaint))
+	if p.Memory != "" {
+		u.print("memory: %s\n", clean(p.Memory))
+	}
+	for _, target := range p.Targets {
+		for _, h := range target.Handles {
+			u.print("%s process %d (%s) has %s open\n", u.outPaint.yellow("in use:"), h.PID, clean(h.Command), clean(h.Path))
+		}
+	}
+	for _, w := range p.Warnings {
+		u.warn(w)
+	}
+}
+
+func newRestoreObject(kind string, r *engine.RestoreResult) restoreObject {
+	o := restoreObject{
+		Type: kind, Emergency: r.Emergency, Restored: r.Restored, Memory: r.Memory, RolledBack: r.RolledBack,
+		Aside: r.Aside, Problems: r.Problems, DurationMS: r.Duration.Milliseconds(),
+	}
+	if r.Plan != nil {
+		o.Backup = r.Plan.Backup.Name
+	}
+	if o.Restored == nil {
+		o.Restored = []string{}
+	}
+	return o
+}
+
+// printRestored tells the outcome to a person.
+func printRestored(u *ui, o restoreObject) {
+	for _, p := range o.Problems {
+		u.warn(p)
+	}
+	what := strings.Join(o.Restored, ", ")
+	switch {
+	case o.Type == "rollback":
+		u.print("%s the last restore: %s is as it was before.\n", u.outPaint.green("Undid"), clean(what))
+	case o.To != "":
+		u.print("%s %s from %s into %s.\n", u.outPaint.green("Restored"), clean(what), clean(o.Backup.String()), clean(o.To))
+	default:
+		u.print("%s %s from %s.\n", u.outPaint.green("Restored"), clean(what), clean(o.Backup.String()))
+	}
+	if o.Memory != "" {
+		u.print("  memory: %s\n", clean(o.Memory))
+	}
+	if o.Emergency != "" {
+		u.print("  the state before is the backup %s\n", clean(o.Emergency.String()))
+	}
+	if o.Type == "restore" && o.To == "" {
+		u.print("  `holdfast rollback` undoes this restore\n")
+	}
+	for _, path := range o.Aside {
+		u.print("  kept aside: %s\n", clean(path))
+	}
+	u.print("%s", fmt.Sprintf("  took %s\n", span(millis(o.DurationMS))))
+}

@@ -1,0 +1,64 @@
+package cli
+
+import "github.com/alecthomas/kong"
+
+// root is the table of commands, grouped as the overview shows them.
+type root struct {
+	globals
+
+	Backup backupCmd `cmd:"" group:"make" help:"Back up all sources as one set."`
+	List   listCmd   `cmd:"" group:"look" help:"List the backups."`
+	Show   showCmd   `cmd:"" group:"look" help:"Show everything about one backup."`
+	Status statusCmd `cmd:"" group:"look" help:"Say whether the data is safe."`
+
+	Verify   verifyCmd   `cmd:"" group:"make" help:"Prove backups: every byte, then each source's own check."`
+	Restore  restoreCmd  `cmd:"" group:"back" help:"Bring a backup back, in place or elsewhere."`
+	Rollback rollbackCmd `cmd:"" group:"back" help:"Undo the last restore."`
+	Recover  recoverCmd  `cmd:"" group:"back" help:"Finish or undo a restore that was cut."`
+	Export   exportCmd   `cmd:"" group:"back" help:"Write the full tree of a backup to a directory, or as tar."`
+
+	Delete deleteCmd `cmd:"" group:"keep" help:"Delete backups."`
+	Pin    pinCmd    `cmd:"" group:"keep" help:"Keep a backup from pruning."`
+	Unpin  unpinCmd  `cmd:"" group:"keep" help:"Let a pinned backup go with its age again."`
+	Prune  pruneCmd  `cmd:"" group:"keep" help:"Remove backups that are older than the retention."`
+
+	Init       initCmd       `cmd:"" group:"setup" help:"Write a configuration file and create the repository."`
+	Config     configCmd     `cmd:"" group:"setup" help:"Look at the configuration."`
+	Doctor     doctorCmd     `cmd:"" group:"setup" help:"Check everything that a backup or restore depends on."`
+	Completion completionCmd `cmd:"" group:"setup" help:"Print a completion script for a shell."`
+	Version    versionCmd    `cmd:"" group:"setup" help:"Print the version."`
+}
+
+// groups are the headings of the overview, in its order.
+var groups = []struct{ key, title string }{
+	{"make", "Make and prove backups"},
+	{"look", "Look"},
+	{"back", "Bring data back"},
+	{"keep", "Keep and remove"},
+	{"setup", "Set up"},
+}
+
+// globals are the flags of every command.
+type globals struct {
+	Config           string   `placeholder:"FILE" help:"Configuration file (default: ./holdfast.yaml, if there is one)."`
+	Repo             string   `placeholder:"DIR" help:"Repository (default: ./data/chromadb_backup)."`
+	Chroma           []string `sep:"none" placeholder:"[NAME=]DIR" help:"Protect this Chroma directory; repeatable. Source flags replace the configured sources."`
+	MemoryCollection []string `sep:"none" placeholder:"NAME" help:"Collection that is the assistant's memory; repeatable."`
+	RAGMode          string   `name:"rag-mode" enum:",enhanced,standard" default:"" placeholder:"MODE" help:"Mode of the assistant: enhanced or standard."`
+	SQLite           []string `name:"sqlite" sep:"none" placeholder:"[NAME=]FILE" help:"Protect this SQLite database; repeatable."`
+	Files            []string `sep:"none" placeholder:"[NAME=]DIR" help:"Protect this tree of files; repeatable."`
+	JSON             bool     `name:"json" help:"Print one JSON object; errors too, on standard error."`
+	Events           bool     `help:"With --json: print each event as a line before the object."`
+	Quiet            bool     `short:"q" help:"No progress and no notes; data, warnings and errors only."`
+	Verbose          bool     `short:"v" help:"Tell more, and log to standard error."`
+	Yes              bool     `short:"y" help:"Answer every question with yes."`
+	Help             helpFlag `short:"h" help:"Show help for the command."`
+}
+
+// nodePath is a command's name with those it lies below: "config show".
+func nodePath(n *kong.Node) string {
+	if n.Parent == nil || n.Parent.Type == kong.ApplicationNode {
+		return n.Name
+	}
+	return nodePath(n.Parent) + " " + n.Name
+}

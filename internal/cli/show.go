@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/repo"
+)
+
+type showCmd struct {
+	Name string `arg:"" help:"Name of the backup, or latest."`
+	Tree bool   `help:"List every file in it."`
+}
+
+func (showCmd) about() about {
+	return about{
+		text: `Shows what the backup says of itself: sources, collections or tables with
+their counts, memory, problems, and when it was proven.`,
+		examples: []example{
+			{"holdfast show latest", "before choosing what to restore"},
+			{"holdfast show monday --tree", "with every file and how it is stored"},
+		},
+		exits: []int{holdfast.ExitNotFound, holdfast.ExitDamaged, holdfast.ExitRefused},
+	}
+}
+
+// showObject is the outcome of show.
+type showObject struct {
+	Type       string             `json:"type"` // show
+	Repository string             `json:"repository"`
+	Backup     backupItem         `json:"backup"`
+	Metadata   *holdfast.Metadata `json:"metadata"`
+	Proofs     []holdfast.Proof   `json:"proofs"`
+	Files      []fileItem         `json:"files,omitempty"`
+}
+
+// fileItem is one entry of a backup.
+type fileItem struct {
+	Path   string `json:"path"`
+	Bytes  int64  `json:"bytes"`
+	Stored int64  `json:"stored_bytes"`
+	Form   string `json:"form,omitempty"`
+	Mode   string `json:"mode"`
+	Digest string `json:"digest,omitempty"`
+	Link   string `json:"link,omitempty"`
+}
+
+// Run shows one backup.
+func (c *showCmd) Run(ctx context.Context, a *app) error {
+	r, err := a.repository(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := r.Stat(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	if info.Err != nil {
+		return info.Err
+	}
+	out := showObject{Type: "show", Repository: r.Location(), Backup: newBackupItem(info), Metadata: info.Metadata, Proofs: info.Proofs}
+	if out.Proofs == nil {
+		out.Proofs = []holdfast.Proof{}
+	}
+	if c.Tree {
+		if out.Files, err = listFiles(ctx, r, info.Name); err != nil {
+			return err
+		}
+	}
+	a.ui.tell(out, func() { c.print(a.ui, out) })
+	return nil
+}
+
+func listFiles(ctx context.Context, r *repo.Repository, name holdfast.BackupName) (items []fileItem, err error) {
+	b, err := r.Backup(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closed := b.Close(); err == nil {
+			err = closed
+		}
+	}()
+	for _, f := range b.Files() {
+		items = append(items, fileItem{Path: f.Path, Bytes: f.Size, Stored: f.Stored, Form: f.Form, Mode: f.Mode.String(), Digest: f.Digest, Link: f.Link})
+	}
+	return items, nil
+}
+
+// print shows the backup to a person.
+func (c *showCmd) print(u *ui, out showObject) {
+	m, now := out.Metadata, u.now()
+	proven := "not yet; `holdfast verify " + m.BackupName.String() + "` proves it"
+	if p := out.Backup.Proven; p != nil {
+		proven = fmt.Sprintf("%s (%s), by %s", moment(p.At.Time), ago(p.At.Time, now), p.Kind)
+	}
+	pinned := ""
+	if out.Backup.Pinned {
+		pinned = "yes"
+	}
+	u.print("%s\n", u.outPaint.bold(clean(m.BackupName.String())))
+	u.print("%s", facts(
+		[2]string{"  created", moment(m.CreatedAt.Time) + " (" + ago(m.CreatedAt.Time, now) + ")"},
+		[2]string{"  type", string(m.Type) + ", " + string(m.Trigger)},
+		[2]string{"  memory", memoryWord(m.IncludesMemory)},
+		[2]string{"  rag mode", m.RAGMode},
+		[2]string{"  size", size(m.LogicalBytes) + ", stored in " + size(m.StoredBytes)},
+		[2]string{"  took", span(millis(m.DurationMS)) + ", writers waited at most " + span(millisF(m.WriterStallMS))},
+		[2]string{"  proven", proven},
+		[2]string{"  pinned", pinned},
+		[2]string{"  note", m.Note},
+		[2]string{"  made by", "holdfast " + m.ToolVersion + " on " + m.Host},
+	))
+	for _, s := range m.Sources {
+		u.print("\n%s (%s, %s)\n", u.outPaint.bold(clean(s.Name)), s.Kind, clean(s.Path))
+		u.print("%s", factLines(s.Facts))
+		if len(s.Memory) > 0 {
+			u.print("  memory: %s\n", clean(strings.Join(s.Memory, ", ")))
+		}
+	}
+	for _, p := range m.Problems {
+		u.print("\n%s %s\n", u.outPaint.yellow(string(p.Severity)+":"), problemText(p))
+		if p.Hint != "" {
+			u.print("  %s\n", clean(p.Hint))
+		}
+	}
+	if len(out.Files) > 0 {
+		t := table{head: []string{"MODE", "SIZE", "STORED", "FORM", "PATH"}, right: map[int]bool{1: true, 2: true}}
+		for _, f := range out.Files {
+			path := f.Path
+			if f.Link != "" {
+				path += " -> " + f.Link
+			}
+			t.add(f.Mode, size(f.Bytes), size(f.Stored), f.Form, path)
+		}
+		u.print("\n%s", t.render(u.outPaint))
+	}
+}

@@ -1,0 +1,244 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/wire"
+	"github.com/holdfast-backup/holdfast/repo"
+)
+
+type statusCmd struct {
+	MaxAge time.Duration `default:"36h" placeholder:"DURATION" help:"How old the newest backup of a source may be (default 36h: a daily backup that is half a day late)."`
+}
+
+func (statusCmd) about() about {
+	return about{
+		text: `Answers one question first: is the data safe? It looks at every configured
+source, when it was last backed up, whether its backups are proven, and whether
+a restore was cut. Exit status 3 means that something needs attention: no
+backup, a stale one, damage, or a restore to recover.`,
+		examples: []example{
+			{"holdfast status", "is my data safe?"},
+			{"holdfast status --max-age 7h || notify-send 'backup is late'", "for a monitor; with --json for a program"},
+		},
+		exits: []int{holdfast.ExitIncomplete},
+	}
+}
+
+// The verdicts of status.
+const (
+	verdictSafe     = "safe"
+	verdictUnproven = "unproven" // backed up in time, but never verified
+	verdictNever    = "never"
+	verdictStale    = "stale"
+	verdictDamaged  = "damaged"
+	verdictPending  = "pending" // a restore was cut
+)
+
+// statusObject is the outcome of status.
+type statusObject struct {
+	Type       string          `json:"type"` // status
+	Verdict    string          `json:"verdict"`
+	Message    string          `json:"message"`
+	Hint       string          `json:"hint,omitempty"`
+	Sources    []sourceStatus  `json:"sources"`
+	Repository repositoryState `json:"repository"`
+	Pending    *pendingItem    `json:"pending,omitempty"`
+}
+
+// sourceStatus is one configured source.
+type sourceStatus struct {
+	Name       string              `json:"name"`
+	Kind       holdfast.Kind       `json:"kind"`
+	Path       string              `json:"path"`
+	Exists     bool                `json:"exists"`
+	Bytes      int64               `json:"bytes"`
+	Records    *int64              `json:"records,omitempty"`
+	LastBackup holdfast.BackupName `json:"last_backup,omitempty"`
+	LastAt     *holdfast.Time      `json:"last_at,omitempty"`
+	AgeSeconds int64               `json:"age_seconds,omitempty"`
+	Error      string              `json:"error,omitempty"`
+}
+
+// repositoryState is the repository as a whole.
+type repositoryState struct {
+	Location     string              `json:"location"`
+	Exists       bool                `json:"exists"`
+	Backups      int                 `json:"backups"`
+	Unusable     int                 `json:"unusable"`
+	LogicalBytes int64               `json:"logical_bytes"`
+	StoredBytes  int64               `json:"stored_bytes"`
+	FreeBytes    *int64              `json:"free_bytes,omitempty"`
+	LastProven   holdfast.BackupName `json:"last_proven,omitempty"`
+	ProvenAt     *holdfast.Time      `json:"proven_at,omitempty"`
+}
+
+// pendingItem is a restore that was cut.
+type pendingItem struct {
+	Op     string              `json:"op"`
+	Backup holdfast.BackupName `json:"backup,omitempty"`
+	Begun  holdfast.Time       `json:"begun"`
+}
+
+// Run looks at everything and judges.
+func (c *statusCmd) Run(ctx context.Context, a *app) error {
+	cfg, err := a.sources()
+	if err != nil {
+		return err
+	}
+	out := statusObject{Type: "status", Sources: []sourceStatus{}, Repository: repositoryState{Location: cfg.Repository}}
+	r, err := a.repository(ctx)
+	var infos []repo.Info
+	switch {
+	case errors.Is(err, holdfast.ErrNotFound):
+	case err != nil:
+		return err
+	default:
+		if infos, err = r.List(ctx); err != nil {
+			return err
+		}
+		out.Repository = newRepositoryState(ctx, r, infos)
+	}
+	e, err := a.engine(r, nil)
+	if err != nil {
+		return err
+	}
+	pending, err := e.Pending()
+	if err != nil {
+		return err
+	}
+	if pending != nil {
+		out.Pending = &pendingItem{Op: pending.Op, Backup: pending.Backup, Begun: pending.Begun}
+	}
+	if err := c.inspect(ctx, cfg, infos, a.sys.Now(), &out); err != nil {
+		return err
+	}
+	c.judge(&out, infos, a.sys.Now())
+	a.ui.tell(out, func() { c.print(a.ui, out) })
+	if out.Verdict != verdictSafe && out.Verdict != verdictUnproven {
+		return &ending{holdfast.ExitIncomplete}
+	}
+	return nil
+}
+
+// inspect glances at each source and finds its newest backup.
+func (c *statusCmd) inspect(ctx context.Context, cfg *config.Config, infos []repo.Info, now time.Time, out *statusObject) error {
+	sources, err := wire.Sources(cfg)
+	if err != nil {
+		return err
+	}
+	for _, s := range sources {
+		item := sourceStatus{Name: s.Name(), Kind: s.Kind(), Path: s.Target().Path}
+		seen, err := s.Inspect(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			item.Error = err.Error()
+		default:
+			item.Exists, item.Bytes = seen.Exists, seen.Bytes
+			if n, ok := seen.Facts.Records(); ok && seen.Exists {
+				item.Records = &n
+			}
+		}
+		if last, ok := newestOf(infos, s.Name()); ok {
+			at := last.Metadata.CreatedAt
+			item.LastBackup, item.LastAt = last.Name, &at
+			item.AgeSeconds = max(0, int64(now.Sub(at.Time)/time.Second))
+		}
+		out.Sources = append(out.Sources, item)
+	}
+	return nil
+}
+
+// newestOf finds the newest usable backup that holds a source.
+func newestOf(infos []repo.Info, source string) (repo.Info, bool) {
+	for _, i := range infos {
+		if i.Err != nil || i.Metadata == nil {
+			continue
+		}
+		for _, s := range i.Metadata.Sources {
+			if s.Name == source {
+				return i, true
+			}
+		}
+	}
+	return repo.Info{}, false
+}
+
+func newRepositoryState(ctx context.Context, r *repo.Repository, infos []repo.Info) repositoryState {
+	s := repositoryState{Location: r.Location(), Exists: true, Backups: len(infos)}
+	if free, known, err := r.Free(ctx); err == nil && known {
+		s.FreeBytes = &free
+	}
+	for _, i := range infos {
+		if i.Err != nil || i.Metadata == nil {
+			s.Unusable++
+			continue
+		}
+		s.LogicalBytes += i.Metadata.LogicalBytes
+		s.StoredBytes += i.Metadata.StoredBytes
+		if p, ok := i.Proven(); ok && (s.ProvenAt == nil || p.At.After(s.ProvenAt.Time)) {
+			at := p.At
+			s.LastProven, s.ProvenAt = i.Name, &at
+		}
+	}
+	return s
+}
+
+// judge finds the one sentence: the worst that is true.
+func (c *statusCmd) judge(out *statusObject, infos []repo.Info, now time.Time) {
+	set := func(verdict, hint, format string, args ...any) {
+		out.Verdict, out.Hint, out.Message = verdict, hint, fmt.Sprintf(format, args...)
+	}
+	if out.Pending != nil {
+		set(verdictPending, "`holdfast recover` finishes or undoes it", "A %s that began %s was cut.", out.Pending.Op, ago(out.Pending.Begun.Time, now))
+		return
+	}
+	var oldest *sourceStatus
+	for i := range out.Sources {
+		s := &out.Sources[i]
+		switch {
+		case s.LastAt == nil:
+			set(verdictNever, "`holdfast backup` makes the first backup", "Your data is not safe: %s was never backed up.", s.Name)
+			return
+		case oldest == nil || s.AgeSeconds > oldest.AgeSeconds:
+			oldest = s
+		}
+	}
+	if bad, why := damagedNewest(infos, out.Sources); bad != "" {
+		set(verdictDamaged, "`holdfast show "+bad+"` tells more; `holdfast verify --all` finds the good ones", "Your data may not be safe: the newest backup, %s, %s.", bad, why)
+		return
+	}
+	age := time.Duration(oldest.AgeSeconds) * time.Second
+	switch {
+	case age > c.MaxAge:
+		set(verdictStale, "`holdfast backup` makes a new one", "Your data is not safe: %s was last backed up %s.", oldest.Name, ago(oldest.LastAt.Time, now))
+	case out.Repository.ProvenAt == nil:
+		set(verdictUnproven, "`holdfast verify` proves it", "Your data is backed up (%s), but no backup has been proven yet.", ago(oldest.LastAt.Time, now))
+	default:
+		set(verdictSafe, "", "Your data is safe: backed up %s, and a backup was proven %s.", ago(oldest.LastAt.Time, now), ago(out.Repository.ProvenAt.Time, now))
+	}
+}
+
+// damagedNewest tells whether the newest backup of a source is of no use.
+func damagedNewest(infos []repo.Info, sources []sourceStatus) (name, why string) {
+	if len(infos) > 0 && infos[0].Err != nil {
+		return infos[0].Name.String(), "cannot be used"
+	}
+	for _, s := range sources {
+		i, _ := newestOf(infos, s.Name)
+		switch {
+		case i.Metadata.SourceDamaged():
+			return i.Name.String(), "holds data that was already damaged"
+		case len(i.Proofs) > 0 && !i.Proofs[len(i.Proofs)-1].OK:
+			return i.Name.String(), "failed its last verification"
+		}
+	}
+	return "", ""
+}

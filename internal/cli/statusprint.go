@@ -1,0 +1,66 @@
+package cli
+
+// print shows the verdict first, then what it rests on.
+func (c *statusCmd) print(u *ui, out statusObject) {
+	paint := u.outPaint.red
+	switch out.Verdict {
+	case verdictSafe:
+		paint = u.outPaint.green
+	case verdictUnproven, verdictStale:
+		paint = u.outPaint.yellow
+	}
+	u.print("%s\n", paint(clean(out.Message)))
+	if out.Hint != "" {
+		u.print("%s\n", clean(out.Hint))
+	}
+	now := u.now()
+	t := table{head: []string{"SOURCE", "KIND", "PATH", "RECORDS", "SIZE", "LAST BACKUP"}, right: map[int]bool{3: true, 4: true}}
+	for _, s := range out.Sources {
+		count, bytes := "", ""
+		switch {
+		case s.Error != "":
+			bytes = "unreadable"
+		case !s.Exists:
+			bytes = "missing"
+		default:
+			bytes, count = size(s.Bytes), "?"
+			if s.Records != nil {
+				count = number(*s.Records)
+			}
+		}
+		last := "never"
+		if s.LastAt != nil {
+			last = s.LastBackup.String() + ", " + ago(s.LastAt.Time, now)
+		}
+		t.add(s.Name, string(s.Kind), s.Path, count, bytes, last)
+	}
+	u.print("\n%s\n", t.render(u.outPaint))
+	for _, s := range out.Sources {
+		if s.Error != "" {
+			u.print("%s %s\n", u.outPaint.red("unreadable:"), clean(s.Error))
+		}
+	}
+	r := out.Repository
+	if !r.Exists {
+		u.print("repository  %s (does not exist yet)\n", clean(r.Location))
+		return
+	}
+	free, proven := "", "never"
+	if r.FreeBytes != nil {
+		free = size(*r.FreeBytes)
+	}
+	if r.ProvenAt != nil {
+		proven = r.LastProven.String() + ", " + ago(r.ProvenAt.Time, now)
+	}
+	unusable := ""
+	if r.Unusable > 0 {
+		unusable = plural(r.Unusable, "backup", "backups") + " cannot be used; `holdfast list` names them"
+	}
+	u.print("%s", facts(
+		[2]string{"repository", r.Location},
+		[2]string{"backups", plural(r.Backups, "backup", "backups") + ", " + size(r.LogicalBytes) + " stored in " + size(r.StoredBytes)},
+		[2]string{"unusable", unusable},
+		[2]string{"last proven", proven},
+		[2]string{"free space", free},
+	))
+}

@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// ui decides what goes where: data to standard output, news to standard
+// error, as text or as JSON.
+type ui struct {
+	mu       sync.Mutex // events may come from several goroutines
+	out      io.Writer
+	err      io.Writer
+	in       io.Reader
+	outErr   error // the first failure to write data
+	json     bool
+	quiet    bool
+	terminal bool // news can be animated
+	asks     bool // a person can be asked
+	outPaint painter
+	errPaint painter
+	now      func() time.Time
+}
+
+func newUI(sys System, g *globals) *ui {
+	outTTY, errTTY := isTerminal(sys.Stdout), isTerminal(sys.Stderr)
+	colour := !hasVariable(sys.Environ, "NO_COLOR") && !g.JSON
+	return &ui{
+		out: sys.Stdout, err: sys.Stderr, in: sys.Stdin, now: sys.Now,
+		json: g.JSON, quiet: g.Quiet,
+		terminal: errTTY && !g.JSON,
+		asks:     errTTY && isTerminal(sys.Stdin) && !g.JSON,
+		outPaint: painter(outTTY && colour),
+		errPaint: painter(errTTY && colour),
+	}
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// hasVariable tells whether a variable is set to anything but nothing.
+func hasVariable(environ []string, name string) bool {
+	for _, e := range environ {
+		if v, ok := strings.CutPrefix(e, name+"="); ok && v != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// print writes data for people; with --json there is only the object.
+func (u *ui) print(format string, args ...any) {
+	if !u.json {
+		u.write(fmt.Sprintf(format, args...))
+	}
+}
+
+// write writes data and keeps the first failure.
+func (u *ui) write(s string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.outErr == nil {
+		_, u.outErr = io.WriteString(u.out, s)
+	}
+}
+
+// object writes one line of JSON.
+func (u *ui) object(v any) {
+	line, err := json.Marshal(v)
+	if err != nil {
+		u.mu.Lock()
+		u.outErr = errors.Join(u.outErr, err)
+		u.mu.Unlock()
+		return
+	}
+	u.write(string(line) + "\n")
+}
+
+// finish gives the first failure to write data: a full disk or a closed pipe
+// must not look like success.
+func (u *ui) finish() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.outErr != nil {
+		return &holdfast.Error{Op: "write", Object: "standard output", Err: u.outErr}
+	}
+	return nil
+}
+
+// note tells news that a script does not need.
+func (u *ui) note(format string, args ...any) {
+	if u.quiet || u.json {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	fmt.Fprintf(u.err, format+"\n", args...)
+}
+
+// warn tells a problem, always.
+func (u *ui) warn(p holdfast.Problem) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.json {
+		u.errLine(warningObject{Type: "warning", Problem: p})
+		return
+	}
+	label := u.errPaint.yellow("warning:")
+	if p.Severity == holdfast.Damaged {
+		label = u.errPaint.red("damaged:")
+	}
+	fmt.Fprintf(u.err, "%s %s\n", label, problemText(p))
+	if p.Hint != "" {
+		fmt.Fprintf(u.err, "%s %s\n", u.errPaint.bold("hint:"), clean(p.Hint))
+	}
+}
+
+func (u *ui) errLine(v any) {
+	if line, err := json.Marshal(v); err == nil {
+		fmt.Fprintf(u.err, "%s\n", line)
+	}
+}
+
+// problemText is one problem in a line.
+func problemText(p holdfast.Problem) string {
+	parts := make([]string, 0, 3)
+	if p.Source != "" {
+		parts = append(parts, clean(p.Source))
+	}
+	if p.Object != "" && p.Object != p.Source {
+		parts = append(parts, clean(p.Object))
+	}
+	return strings.Join(append(parts, clean(p.Message)), ": ")
+}
+
+// fail tells why a command ended and gives its exit code. Joined errors are
+// told one by one.
+func (u *ui) fail(command string, err error) int {
+	if err == nil {
+		return holdfast.ExitDone
+	}
+	code := holdfast.ExitCode(err)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.json {
+		u.errLine(newErrorObject(command, code, err))
+		return code
+	}
+	for _, part := range parts(err) {
+		fmt.Fprintf(u.err, "%s %s\n", u.errPaint.red("error:"), clean(errorText(part)))
+		if hint := hintOf(part); hint != "" {
+			fmt.Fprintf(u.err, "%s %s\n", u.errPaint.bold("hint:"), clean(hint))
+		}
+	}
+	return code
+}
+
+// errNoTerminal is what confirm gives where nobody can be asked.
+var errNoTerminal = usagef("pass --yes to go on without being asked", "this needs a confirmation, and there is no terminal to ask on")
+
+// errDeclined is what confirm gives when a person says no.
+var errDeclined = &holdfast.Error{Err: holdfast.Kindf(holdfast.ErrRefused, "not confirmed; nothing was changed")}
+
+// confirm asks a yes-or-no question; anything but yes is no.
+func (u *ui) confirm(yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	if !u.asks {
+		return errNoTerminal
+	}
+	fmt.Fprintf(u.err, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(u.in).ReadString('\n')
+	if err != nil && answer == "" {
+		fmt.Fprintln(u.err)
+		return errDeclined
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errDeclined
+}
+
+// tell gives the outcome of a command: the object with --json, else what
+// people shows.
+func (u *ui) tell(object any, people func()) {
+	if u.json {
+		u.object(object)
+		return
+	}
+	people()
+}

@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/repo"
+)
+
+type verifyCmd struct {
+	Name string `arg:"" optional:"" help:"Name of the backup, or latest (the default)."`
+	All  bool   `help:"Verify every backup."`
+	Full bool   `help:"The deepest check of each source (integrity and foreign keys); slower."`
+}
+
+func (verifyCmd) about() about {
+	return about{
+		text: `Reads every stored byte and compares it with what was recorded, then lets each
+source check its copy as its owner would. A backup that passes is proven, and
+says when. A damaged file is named. All backups are looked at even if one is
+damaged.`,
+		examples: []example{
+			{"holdfast verify", "prove the newest backup"},
+			{"holdfast verify --all", "prove every backup"},
+			{"holdfast verify monday --full", "with the slowest, deepest checks"},
+		},
+		exits: []int{holdfast.ExitIncomplete, holdfast.ExitNotFound, holdfast.ExitLocked, holdfast.ExitDamaged, holdfast.ExitRefused},
+	}
+}
+
+// verifyObject is the outcome of verify.
+type verifyObject struct {
+	Type       string       `json:"type"` // verify
+	Repository string       `json:"repository"`
+	OK         bool         `json:"ok"`
+	Results    []verifyItem `json:"results"`
+}
+
+// verifyItem is the outcome for one backup.
+type verifyItem struct {
+	Backup         holdfast.BackupName `json:"backup"`
+	OK             bool                `json:"ok"`
+	Proof          *holdfast.Proof     `json:"proof,omitempty"`
+	Damage         []holdfast.Problem  `json:"damage,omitempty"`
+	SourceProblems []holdfast.Problem  `json:"source_problems,omitempty"`
+	Error          string              `json:"error,omitempty"`
+}
+
+// Run verifies one backup or all.
+func (c *verifyCmd) Run(ctx context.Context, a *app) error {
+	if c.All && c.Name != "" {
+		return usagef("leave out one of the two", "a name and --all exclude each other")
+	}
+	return a.withEngine(ctx, func(e *engine.Engine, r *repo.Repository) error {
+		names, err := c.names(ctx, r)
+		if err != nil {
+			return err
+		}
+		out := verifyObject{Type: "verify", Repository: r.Location(), OK: true, Results: []verifyItem{}}
+		worst := error(nil)
+		for _, name := range names {
+			result, err := e.Verify(ctx, engine.VerifyRequest{Name: name, Full: c.Full})
+			if result == nil && (!c.All || errors.Is(err, context.Canceled)) {
+				return err
+			}
+			item := newVerifyItem(name, result, err)
+			if !item.OK {
+				out.OK, worst = false, worse(worst, err)
+			}
+			out.Results = append(out.Results, item)
+		}
+		a.ui.tell(out, func() { c.print(a.ui, out) })
+		if worst != nil {
+			return &ending{holdfast.ExitCode(worst)}
+		}
+		return nil
+	})
+}
+
+// names lists what to verify. Backups that are of no use are verified, too:
+// that they are is what has to be told.
+func (c *verifyCmd) names(ctx context.Context, r *repo.Repository) ([]string, error) {
+	if !c.All {
+		if c.Name == "" {
+			return []string{"latest"}, nil
+		}
+		return []string{c.Name}, nil
+	}
+	infos, err := r.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(infos) == 0 {
+		return nil, &holdfast.Error{Op: "verify", Object: r.Location(), Err: holdfast.Kindf(holdfast.ErrNotFound, "there are no backups"), Hint: "`holdfast backup` makes the first"}
+	}
+	names := make([]string, len(infos))
+	for i, info := range infos {
+		names[i] = info.Name.String()
+	}
+	return names, nil
+}
+
+// worse gives the error that a caller should hear of first: damage before
+// anything else.
+func worse(a, b error) error {
+	if a == nil || errors.Is(b, holdfast.ErrDamaged) {
+		return b
+	}
+	return a
+}
+
+func newVerifyItem(name string, r *engine.VerifyResult, err error) verifyItem {
+	item := verifyItem{Backup: holdfast.BackupName(name), OK: err == nil}
+	if r != nil {
+		item.Backup, item.Proof, item.Damage, item.SourceProblems = r.Backup, &r.Proof, r.Damage, r.SourceProblems
+	}
+	if err != nil {
+		item.Error = err.Error()
+	}
+	return item
+}
+
+// print tells the outcome to a person.
+func (c *verifyCmd) print(u *ui, out verifyObject) {
+	for _, item := range out.Results {
+		name := clean(item.Backup.String())
+		for _, p := range append(append([]holdfast.Problem{}, item.Damage...), item.SourceProblems...) {
+			u.warn(p)
+		}
+		switch {
+		case item.OK:
+			u.print("%s %s: every byte is as recorded, and every source passed its check%s\n",
+				u.outPaint.green("proven"), u.outPaint.bold(name), proofCost(item.Proof))
+		case len(item.Damage) > 0:
+			u.print("%s %s: %s\n", u.outPaint.red("damaged"), u.outPaint.bold(name), plural(len(item.Damage), "file does not hold what was recorded", "files do not hold what was recorded"))
+		case len(item.SourceProblems) > 0:
+			u.print("%s %s: the bytes are as recorded, but the data did not pass its own check\n", u.outPaint.yellow("not proven"), u.outPaint.bold(name))
+		default:
+			u.print("%s %s: %s\n", u.outPaint.red("not proven"), u.outPaint.bold(name), clean(item.Error))
+		}
+	}
+}
+
+func proofCost(p *holdfast.Proof) string {
+	if p == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%s in %s)", size(p.Bytes), span(millis(p.DurationMS)))
+}

@@ -1,0 +1,150 @@
+// Package wire makes a configuration into the things it names: sources, a
+// bucket, the repository in it, an engine over all. Outside of tests it is the
+// only place that names concrete sources and buckets; every surface gets them
+// here.
+package wire
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/bucket"
+	"github.com/holdfast-backup/holdfast/bucket/dir"
+	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/repo"
+	"github.com/holdfast-backup/holdfast/repo/retention"
+	"github.com/holdfast-backup/holdfast/source/chroma"
+	"github.com/holdfast-backup/holdfast/source/files"
+	"github.com/holdfast-backup/holdfast/source/sqlite"
+)
+
+// stateFolder holds the restore journal of a repository in a directory.
+const stateFolder = ".holdfast"
+
+// Sources builds the configured sources.
+func Sources(c *config.Config) ([]holdfast.Source, error) {
+	var out []holdfast.Source
+	var errs []error
+	for _, s := range c.Sources {
+		source, err := Source(s)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, source)
+	}
+	return out, errors.Join(errs...)
+}
+
+// Source builds one source.
+func Source(s config.Source) (holdfast.Source, error) {
+	switch s.Kind {
+	case holdfast.KindSQLite:
+		return sqlite.New(s.Name, s.Path, sqlite.Options{})
+	case holdfast.KindChroma:
+		return chroma.New(s.Name, s.Path, chroma.Options{MemoryCollections: s.Memory, RAGMode: s.RAGMode})
+	case holdfast.KindFiles:
+		return files.New(s.Name, s.Path, files.Options{})
+	}
+	return nil, &holdfast.Error{Op: "source", Object: s.Name, Err: holdfast.Kindf(holdfast.ErrUsage, "type %q is not known", s.Kind)}
+}
+
+// checker builds what can check a copy of a source that is not configured
+// here. Its target is never touched.
+func checker(kind holdfast.Kind, name string) holdfast.Source {
+	s, err := Source(config.Source{Name: name, Kind: kind, Path: name, RAGMode: config.RAGStandard})
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+// bucketOf names the place of the repository.
+func bucketOf(c *config.Config) (bucket.Bucket, error) {
+	if scheme, _, found := strings.Cut(c.Repository, "://"); found {
+		return nil, &holdfast.Error{
+			Op: "repository", Object: scheme + "://…", Err: holdfast.Kindf(holdfast.ErrUsage, "this version keeps repositories in directories only"),
+			Hint: "name a directory with --repo",
+		}
+	}
+	return dir.New(c.Repository, dir.Options{})
+}
+
+// OpenRepository opens the repository that exists.
+func OpenRepository(ctx context.Context, c *config.Config) (*repo.Repository, error) {
+	b, err := bucketOf(c)
+	if err != nil {
+		return nil, err
+	}
+	r, err := repo.Open(ctx, b)
+	if errors.Is(err, holdfast.ErrNotFound) && holdfast.HintOf(err) == "" {
+		return nil, &holdfast.Error{Err: err, Hint: "`holdfast backup` creates it, or name another with --repo"}
+	}
+	return r, err
+}
+
+// CreateRepository opens the repository, and makes it first if there is none.
+func CreateRepository(ctx context.Context, c *config.Config) (r *repo.Repository, made bool, err error) {
+	b, err := bucketOf(c)
+	if err != nil {
+		return nil, false, err
+	}
+	r, err = repo.Open(ctx, b)
+	if errors.Is(err, holdfast.ErrNotFound) {
+		r, err = repo.Init(ctx, b)
+		made = err == nil
+	}
+	return r, made, err
+}
+
+// Options are what an engine needs beside the configuration.
+type Options struct {
+	Repository  *repo.Repository // nil for what needs none
+	Observer    holdfast.Observer
+	Logger      *slog.Logger
+	Now         func() time.Time
+	ToolVersion string
+}
+
+// Engine makes an engine for the configuration.
+func Engine(c *config.Config, o Options) (*engine.Engine, error) {
+	sources, err := Sources(c)
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(engine.Options{
+		Repository: o.Repository,
+		Sources:    sources,
+		Checker:    checker,
+		StateDir:   StateDir(c),
+		Settings: engine.Settings{
+			IncludeMemory:   c.IncludeMemory,
+			Compress:        c.Compression,
+			MaxBackupBytes:  c.MaxBackupBytes(),
+			MaxBackupSet:    c.MaxBackupSizeSet,
+			EmergencyBackup: c.Emergency.Enabled,
+			EmergencyPrefix: c.Emergency.Prefix,
+			Retention:       retention.Policy{MaxAge: time.Duration(c.RetentionDays) * 24 * time.Hour},
+			CheckBudget:     c.CheckBudget,
+		},
+		Hooks:       engine.Hooks{Stop: c.Hooks.Stop, Start: c.Hooks.Start, Timeout: c.Hooks.Timeout},
+		Observer:    o.Observer,
+		Logger:      o.Logger,
+		Now:         o.Now,
+		ToolVersion: o.ToolVersion,
+	})
+}
+
+// StateDir is where the restore journal lies.
+func StateDir(c *config.Config) string {
+	if c.State != "" {
+		return c.State
+	}
+	return filepath.Join(c.Repository, stateFolder)
+}
