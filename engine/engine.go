@@ -30,7 +30,7 @@ type Options struct {
 	// Checker gives something that can check a copy of a source that is in
 	// a backup but not configured here; nil, or a nil answer, leaves such
 	// copies unchecked, and the result says so.
-	Checker func(kind holdfast.Kind, name string) holdfast.Source
+	Checker func(md holdfast.SourceMetadata) holdfast.Source
 	// StateDir holds the restore journal and the record of the last restore.
 	StateDir string
 	Settings Settings
@@ -123,7 +123,7 @@ func (e *Engine) checker(md holdfast.SourceMetadata) holdfast.Source {
 	if e.o.Checker == nil {
 		return nil
 	}
-	return e.o.Checker(md.Kind, md.Name)
+	return e.o.Checker(md)
 }
 
 // memorySources gives the sources that have memory configured.

@@ -93,7 +93,7 @@ func (r *run) finish(_ context.Context, j *journal, result *RestoreResult) error
 		return &holdfast.Error{Op: r.op, Err: err, Hint: "the new state is in place; run `holdfast recover` to complete its record"}
 	}
 	for _, t := range j.Targets {
-		if t.Keep != "" && !t.Empty {
+		if t.kept() {
 			result.Aside = append(result.Aside, t.Aside)
 			result.Problems = append(result.Problems, r.problem(holdfast.Problem{Source: t.Source, Object: t.Aside, Severity: holdfast.Warning, Message: "the replaced state is kept here: " + t.Keep, Hint: "remove it when you are sure"}))
 		} else if err := t.removeAside(r.e.o.FS); err != nil {
@@ -118,7 +118,7 @@ func (r *run) recordLast(j *journal) error {
 	}
 	for _, t := range j.Targets {
 		lt := lastTarget{Source: t.Source, Path: t.Path, Existed: t.Existed && !t.Empty}
-		if t.Keep != "" && !t.Empty {
+		if t.kept() {
 			lt.Aside = t.Aside
 			for _, m := range t.Out {
 				lt.Back = append(lt.Back, move{From: m.To, To: m.From})
@@ -151,7 +151,7 @@ func (r *run) decideAsides(ctx context.Context, j *journal) {
 		saved[f.Path] = true
 	}
 	for _, t := range j.Targets {
-		if t.Keep != "" || t.Empty {
+		if t.Keep != "" {
 			continue
 		}
 		if !sourceIn(b, t.Source) {
@@ -170,7 +170,7 @@ func (r *run) decideAsides(ctx context.Context, j *journal) {
 
 func keepAll(j *journal, why string) {
 	for _, t := range j.Targets {
-		if t.Keep == "" && !t.Empty {
+		if t.Keep == "" {
 			t.Keep = why
 		}
 	}
@@ -180,8 +180,14 @@ func sourceIn(b *repo.Backup, name string) bool {
 	return sourceMetadata(b, name).Path != ""
 }
 
+// kept tells whether there is an old set that stays where it was moved.
+func (t *replacement) kept() bool { return len(t.Out) > 0 && t.Keep != "" && !t.Empty }
+
 // holdsNothing tells whether the old set is nothing but empty directories.
 func (t *replacement) holdsNothing() bool {
+	if len(t.Out) == 0 {
+		return false // nothing was moved at all
+	}
 	for _, m := range t.Out {
 		err := filepath.WalkDir(m.To, func(_ string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
