@@ -163,7 +163,7 @@ func targetDir(t holdfast.Target) string { return filepath.Dir(t.Path) }
 func sourceDetail(f holdfast.Facts) string {
 	var parts []string
 	if n, ok := f.Records(); ok {
-		parts = append(parts, number(n)+" records")
+		parts = append(parts, plural(int(n), "record", "records"))
 	}
 	switch {
 	case f.SQLite != nil:

@@ -52,7 +52,7 @@ func (p *progress) advance(e holdfast.Event) {
 		p.step, p.total = e.Step, e.Total
 		p.bar = progressbar.NewOptions64(e.Total,
 			progressbar.OptionSetWriter(p.ui.err),
-			progressbar.OptionSetDescription(stepWords[e.Step]),
+			progressbar.OptionSetDescription(stepWord(e)),
 			progressbar.OptionShowBytes(true),
 			progressbar.OptionUseIECUnits(true),
 			progressbar.OptionSetPredictTime(true),
@@ -65,19 +65,15 @@ func (p *progress) advance(e holdfast.Event) {
 	_ = p.bar.Set64(min(e.Done, e.Total))
 }
 
-// line tells a step that began, ended or was skipped.
+// line tells a step that ended or was skipped, and with -v that it began. How
+// the verb itself ended is told by the command.
 func (p *progress) line(e holdfast.Event) {
-	words, known := stepWords[e.Step]
-	if !known {
-		words = string(e.Step)
+	if e.Step == holdfast.StepResult || (e.State == holdfast.Started && !p.verbose) {
+		return
 	}
-	mark := ""
+	words := stepWord(e)
+	mark := p.ui.errPaint.bold("…")
 	switch e.State {
-	case holdfast.Started:
-		if !p.verbose && e.Source == "" && e.Message == "" && p.ui.terminal {
-			return // the bar or the end of the step will say it
-		}
-		mark = p.ui.errPaint.bold("…")
 	case holdfast.Finished:
 		mark = p.ui.errPaint.green("✓")
 	case holdfast.Failed:
@@ -115,6 +111,17 @@ func (p *progress) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
+}
+
+// stepWord names the step of an event for people.
+func stepWord(e holdfast.Event) string {
+	if e.Step == holdfast.StepExport && e.Op == "export" {
+		return "export"
+	}
+	if words, known := stepWords[e.Step]; known {
+		return words
+	}
+	return string(e.Step)
 }
 
 // stepWords name the steps for people.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
@@ -196,7 +195,7 @@ func printRestored(u *ui, o restoreObject) {
 	what := strings.Join(o.Restored, ", ")
 	switch {
 	case o.Type == "rollback":
-		u.print("%s the last restore: %s is as it was before.\n", u.outPaint.green("Undid"), clean(what))
+		u.print("%s the last restore of %s.\n", u.outPaint.green("Undid"), clean(what))
 	case o.To != "":
 		u.print("%s %s from %s into %s.\n", u.outPaint.green("Restored"), clean(what), clean(o.Backup.String()), clean(o.To))
 	default:
@@ -214,5 +213,5 @@ func printRestored(u *ui, o restoreObject) {
 	for _, path := range o.Aside {
 		u.print("  kept aside: %s\n", clean(path))
 	}
-	u.print("%s", fmt.Sprintf("  took %s\n", span(millis(o.DurationMS))))
+	u.print("  took %s\n", span(millis(o.DurationMS)))
 }

@@ -105,7 +105,7 @@ func (c *showCmd) print(u *ui, out showObject) {
 		[2]string{"  created", moment(m.CreatedAt.Time) + " (" + ago(m.CreatedAt.Time, now) + ")"},
 		[2]string{"  type", string(m.Type) + ", " + string(m.Trigger)},
 		[2]string{"  memory", memoryWord(m.IncludesMemory)},
-		[2]string{"  rag mode", m.RAGMode},
+		[2]string{"  rag mode", ragMode(m)},
 		[2]string{"  size", size(m.LogicalBytes) + ", stored in " + size(m.StoredBytes)},
 		[2]string{"  took", span(millis(m.DurationMS)) + ", writers waited at most " + span(millisF(m.WriterStallMS))},
 		[2]string{"  proven", proven},
@@ -137,4 +137,14 @@ func (c *showCmd) print(u *ui, out showObject) {
 		}
 		u.print("\n%s", t.render(u.outPaint))
 	}
+}
+
+// ragMode is the assistant's mode, if there is an assistant.
+func ragMode(m *holdfast.Metadata) string {
+	for _, s := range m.Sources {
+		if s.Kind == holdfast.KindChroma {
+			return m.RAGMode
+		}
+	}
+	return ""
 }

@@ -56,9 +56,10 @@ func Source(s config.Source) (holdfast.Source, error) {
 }
 
 // checker builds what can check a copy of a source that is not configured
-// here. Its target is never touched.
-func checker(kind holdfast.Kind, name string) holdfast.Source {
-	s, err := Source(config.Source{Name: name, Kind: kind, Path: name, RAGMode: config.RAGStandard})
+// here. Its path only tells how the file in the copy is called; nothing there
+// is ever opened.
+func checker(md holdfast.SourceMetadata) holdfast.Source {
+	s, err := Source(config.Source{Name: md.Name, Kind: md.Kind, Path: md.Path, RAGMode: config.RAGStandard})
 	if err != nil {
 		return nil
 	}
