@@ -32,7 +32,7 @@ const smallSize = 10 << 20
 
 // The Chroma directory comes to some 100 MB.
 const (
-	chromaRecords   = 16_000
+	chromaRecords   = 9_000
 	chromaDimension = 384
 	chromaBatch     = 200
 )
