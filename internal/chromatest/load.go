@@ -14,6 +14,7 @@ import (
 type LoadOptions struct {
 	Writers       int           // goroutines that write; default 4
 	Records       int           // ids that each of them works on; default 250
+	Batch         int           // records in a request, at most; default 16
 	Dimension     int           // of every embedding; default 24
 	SyncThreshold int           // log records between two persists; default 40
 	Text          int           // bytes of every document, about; default 100
@@ -26,7 +27,7 @@ func (o LoadOptions) withDefaults() LoadOptions {
 	for _, f := range []struct {
 		v *int
 		d int
-	}{{&o.Writers, 4}, {&o.Records, 250}, {&o.Dimension, 24}, {&o.SyncThreshold, 40}, {&o.Text, 100}} {
+	}{{&o.Writers, 4}, {&o.Records, 250}, {&o.Dimension, 24}, {&o.SyncThreshold, 40}, {&o.Text, 100}, {&o.Batch, 16}} {
 		if *f.v == 0 {
 			*f.v = f.d
 		}
@@ -147,7 +148,7 @@ func (l *Load) write(ctx context.Context, w int) {
 	c := l.targets[w%len(l.targets)]
 	for ctx.Err() == nil {
 		batch := map[string]bool{}
-		for range 1 + rng.IntN(16) {
+		for range 1 + rng.IntN(l.o.Batch) {
 			batch[recordID(w, rng.IntN(l.o.Records))] = true
 		}
 		op := [...]string{"upsert", "upsert", "update", "add", "delete"}[rng.IntN(5)]

@@ -43,7 +43,9 @@ type capture struct {
 	sink holdfast.Sink
 
 	database holdfast.FileWriter
-	written  bool // the database has content that a further pass replaces
+	written  bool          // the database has content that a further pass replaces
+	draft    *sqlite.Draft // that content, if it was copied ahead of any lock
+	current  bool          // the draft proved to be the database
 	folders  map[string]*folder
 	segments []segment // as the latest transaction saw them
 	rounds   int
@@ -84,6 +86,12 @@ func (c *capture) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The long read comes first, so that the folders are fresh when the
+	// moment comes, and little is left to be done in it.
+	if c.draft, err = c.live.CopyAhead(ctx, c.database); err != nil {
+		return err
+	}
+	c.written = c.draft != nil
 	for c.rounds < c.pace.rounds {
 		c.rounds++
 		quiet, err := c.settle(ctx, c.pace.patience)
@@ -251,14 +259,18 @@ func (c *capture) restless() error {
 	}
 }
 
-// copyDatabase writes the database as the present transaction sees it.
-func (c *capture) copyDatabase(ctx context.Context) error {
+// copyDatabase writes the database as the present transaction sees it, unless
+// that is what was written before.
+func (c *capture) copyDatabase(ctx context.Context) (err error) {
+	if c.current, err = c.live.IsCurrent(c.draft); err != nil || c.current {
+		return err
+	}
 	if c.written {
 		if err := c.database.Reset(); err != nil {
 			return err
 		}
 	}
-	c.written = true
+	c.written, c.draft = true, nil
 	return c.live.Copy(ctx, c.database, nil)
 }
 
@@ -321,6 +333,8 @@ func (c *capture) method() string {
 		how = "writers kept out"
 	case c.live.Mode() == sqlite.ModeWAL:
 		how = "wal snapshot"
+	case c.current:
+		how = "optimistic"
 	}
 	if c.rounds == 1 {
 		return how + ", 1 round"

@@ -12,7 +12,6 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/chromatest"
-	"github.com/holdfast-backup/holdfast/source/chroma"
 	"github.com/holdfast-backup/holdfast/source/sourcetest"
 )
 
@@ -40,15 +39,17 @@ func hot(t *testing.T, v chromatest.Version, mode string, n int) {
 	}
 	server := chromatest.Start(t, v, dir)
 	load := chromatest.StartLoad(t, server, chromatest.LoadOptions{
-		Churn: true, Preload: true, Records: 600, Dimension: 96, Text: 400, SyncThreshold: 30,
+		Churn: true, Preload: true, Records: 400, Dimension: 64, Batch: 6, SyncThreshold: 10,
 	})
 	until(t, func() bool { return load.Requests() > 50 })
 
-	src, err := chroma.New("chromadb", dir, chroma.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	src, lastResort := stage{v, dir}.source(t), stage{v, dir}.source(t)
+	lastResort.KeepWritersOut()
 	for i := range n {
+		src := src
+		if i%6 == 5 {
+			src = lastResort
+		}
 		sink := sourcetest.NewSink(t)
 		after, requests := load.Now(), load.Requests()
 		captured, err := src.Capture(t.Context(), sink)

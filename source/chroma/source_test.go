@@ -166,6 +166,15 @@ func TestCapture_RefusesWhatIsNotChroma(t *testing.T) {
 	}
 }
 
+// While nobody writes, the lock is held to look and not to copy.
+func TestCapture_OfAQuietDirectoryCopiesAheadOfTheLock(t *testing.T) {
+	s := newStage(t, chromatest.Old)
+	captured, sink := s.capture(t)
+	if !strings.HasPrefix(captured.Method, "optimistic") || sink.Resets("chroma.sqlite3") != 0 {
+		t.Errorf("method %q, %d passes were thrown away", captured.Method, sink.Resets("chroma.sqlite3"))
+	}
+}
+
 // A directory that is reached through a link is captured as if it were there.
 func TestCapture_FollowsALink(t *testing.T) {
 	s := newStage(t, chromatest.Old)
