@@ -74,6 +74,16 @@ func btoi(b bool) int {
 	return 0
 }
 
+// absent says what is missing: the path itself, or in it what the source is.
+func absent(s holdfast.Source) error {
+	path := s.Target().Path
+	e := &holdfast.Error{Op: "open", Object: path, Err: holdfast.Kindf(holdfast.ErrNotFound, "does not exist"), Hint: "check the path of the source, or restore it with `holdfast restore latest`"}
+	if exists(path) {
+		e.Err = holdfast.Kindf(holdfast.ErrNotFound, "it holds no %s data", s.Kind())
+	}
+	return e
+}
+
 // inspect looks at every source and sums what will be read.
 func (b *backup) inspect(ctx context.Context) (map[string]holdfast.Inspection, error) {
 	seen := map[string]holdfast.Inspection{}
@@ -86,7 +96,7 @@ func (b *backup) inspect(ctx context.Context) (map[string]holdfast.Inspection, e
 			return nil, &captureError{source: s.Name(), err: err}
 		}
 		if !i.Exists {
-			return nil, &captureError{source: s.Name(), err: &holdfast.Error{Op: "open", Object: s.Target().Path, Err: holdfast.Kindf(holdfast.ErrNotFound, "does not exist"), Hint: "check the path of the source, or restore it with `holdfast restore latest`"}}
+			return nil, &captureError{source: s.Name(), err: absent(s)}
 		}
 		seen[s.Name()] = i
 		b.estimate += i.Bytes
