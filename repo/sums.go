@@ -1,7 +1,6 @@
 package repo
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -23,10 +22,7 @@ func writeSums(w io.Writer, lines []sumLine) error {
 	return nil
 }
 
-var (
-	escapeSumName   = strings.NewReplacer("\\", "\\\\", "\n", "\\n", "\r", "\\r")
-	unescapeSumName = strings.NewReplacer("\\\\", "\\", "\\n", "\n", "\\r", "\r")
-)
+var escapeSumName = strings.NewReplacer("\\", "\\\\", "\n", "\\n", "\r", "\\r")
 
 // String is the line with its newline.
 func (l sumLine) String() string {
@@ -35,22 +31,4 @@ func (l sumLine) String() string {
 		return "\\" + l.sha256 + "  " + name + "\n"
 	}
 	return l.sha256 + "  " + name + "\n"
-}
-
-// parseSumLine reads what String wrote, without the newline; nothing else is
-// accepted.
-func parseSumLine(s string) (sumLine, error) {
-	rest, escaped := strings.CutPrefix(s, "\\")
-	sum, name, ok := strings.Cut(rest, "  ")
-	if !ok || !isHex(sum) {
-		return sumLine{}, fmt.Errorf("not a line of sha256sum")
-	}
-	l := sumLine{name: name, sha256: sum}
-	if escaped {
-		l.name = unescapeSumName.Replace(name)
-	}
-	if l.String() != s+"\n" {
-		return sumLine{}, fmt.Errorf("not a line of sha256sum")
-	}
-	return l, nil
 }
