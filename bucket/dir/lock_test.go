@@ -1,0 +1,193 @@
+//go:build unix
+
+package dir_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/bucket/dir"
+)
+
+// lockHelper makes the test binary a process that locks the named directory and
+// waits for the end of its input.
+const lockHelper = "HOLDFAST_TEST_LOCK_DIRECTORY"
+
+func TestMain(m *testing.M) {
+	if root := os.Getenv(lockHelper); root != "" {
+		os.Exit(holdLock(root))
+	}
+	os.Exit(m.Run())
+}
+
+func holdLock(root string) int {
+	b, err := dir.New(root, dir.Options{})
+	if err == nil {
+		_, err = b.Lock(context.Background(), holdfast.Owner{Host: "elsewhere", PID: os.Getpid(), Purpose: "the helper", Since: time.Now().UTC()})
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println("locked")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	return 0
+}
+
+// anotherProcess locks root in a process of its own.
+func anotherProcess(t *testing.T, root string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), lockHelper+"="+root)
+	cmd.Stderr = os.Stderr
+	_, err1 := cmd.StdinPipe() // open as long as this test runs
+	out, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "locked\n" {
+		t.Fatalf("the other process said %q (%v)", line, err)
+	}
+	return cmd
+}
+
+var me = holdfast.Owner{Host: "here", PID: 1, Purpose: "a test"}
+
+func TestLock_AnotherProcessIsNamedAndItsDeathFreesTheLock(t *testing.T) {
+	root := started(t)
+	b := open(t, root, dir.Options{})
+	other := anotherProcess(t, root)
+	_, err := b.Lock(t.Context(), me)
+	locked, ok := errors.AsType[*holdfast.LockedError](err)
+	if !ok {
+		t.Fatalf("got %v, want a LockedError", err)
+	}
+	if locked.Owner.PID != other.Process.Pid || locked.Owner.Host != "elsewhere" || locked.Owner.Purpose != "the helper" || locked.Owner.Since.IsZero() {
+		t.Errorf("the owner is %+v, want process %d", locked.Owner, other.Process.Pid)
+	}
+	if err := other.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Wait(); err == nil {
+		t.Fatal("the other process ended by itself")
+	}
+	lease, err := b.Lock(t.Context(), me)
+	if err != nil {
+		t.Fatalf("the owner is dead, but: %v", err)
+	}
+	if err := lease.Release(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLock_OneOwnerByAnyPath(t *testing.T) {
+	root := started(t)
+	link := filepath.Join(filepath.Dir(root), "link")
+	if err := os.Symlink(root, link); err != nil {
+		t.Fatal(err)
+	}
+	lease, err := open(t, root, dir.Options{}).Lock(t.Context(), me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lease.Release()
+	if _, err := open(t, link, dir.Options{}).Lock(t.Context(), me); !errors.Is(err, holdfast.ErrLocked) {
+		t.Errorf("through a link: %v, want %v", err, holdfast.ErrLocked)
+	}
+}
+
+func TestLock_LeavesNothingButItsFolder(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "new")
+	b := open(t, root, dir.Options{})
+	lease, err := b.Lock(t.Context(), me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(root, ".holdfast", "lock")); err != nil || !strings.Contains(string(data), `"purpose":"a test"`) {
+		t.Errorf("the lock file says %q (%v)", data, err)
+	}
+	if err := lease.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(root, ".holdfast", "lock")); err != nil || strings.TrimSpace(string(data)) != "" {
+		t.Errorf("after the release the lock file says %q (%v)", data, err)
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil || len(entries) != 1 || entries[0].Name() != ".holdfast" {
+		t.Errorf("the root holds %v (%v)", entries, err)
+	}
+	if got := contents(t, b); len(got) > 0 {
+		t.Errorf("listed: %s", describe(got))
+	}
+}
+
+func TestLock_IsLostWithItsFile(t *testing.T) {
+	root := started(t)
+	b := open(t, root, dir.Options{LockCheck: time.Millisecond})
+	lease, err := b.Lock(t.Context(), me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(root, ".holdfast")); err != nil {
+		t.Fatal(err)
+	}
+	<-lease.Lost() // the test's own deadline is the limit
+	if err := lease.Release(); err != nil {
+		t.Error(err)
+	}
+	again, err := b.Lock(t.Context(), me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Release(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLock_AnUnreadableOwnerIsStillAnOwner(t *testing.T) {
+	root := started(t)
+	b := open(t, root, dir.Options{})
+	anotherProcess(t, root)
+	if err := os.WriteFile(filepath.Join(root, ".holdfast", "lock"), []byte("\n{torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Lock(t.Context(), me)
+	if !errors.Is(err, holdfast.ErrLocked) || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLock_ALinkIsNoLockFile(t *testing.T) {
+	root := started(t)
+	precious := filepath.Join(filepath.Dir(root), "precious")
+	err := errors.Join(
+		os.WriteFile(precious, []byte("precious"), 0o600),
+		os.Symlink(precious, filepath.Join(root, ".holdfast", "lock")),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, root, dir.Options{}).Lock(t.Context(), me); err == nil {
+		t.Error("locked through a link")
+	}
+	if data, err := os.ReadFile(precious); err != nil || string(data) != "precious" {
+		t.Errorf("the link's target holds %q (%v)", data, err)
+	}
+}
