@@ -17,20 +17,26 @@ import (
 func Check(ctx context.Context, fsys fs.FS, opts holdfast.CheckOptions) (holdfast.Report, error) {
 	d, err := Open(ctx, fsys)
 	if errors.Is(err, holdfast.ErrDamaged) {
-		return holdfast.Report{
-			Facts: holdfast.Facts{Chroma: &holdfast.ChromaFacts{QuickCheck: holdfast.CheckFailed}},
-			Problems: []holdfast.Problem{{
-				Object: DatabaseFile, Severity: holdfast.Damaged,
-				Message: err.Error() + "; Chroma cannot start on it, or loses collections",
-				Hint:    hintOlderBackup,
-			}},
-		}, nil
+		return unreadable(holdfast.ChromaFacts{}, err), nil
 	}
 	if err != nil {
 		return holdfast.Report{}, err
 	}
 	defer d.Close()
 	return d.Check(ctx, opts)
+}
+
+// unreadable reports a database that SQLite cannot read.
+func unreadable(facts holdfast.ChromaFacts, err error) holdfast.Report {
+	facts.QuickCheck = holdfast.CheckFailed
+	return holdfast.Report{
+		Facts: holdfast.Facts{Chroma: &facts},
+		Problems: []holdfast.Problem{{
+			Object: DatabaseFile, Severity: holdfast.Damaged,
+			Message: err.Error() + "; Chroma cannot start on it, or loses collections",
+			Hint:    hintOlderBackup,
+		}},
+	}
 }
 
 // What a person can do about damage.
@@ -51,6 +57,9 @@ const (
 // parts of the directory belong together is always looked at.
 func (d *Dir) Check(ctx context.Context, opts holdfast.CheckOptions) (holdfast.Report, error) {
 	facts, err := d.Facts(ctx)
+	if errors.Is(err, holdfast.ErrDamaged) {
+		return unreadable(facts, err), nil
+	}
 	if err != nil {
 		return holdfast.Report{}, fmt.Errorf("check Chroma directory: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 
@@ -37,6 +38,7 @@ type Dir struct {
 	db          *sqlite.DB
 	layout      layout
 	schema      holdfast.ChromaSchema
+	journal     string
 	collections []Collection
 }
 
@@ -69,6 +71,9 @@ func Open(ctx context.Context, fsys fs.FS) (_ *Dir, err error) {
 		}
 	}()
 	d := &Dir{fsys: fsys, db: db}
+	if d.journal, err = journalMode(fsys); err != nil {
+		return fail(err, "")
+	}
 	if d.layout, err = readLayout(ctx, db); err != nil {
 		return fail(asDamage(err), "restore the directory from a backup")
 	}
@@ -83,6 +88,24 @@ func Open(ctx context.Context, fsys fs.FS) (_ *Dir, err error) {
 		return fail(asDamage(err), "restore the directory from a backup")
 	}
 	return d, nil
+}
+
+// journalMode reads from the header of the database which journal its writers
+// use.
+func journalMode(fsys fs.FS) (string, error) {
+	f, err := fsys.Open(DatabaseFile)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var header [20]byte
+	if _, err := io.ReadFull(f, header[:]); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", err
+	}
+	if header[18] == 2 { // the version that writers must understand
+		return sqlite.ModeWAL, nil
+	}
+	return sqlite.ModeRollback, nil
 }
 
 // Close closes the directory.
@@ -144,7 +167,7 @@ func (d *Dir) names() string {
 // Facts counts what the directory holds. It follows indexes and reads no
 // vectors.
 func (d *Dir) Facts(ctx context.Context) (holdfast.ChromaFacts, error) {
-	f := holdfast.ChromaFacts{Schema: d.schema, QuickCheck: holdfast.CheckUnchecked, JournalMode: d.layout.journal}
+	f := holdfast.ChromaFacts{Schema: d.schema, QuickCheck: holdfast.CheckUnchecked, JournalMode: d.journal}
 	for _, c := range d.collections {
 		f.Collections = append(f.Collections, c.ChromaCollection)
 		f.Records += c.Records

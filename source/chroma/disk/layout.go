@@ -22,7 +22,6 @@ type querier interface {
 // from version numbers.
 type layout struct {
 	columns map[string]map[string]bool // table → column
-	journal string
 }
 
 // readLayout looks at the tables that this package reads.

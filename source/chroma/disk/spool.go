@@ -121,7 +121,7 @@ func (s *spool) lists(ctx context.Context, d *json.Decoder) error {
 		decode, known := decoders[name]
 		if !known {
 			// What Chroma's get adds (include, data …) says nothing new.
-			if err := d.Decode(new(discard)); err != nil {
+			if err := skip(d); err != nil {
 				return badJSON(err)
 			}
 			continue
@@ -269,10 +269,24 @@ func decodeEmbedding(d *json.Decoder) (any, error) {
 	return b, nil
 }
 
-// discard is a value that nobody wants to keep.
-type discard struct{}
-
-func (*discard) UnmarshalJSON([]byte) error { return nil }
+// skip reads over one value, however large it is.
+func skip(d *json.Decoder) error {
+	for depth := 0; ; {
+		token, err := d.Token()
+		if err != nil {
+			return err
+		}
+		switch token {
+		case json.Delim('['), json.Delim('{'):
+			depth++
+		case json.Delim(']'), json.Delim('}'):
+			depth--
+		}
+		if depth == 0 {
+			return nil
+		}
+	}
+}
 
 func expect(d *json.Decoder, want json.Delim) error {
 	token, err := d.Token()

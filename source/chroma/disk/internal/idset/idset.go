@@ -35,10 +35,12 @@ func OfNumber(n uint64) Hash {
 
 // OfPair hashes an id together with its label.
 func OfPair(id string, n uint64) Hash {
-	a, b := Of(id), OfNumber(n)
-	return Of(string(binary.LittleEndian.AppendUint64(
-		binary.LittleEndian.AppendUint64(
-			binary.LittleEndian.AppendUint64(nil, a.hi), a.lo), b.lo)))
+	var b [24]byte
+	h := Of(id)
+	binary.LittleEndian.PutUint64(b[0:], h.hi)
+	binary.LittleEndian.PutUint64(b[8:], h.lo)
+	binary.LittleEndian.PutUint64(b[16:], n)
+	return Hash{maphash.Bytes(seeds[0], b[:]), maphash.Bytes(seeds[1], b[:])}
 }
 
 // A Sum is the fingerprint of a multiset: the number of its members and the
