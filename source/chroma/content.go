@@ -20,13 +20,21 @@ func (s *Source) Check(ctx context.Context, copy fs.FS, o holdfast.CheckOptions)
 	report, err := disk.Check(ctx, copy, o)
 	if facts := report.Facts.Chroma; facts != nil {
 		for i := range facts.Collections {
-			facts.Collections[i].Memory = slices.Contains(s.o.MemoryCollections, facts.Collections[i].Name)
+			facts.Collections[i].Memory = s.isMemory(facts.Collections[i])
 		}
 	}
 	for i := range report.Problems {
 		report.Problems[i].Source = s.name
 	}
 	return report, err
+}
+
+// isMemory tells whether a collection is configured as memory, by any of the
+// names under which package disk finds it.
+func (s *Source) isMemory(c holdfast.ChromaCollection) bool {
+	return slices.ContainsFunc(s.o.MemoryCollections, func(name string) bool {
+		return name == c.Name || name == c.ID || name == c.Tenant+"/"+c.Database+"/"+c.Name
+	})
 }
 
 // MemoryCollections implements holdfast.MemorySource.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -77,7 +76,7 @@ func (c *capture) glance(ctx context.Context) (*holdfast.ChromaFacts, error) {
 	}
 	for i := range facts.Collections {
 		col := &facts.Collections[i]
-		col.Memory = slices.Contains(c.o.MemoryCollections, col.Name)
+		col.Memory = c.isMemory(*col)
 		if f := c.folders[col.Segment]; f != nil {
 			fp, err := takeFingerprint(f.dir)
 			if err != nil {
