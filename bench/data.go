@@ -83,7 +83,7 @@ zstd -q -3 -T0 small.db -o small.zst
 tar -cf - chroma | zstd -q -3 -T0 -o chroma.tar.zst
 `
 	cmd := exec.CommandContext(ctx, "sh", "-ec", script)
-	cmd.Env = append(os.Environ(), "H="+w.holdfast, "D="+w.dir)
+	cmd.Env = w.environment()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("make the backups to restore from: %w\n%s", err, out)
 	}

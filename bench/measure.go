@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -78,7 +79,7 @@ func (w *workshop) time(ctx context.Context, c command) (reading, error) {
 
 	cmd := exec.CommandContext(ctx, "sh", "-ec", c.script)
 	cmd.Dir = out
-	cmd.Env = append(os.Environ(), "H="+w.holdfast, "D="+w.dir)
+	cmd.Env = w.environment()
 	start := time.Now()
 	text, err := cmd.CombinedOutput()
 	wall := time.Since(start)
@@ -96,6 +97,15 @@ func (w *workshop) time(ctx context.Context, c command) (reading, error) {
 		memory: usage.Maxrss << 10,
 		output: size,
 	}, err
+}
+
+// environment is that of the scripts: where things are, and none of the
+// settings that the person at the keyboard may have for holdfast.
+func (w *workshop) environment() []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "HOLDFAST_") || strings.Contains(v, "BACKUP_")
+	})
+	return append(env, "H="+w.holdfast, "D="+w.dir)
 }
 
 // diskUse sums what the files below dir occupy.
