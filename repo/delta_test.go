@@ -90,7 +90,7 @@ func seekable(plain []byte) []byte {
 // Deltas are written by a later version of holdfast; format 1 readers read
 // them already.
 func TestBackup_ReadsDeltasOfOtherBackups(t *testing.T) {
-	r, b := newRepo(t)
+	r, root := dirRepo(t)
 	base := text(3*frameSize+10*blockSize+123, 1)
 	p := create(t, r, "monday", CreateOptions{Compress: true})
 	put(t, p.Sink("bot"), "bot.db", base)
@@ -133,13 +133,28 @@ func TestBackup_ReadsDeltasOfOtherBackups(t *testing.T) {
 		}
 	}
 
+	script := readerScript(t)
+	for name, want := range map[string][]byte{"bot/bot.db": tuesday, "bot/raw": rawBase} {
+		if got := run(t, root, "python3", script, root, "tuesday", name); got != string(want) {
+			t.Errorf("the script of FORMAT.md reads %s wrong", name)
+		}
+	}
+
 	// Damage in Monday's payload is named where it is.
-	harm(t, b, "monday/bot/bot.db.zst", func(d []byte) []byte { d[100] ^= 4; return d })
+	payload := filepath.Join(root, "monday", "bot", "bot.db.zst")
+	data, err := os.ReadFile(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[100] ^= 4
+	if err := os.WriteFile(payload, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	problems, err := open(t, r, "tuesday").Verify(t.Context(), nil)
 	if err != nil || len(problems) != 1 || problems[0].Object != "monday/bot/bot.db.zst" {
 		t.Errorf("damage in a reference: %v %+v", err, problems)
 	}
-	if err := b.Delete(t.Context(), "monday/"+holdfast.MetadataFile); err != nil {
+	if err := os.Remove(filepath.Join(root, "monday", holdfast.MetadataFile)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = fs.ReadFile(open(t, r, "tuesday"), "bot/raw")
