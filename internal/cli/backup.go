@@ -35,7 +35,7 @@ AUTO_BACKUP_ENABLED=false makes it do nothing and say so.`,
 			{"holdfast backup --sqlite bot=/tmp/bot_database.db --repo /backups", "a bot's database, without a configuration file"},
 			{"holdfast backup --chroma ./data/chromadb --memory-collection enhanced_rag_memory", "with the assistant's memory"},
 		},
-		exits: []int{holdfast.ExitIncomplete, holdfast.ExitLocked, holdfast.ExitRefused},
+		exits: []int{holdfast.ExitIncomplete, holdfast.ExitNotFound, holdfast.ExitLocked, holdfast.ExitRefused},
 	}
 }
 

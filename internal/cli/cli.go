@@ -37,8 +37,8 @@ type System struct {
 // Main runs one command and gives the exit code.
 func Main(ctx context.Context, sys System) int {
 	a := &app{sys: sys}
-	commands := &root{}
-	parser, err := newParser(commands, sys)
+	commands, help := &root{}, &sticky{w: sys.Stdout}
+	parser, err := newParser(commands, help, sys.Stderr)
 	if err != nil {
 		a.ui = newUI(sys, &globals{})
 		return a.ui.fail("holdfast", err)
@@ -47,6 +47,9 @@ func Main(ctx context.Context, sys System) int {
 	a.globals = &commands.globals
 	a.ui = newUI(sys, a.globals)
 	if err != nil {
+		if errors.Is(err, errHelpShown) {
+			return a.ui.fail("help", help.err)
+		}
 		return a.usage(parser, err)
 	}
 	if a.globals.Events && !a.globals.JSON {
@@ -64,13 +67,27 @@ func Main(ctx context.Context, sys System) int {
 	return a.ui.fail(commandName(parsed), err)
 }
 
+// sticky keeps the first failure to write.
+type sticky struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (s *sticky) Write(p []byte) (int, error) {
+	if s.err == nil {
+		_, s.err = s.w.Write(p)
+	}
+	return len(p), s.err
+}
+
 // newParser builds kong's model of the commands.
-func newParser(commands *root, sys System) (*kong.Kong, error) {
+func newParser(commands *root, stdout, stderr io.Writer) (*kong.Kong, error) {
 	return kong.New(commands,
 		kong.Name("holdfast"),
 		kong.Description("Keeps the state of small AI applications and bots safe."),
 		kong.NoDefaultHelp(),
-		kong.Writers(sys.Stdout, sys.Stderr),
+		kong.Writers(stdout, stderr),
 	)
 }
 
@@ -82,15 +99,8 @@ func arguments(args []string) []string {
 	return args
 }
 
-// usage ends a command line that could not be read: help was asked for, or
-// something is wrong with it.
+// usage ends a command line that could not be read.
 func (a *app) usage(parser *kong.Kong, err error) int {
-	if errors.Is(err, errHelpShown) {
-		if a.ui.finish() != nil {
-			return holdfast.ExitFailed
-		}
-		return holdfast.ExitDone
-	}
 	a.ui.json = hasFlag(a.sys.Args, "--json")
 	if len(a.sys.Args) == 0 {
 		overview(a.sys.Stderr, parser.Model)

@@ -52,7 +52,7 @@ var exitMeanings = map[int]string{
 	holdfast.ExitFailed:      "failed",
 	holdfast.ExitUsage:       "wrong usage or configuration; nothing was changed",
 	holdfast.ExitIncomplete:  "done, but something is incomplete or needs attention",
-	holdfast.ExitNotFound:    "no repository, or no such backup",
+	holdfast.ExitNotFound:    "no repository, no such backup, or a source that is not there",
 	holdfast.ExitLocked:      "another process holds the repository or the data",
 	holdfast.ExitDamaged:     "damage was found; it is named by file",
 	holdfast.ExitRefused:     "refused: space, size limit, a newer format, or data in use",

@@ -81,5 +81,5 @@ func settingReference(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "| `%s` | `%s` | %s | %s | %s |\n", k.Name, k.Env(), manual, value, k.Doc)
 	}
-	b.WriteString("| `sources` | `HOLDFAST_SOURCES` (as YAML) | | `./data/chromadb`, if it exists | What is protected: a map from a name to `type` (chroma, sqlite, files), `path`, and for Chroma `memory: {collection: …}` and `rag_mode` (enhanced, standard). |\n")
+	b.WriteString("| `sources` | `HOLDFAST_SOURCES` (as YAML) | | `./data/chromadb`, if it exists | What is protected: a map from a name to `type` (chroma, sqlite, files), `path`, and for Chroma `memory: {collection: …}` and `rag_mode` (enhanced, standard), for files `exclude` (patterns). |\n")
 }

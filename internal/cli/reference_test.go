@@ -2,6 +2,7 @@ package cli
 
 import (
 	"flag"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ var update = flag.Bool("update", false, "write generated documents and golden fi
 
 func model(t *testing.T) *kong.Application {
 	t.Helper()
-	parser, err := newParser(&root{}, System{})
+	parser, err := newParser(&root{}, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func TestExamplesParse(t *testing.T) {
 				}
 				args = append(args, word)
 			}
-			parser, err := newParser(&root{}, System{})
+			parser, err := newParser(&root{}, io.Discard, io.Discard)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -92,10 +92,7 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 			return nil
 		}
 		if replaces(plan, c.To) {
-			if a.ui.asks && !a.Yes {
-				printPlan(a.ui, plan)
-			}
-			if err := a.ui.confirm(a.Yes, "Replace the present data by "+clean(plan.Backup.Name.String())+"?"); err != nil {
+			if err := a.ui.confirm(a.Yes, func() { printPlan(a.ui, plan) }, "Replace the present data by "+clean(plan.Backup.Name.String())+"?"); err != nil {
 				return err
 			}
 		}

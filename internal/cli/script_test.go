@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"fmt"
 	"os"
@@ -23,6 +25,7 @@ func TestMain(m *testing.M) {
 		"holdfast": holdfastMain,
 		"sql":      sqlMain,
 		"damage":   damageMain,
+		"reformat": reformatMain,
 	})
 }
 
@@ -105,6 +108,22 @@ func damageMain() {
 			data[(at+len(data))%len(data)] ^= 0x40
 			err = os.WriteFile(os.Args[1], data, 0o600)
 		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// reformatMain makes a file of the repository one of format 99, as a newer
+// version would have written it: with a checksum that fits.
+func reformatMain() {
+	data, err := os.ReadFile(os.Args[1])
+	if err == nil {
+		const tail = "\"\n}\n"
+		data = bytes.Replace(data, []byte(`"format": 1,`), []byte(`"format": 99,`), 1)
+		open := data[:len(data)-2*sha256.Size-len(tail)]
+		err = os.WriteFile(os.Args[1], fmt.Appendf(nil, "%s%x%s", open, sha256.Sum256(open), tail), 0o600)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

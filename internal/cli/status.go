@@ -21,7 +21,7 @@ func (statusCmd) about() about {
 		text: `Answers one question first: is the data safe? It looks at every configured
 source, when it was last backed up, whether its backups are proven, and whether
 a restore was cut. Exit status 3 means that something needs attention: no
-backup, a stale one, damage, or a restore to recover.`,
+backup, a stale one, damage, a source that is gone, or a restore to recover.`,
 		examples: []example{
 			{"holdfast status", "is my data safe?"},
 			{"holdfast status --max-age 7h || notify-send 'backup is late'", "for a monitor; with --json for a program"},
@@ -37,6 +37,7 @@ const (
 	verdictNever    = "never"
 	verdictStale    = "stale"
 	verdictDamaged  = "damaged"
+	verdictMissing  = "missing" // the live data is gone or cannot be read
 	verdictPending  = "pending" // a restore was cut
 )
 
@@ -204,6 +205,12 @@ func (c *statusCmd) judge(out *statusObject, infos []repo.Info, now time.Time) {
 	for i := range out.Sources {
 		s := &out.Sources[i]
 		switch {
+		case s.LastAt != nil && s.Error == "" && !s.Exists:
+			set(verdictMissing, "`holdfast restore "+s.LastBackup.String()+"` brings it back", "%s is gone; its newest backup was made %s.", s.Name, ago(s.LastAt.Time, now))
+			return
+		case s.Error != "":
+			set(verdictMissing, "`holdfast doctor` tells more", "%s cannot be read: %s.", s.Name, s.Error)
+			return
 		case s.LastAt == nil:
 			set(verdictNever, "`holdfast backup` makes the first backup", "Your data is not safe: %s was never backed up.", s.Name)
 			return

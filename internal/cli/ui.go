@@ -20,14 +20,12 @@ import (
 // error, as text or as JSON.
 type ui struct {
 	mu       sync.Mutex // events may come from several goroutines
-	out      io.Writer
+	out      *sticky
 	err      io.Writer
 	in       io.Reader
-	outErr   error // the first failure to write data
 	json     bool
 	quiet    bool
 	terminal bool // news can be animated
-	asks     bool // a person can be asked
 	outPaint painter
 	errPaint painter
 	now      func() time.Time
@@ -37,10 +35,9 @@ func newUI(sys System, g *globals) *ui {
 	outTTY, errTTY := isTerminal(sys.Stdout), isTerminal(sys.Stderr)
 	colour := !hasVariable(sys.Environ, "NO_COLOR") && !g.JSON
 	return &ui{
-		out: sys.Stdout, err: sys.Stderr, in: sys.Stdin, now: sys.Now,
+		out: &sticky{w: sys.Stdout}, err: sys.Stderr, in: sys.Stdin, now: sys.Now,
 		json: g.JSON, quiet: g.Quiet,
 		terminal: errTTY && !g.JSON,
-		asks:     errTTY && isTerminal(sys.Stdin) && !g.JSON,
 		outPaint: painter(outTTY && colour),
 		errPaint: painter(errTTY && colour),
 	}
@@ -68,13 +65,11 @@ func (u *ui) print(format string, args ...any) {
 	}
 }
 
-// write writes data and keeps the first failure.
+// write writes data; finish tells whether that went well.
 func (u *ui) write(s string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.outErr == nil {
-		_, u.outErr = io.WriteString(u.out, s)
-	}
+	_, _ = io.WriteString(u.out, s)
 }
 
 // object writes one line of JSON.
@@ -82,7 +77,7 @@ func (u *ui) object(v any) {
 	line, err := json.Marshal(v)
 	if err != nil {
 		u.mu.Lock()
-		u.outErr = errors.Join(u.outErr, err)
+		u.out.err = errors.Join(u.out.err, err)
 		u.mu.Unlock()
 		return
 	}
@@ -94,8 +89,8 @@ func (u *ui) object(v any) {
 func (u *ui) finish() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.outErr != nil {
-		return &holdfast.Error{Op: "write", Object: "standard output", Err: u.outErr}
+	if u.out.err != nil {
+		return &holdfast.Error{Op: "write", Object: "standard output", Err: u.out.err}
 	}
 	return nil
 }
@@ -119,8 +114,11 @@ func (u *ui) warn(p holdfast.Problem) {
 		return
 	}
 	label := u.errPaint.yellow("warning:")
-	if p.Severity == holdfast.Damaged {
+	switch p.Severity {
+	case holdfast.Damaged:
 		label = u.errPaint.red("damaged:")
+	case holdfast.Incomplete:
+		label = u.errPaint.red("incomplete:")
 	}
 	fmt.Fprintf(u.err, "%s %s\n", label, problemText(p))
 	if p.Hint != "" {
@@ -174,18 +172,25 @@ var errNoTerminal = usagef("pass --yes to go on without being asked", "this need
 // errDeclined is what confirm gives when a person says no.
 var errDeclined = &holdfast.Error{Err: holdfast.Kindf(holdfast.ErrRefused, "not confirmed; nothing was changed")}
 
-// confirm asks a yes-or-no question; anything but yes is no.
-func (u *ui) confirm(yes bool, question string) error {
+// confirm asks a yes-or-no question on the terminal, after telling what it is
+// about; anything but yes is no. Where nobody can be asked, the answer has to
+// be given with --yes.
+func (u *ui) confirm(yes bool, about func(), question string) error {
 	if yes {
 		return nil
 	}
-	if !u.asks {
+	if u.json || !isTerminal(u.in) {
 		return errNoTerminal
 	}
-	fmt.Fprintf(u.err, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(u.in).ReadString('\n')
+	terminal, err := openTerminal()
+	if err != nil {
+		return errNoTerminal
+	}
+	defer terminal.Close()
+	about()
+	fmt.Fprintf(terminal, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(terminal).ReadString('\n')
 	if err != nil && answer == "" {
-		fmt.Fprintln(u.err)
 		return errDeclined
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {

@@ -72,6 +72,7 @@ type Source struct {
 	Path    string
 	Memory  []string // Chroma: the collections that are the assistant's memory
 	RAGMode string   // Chroma: "enhanced" or "standard"
+	Exclude []string // files: patterns of what is left out
 	Origin  Origin
 }
 

@@ -125,6 +125,7 @@ sources:
   docs:
     type: files
     path: docs
+    exclude: ["*.tmp", cache/]
 `})
 	c := load(t, Flags{File: "etc/h.yaml"})
 	if len(c.Sources) != 3 {
@@ -136,6 +137,9 @@ sources:
 	}
 	if c.Sources[1].Name != "ربات" || c.Sources[1].Path != "/tmp/bot_database.db" {
 		t.Errorf("sqlite source is %+v", c.Sources[1])
+	}
+	if got := c.Sources[2].Exclude; len(got) != 2 || got[1] != "cache/" {
+		t.Errorf("excluded are %q", got)
 	}
 	if c.Repository != filepath.Join("etc", "store") {
 		t.Errorf("repository is %q, want it beside the file", c.Repository)
@@ -193,6 +197,7 @@ func TestLoad_Faults(t *testing.T) {
 		"missing value file":   {env: "HOLDFAST_STATE_FILE=nowhere", want: []string{"cannot read nowhere"}},
 		"disagreeing names":    {env: "HOLDFAST_COMPRESSION=true BACKUP_COMPRESSION=false", want: []string{"keep one of them"}},
 		"memory of a database": {yaml: "sources:\n  b: {type: sqlite, path: a, memory: {collection: m}}\n", want: []string{"only a Chroma source has a memory"}},
+		"excluded tables":      {yaml: "sources:\n  b: {type: sqlite, path: a, exclude: t}\n", want: []string{"only a source of files"}},
 		"all at once":          {yaml: "a: 1\nb: 2\n", env: "MAX_BACKUP_SIZE_MB=0", want: []string{`"a"`, `"b"`, "MAX_BACKUP_SIZE_MB"}},
 	} {
 		t.Run(name, func(t *testing.T) {

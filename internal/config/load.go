@@ -154,6 +154,9 @@ func (s Source) values() []Value {
 			Value{Key: join(prefix, "memory.collection"), Value: strings.Join(s.Memory, ", "), Origin: s.Origin},
 			Value{Key: join(prefix, keyRAGMode), Value: s.RAGMode, Origin: s.Origin})
 	}
+	if len(s.Exclude) > 0 {
+		out = append(out, Value{Key: join(prefix, keyExclude), Value: strings.Join(s.Exclude, ", "), Origin: s.Origin})
+	}
 	return out
 }
 

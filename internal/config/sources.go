@@ -17,10 +17,11 @@ const (
 	keyPath    = "path"
 	keyMemory  = "memory"
 	keyRAGMode = "rag_mode"
+	keyExclude = "exclude"
 )
 
 var (
-	sourceKeys = []string{keyType, keyPath, keyMemory, keyRAGMode}
+	sourceKeys = []string{keyType, keyPath, keyMemory, keyRAGMode, keyExclude}
 	memoryKeys = []string{"collection"}
 	kinds      = []string{string(holdfast.KindChroma), string(holdfast.KindSQLite), string(holdfast.KindFiles)}
 	ragModes   = []string{RAGEnhanced, RAGStandard}
@@ -63,6 +64,8 @@ func (w *walker) source(n ast.Node, name string, origin Origin) Source {
 			}
 		case keyMemory:
 			s.Memory = w.memory(e.Value, full)
+		case keyExclude:
+			s.Exclude = w.list(e.Value, full)
 		default:
 			w.unknown(e.Key, full, prefixed(prefix, sourceKeys))
 		}
@@ -80,17 +83,24 @@ func (w *walker) memory(n ast.Node, prefix string) []string {
 			w.unknown(e.Key, full, prefixed(prefix, memoryKeys))
 			continue
 		}
-		values := []ast.Node{e.Value}
-		if list, ok := e.Value.(*ast.SequenceNode); ok {
-			values = list.Values
-		}
-		for _, v := range values {
-			if name, ok := w.scalar(v, full); ok {
-				names = append(names, name)
-			}
-		}
+		names = append(names, w.list(e.Value, full)...)
 	}
 	return names
+}
+
+// list reads one value or a list of them.
+func (w *walker) list(n ast.Node, key string) []string {
+	values := []ast.Node{n}
+	if list, ok := n.(*ast.SequenceNode); ok {
+		values = list.Values
+	}
+	var out []string
+	for _, v := range values {
+		if text, ok := w.scalar(v, key); ok {
+			out = append(out, text)
+		}
+	}
+	return out
 }
 
 func (w *walker) unknownValue(n ast.Node, key, raw string, known []string) {
@@ -196,6 +206,9 @@ func checkSources(l *layer, sources []Source) []Source {
 		seen[strings.ToLower(s.Name)] = s
 		if s.Kind != holdfast.KindChroma && (s.RAGMode != "" || s.Memory != nil) {
 			l.fault(where, "remove memory and rag_mode", "%s: only a Chroma source has a memory", key)
+		}
+		if s.Kind != holdfast.KindFiles && s.Exclude != nil {
+			l.fault(where, "remove exclude", "%s: only a source of files can leave some out", key)
 		}
 		if s.Kind == holdfast.KindChroma && s.RAGMode == "" {
 			sources[i].RAGMode = RAGStandard

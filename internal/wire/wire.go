@@ -50,7 +50,7 @@ func Source(s config.Source) (holdfast.Source, error) {
 	case holdfast.KindChroma:
 		return chroma.New(s.Name, s.Path, chroma.Options{MemoryCollections: s.Memory, RAGMode: s.RAGMode})
 	case holdfast.KindFiles:
-		return files.New(s.Name, s.Path, files.Options{})
+		return files.New(s.Name, s.Path, files.Options{Exclude: s.Exclude})
 	}
 	return nil, &holdfast.Error{Op: "source", Object: s.Name, Err: holdfast.Kindf(holdfast.ErrUsage, "type %q is not known", s.Kind)}
 }
