@@ -1,0 +1,105 @@
+// Package guide runs what the operating guide tells people to type.
+package guide
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "modernc.org/sqlite" // driver "sqlite"
+)
+
+// block gives the commands that stand indented below a heading of the guide.
+func block(t *testing.T, heading string) string {
+	t.Helper()
+	guide, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(guide), "\n## "+heading+"\n")
+	if !ok {
+		t.Fatalf("the guide has no section %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	var lines []string
+	for line := range strings.Lines(section) {
+		if command, ok := strings.CutPrefix(line, "    "); ok {
+			lines = append(lines, command)
+		}
+	}
+	if len(lines) == 0 {
+		t.Fatalf("section %q has no commands", heading)
+	}
+	return strings.Join(lines, "")
+}
+
+// shell runs a script that must succeed.
+func shell(t *testing.T, dir, script string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash", "-euc", script)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s\n%v\n%s", script, err, out)
+	}
+	return string(out)
+}
+
+// database makes a database that is worth compressing.
+func database(ctx context.Context, t *testing.T, path string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, `
+		CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT);
+		WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+		INSERT INTO notes SELECT i, 'note ' || i || ' ' || hex(zeroblob(100)) FROM n`); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A machine with nothing but ordinary tools gets its data back by the commands
+// of the guide, typed as they stand there.
+func TestDisasterRecovery_NeedsOnlyOrdinaryTools(t *testing.T) {
+	dir := t.TempDir()
+	original := filepath.Join(dir, "original", "chroma.sqlite3")
+	if err := os.Mkdir(filepath.Dir(original), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	database(t.Context(), t, original)
+
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "holdfast"), "./cmd/holdfast")
+	build.Dir = "../.."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	rescue, target := filepath.Join(dir, "rescue"), filepath.Join(dir, "new")
+	shell(t, dir, `./holdfast backup --quiet --repo "`+rescue+`/data/chromadb_backup" \
+		--name enhanced_backup_20241030_143000 --sqlite chromadb=original/chroma.sqlite3`)
+
+	script := strings.NewReplacer("/mnt/rescue", rescue, "/srv/new", target).Replace(block(t, "Disaster recovery without holdfast"))
+	out := shell(t, dir, script)
+	for _, want := range []string{"chromadb/chroma.sqlite3.zst: OK", `"backup_name": "enhanced_backup_20241030_143000"`, "\nok\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the commands do not print %q:\n%s", want, out)
+		}
+	}
+	want, err := os.ReadFile(original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(target, "chromadb", "chroma.sqlite3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Error("the database is not what it was, byte for byte")
+	}
+}
