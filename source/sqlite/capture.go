@@ -243,37 +243,39 @@ const (
 	coarseAge = 2100 * time.Millisecond
 )
 
-// settled waits until a later change of the file would show in its times, for
-// as long as that takes on a quiet file. old tells whether it is so.
+// settled waits until a later change of the file would show in its times, if
+// the file is quiet for so long. old tells whether it was.
 func settled(ctx context.Context, f *os.File) (id identity, old bool, err error) {
-	for range 2 {
-		if id, err = identityOf(f); err != nil {
-			return id, false, err
-		}
-		changed := id.mtime
-		if id.ctime.After(changed) {
-			changed = id.ctime
-		}
-		wait := settleAge
-		if changed.Nanosecond() == 0 {
-			wait = coarseAge
-		}
-		// A time in the future tells nothing: the next change may get the
-		// same.
-		age := time.Since(changed)
-		if age >= wait {
-			return id, true, nil
-		}
-		if age < 0 {
-			return id, false, nil
-		}
-		select {
-		case <-ctx.Done():
-			return id, false, context.Cause(ctx)
-		case <-time.After(wait - age):
-		}
+	id, err = identityOf(f)
+	wait := id.settles()
+	if err != nil || wait == 0 {
+		return id, err == nil, err
 	}
-	return id, false, nil
+	if wait > coarseAge {
+		return id, false, nil
+	}
+	select {
+	case <-ctx.Done():
+		return id, false, context.Cause(ctx)
+	case <-time.After(wait):
+	}
+	id, err = identityOf(f)
+	return id, err == nil && id.settles() == 0, err
+}
+
+// settles tells how long it takes until a later change of the file shows in
+// its times. A time in the future may take for ever: the next change may get
+// the same.
+func (id identity) settles() time.Duration {
+	changed := id.mtime
+	if id.ctime.After(changed) {
+		changed = id.ctime
+	}
+	age := settleAge
+	if changed.Nanosecond() == 0 {
+		age = coarseAge
+	}
+	return max(0, age-time.Since(changed))
 }
 
 // noLog tells that no -wal lies beside a database.

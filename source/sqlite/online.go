@@ -62,7 +62,7 @@ func (r *onlineRestore) run(ctx context.Context) (err error) {
 		return err
 	}
 	db, err := openDSN(fileURI(r.path, "mode=rw", "_pragma=temp_store(memory)",
-		fmt.Sprintf("_pragma=busy_timeout(%d)", drainTime.Milliseconds())), 0)
+		fmt.Sprintf("_pragma=busy_timeout(%d)", min(drainTime, r.wait).Milliseconds())), 0)
 	if err != nil {
 		return err
 	}

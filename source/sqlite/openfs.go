@@ -47,7 +47,7 @@ func OpenFS(fsys fs.FS, name string) (*DB, error) {
 	if err != nil {
 		return fail(err)
 	}
-	db, err := openDSN(uri + "&_pragma=temp_store(memory)&_pragma=query_only(1)", cacheKiB)
+	db, err := openDSN(uri+"&_pragma=temp_store(memory)&_pragma=query_only(1)", cacheKiB)
 	if err != nil {
 		return fail(errors.Join(err, handle.Close()))
 	}

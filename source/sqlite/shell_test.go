@@ -62,6 +62,7 @@ func (s *shell) try(statements string) (string, error) {
 		return "", err
 	}
 	last := ""
+	var failed error
 	for {
 		line, err := s.out.ReadString('\n')
 		if err != nil {
@@ -70,11 +71,12 @@ func (s *shell) try(statements string) (string, error) {
 		line = strings.TrimSpace(line)
 		switch {
 		case line == end:
-			return last, nil
-		case strings.Contains(line, "rror: "):
-			return last, errors.New(line)
+			return last, failed
+		case strings.Contains(line, "rror: "), strings.Contains(line, "rror near line"):
+			failed = errors.Join(failed, errors.New(line))
+		default:
+			last = line
 		}
-		last = line
 	}
 }
 
