@@ -215,21 +215,46 @@ func populate(t testing.TB, a api, v chromatest.Version) []string {
 	return names
 }
 
-// served starts a server on a fresh directory, fills it, stops it, and gives
-// what it served.
+// made are the directories that populate has filled, one for each server, and
+// what was served from them. Tests get copies.
+var made = map[chromatest.Version]struct {
+	dir  string
+	want map[string]content
+}{}
+
+// served gives a stopped directory that a server has filled, and what the
+// server answered last.
 func served(t testing.TB, v chromatest.Version) (dir string, want map[string]content) {
 	t.Helper()
-	dir = t.TempDir()
-	s := chromatest.Start(t, v, dir)
-	a := apiOf(t, s)
-	want = map[string]content{}
-	for _, name := range populate(t, a, v) {
-		want[name] = a.get(a.describe(name).ID)
+	m, ok := made[v]
+	if !ok {
+		var err error
+		if m.dir, err = os.MkdirTemp("", "holdfast-disk-test-"); err != nil {
+			t.Fatal(err)
+		}
+		s := chromatest.Start(t, v, m.dir)
+		a := apiOf(t, s)
+		m.want = map[string]content{}
+		for _, name := range populate(t, a, v) {
+			m.want[name] = a.get(a.describe(name).ID)
+		}
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		made[v] = m
 	}
-	if err := s.Stop(); err != nil {
-		t.Fatal(err)
+	return copyDir(t, m.dir), m.want
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, d := range made {
+		if err := os.RemoveAll(d.dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
 	}
-	return dir, want
+	os.Exit(code)
 }
 
 func open(t testing.TB, dir string) *disk.Dir {
