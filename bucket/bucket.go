@@ -48,8 +48,8 @@ type Bucket interface {
 	// fs.ErrExist.
 	Stage(ctx context.Context, prefix string) (Stage, error)
 
-	// RemoveTree removes all objects below prefix, the object marker first:
-	// a cut leaves a whole tree, or one without marker that Clean removes.
+	// RemoveTree removes all objects below prefix, the object marker (a key
+	// relative to prefix) first: a cut leaves a whole tree, or one without marker that Clean removes.
 	// An absent tree is no error.
 	RemoveTree(ctx context.Context, prefix, marker string) error
 
@@ -91,7 +91,9 @@ type Object interface {
 	Size() int64
 }
 
-// A Stage is a tree of objects that nobody sees until Commit.
+// A Stage is a tree of objects that nobody sees until Commit. Its keys are
+// relative to its prefix. After Commit or Abort its operations fail and match
+// fs.ErrClosed.
 type Stage interface {
 	// Create starts an object below the stage's prefix. Several objects may
 	// be written side by side, each by one goroutine. Creating a key again
@@ -104,7 +106,8 @@ type Stage interface {
 	// Commit makes every object durable, writes marker with data last and
 	// shows the tree. On nil it is durable and complete; on an error, or
 	// after a cut at any point, nothing is visible (or all of it is, if the
-	// error came after the rename; then List shows the marker).
+	// error came after the rename; then List shows the marker). While an
+	// object is still being written Commit is refused.
 	Commit(ctx context.Context, marker string, data []byte) error
 	// Abort removes everything. After Commit it does nothing. It works on a
 	// cancelled context.
@@ -116,7 +119,9 @@ type Writer interface {
 	io.Writer
 	// Skip adds n zero bytes, as a hole where the store can.
 	Skip(n int64) error
-	// Close ends the object. Its bytes need not be durable before Commit.
+	// Close ends the object. Its bytes need not be durable before Commit. It
+	// fails if anything before it failed, so that half an object is never
+	// taken for a whole one.
 	Close() error
 	// Discard drops the object. After Close it does nothing.
 	Discard() error
@@ -124,8 +129,10 @@ type Writer interface {
 
 // A Lease is the right to write, held until Release.
 type Lease interface {
-	// Lost is closed when the lease was lost; the holder must stop.
+	// Lost is closed when the lease was lost; the holder must stop. It stays
+	// open over Release.
 	Lost() <-chan struct{}
+	// Release gives the lease back; it can repeat.
 	Release() error
 }
 

@@ -217,6 +217,9 @@ func TestDisk_PowerCutKeepsWhatWasSynced(t *testing.T) {
 		{"an exchange across directories", func(d *crashfs.Disk, in func(string) string) error {
 			return errors.Join(write(d, in("sub/a"), true), d.SyncDir(in("sub")), d.Exchange(in("file"), in("sub/a")), d.SyncDir(in("sub")))
 		}, "file = NEW\nsub/\nsub/a = OLD\n"},
+		{"an exchange across directories, the other one synced", func(d *crashfs.Disk, in func(string) string) error {
+			return errors.Join(write(d, in("sub/a"), true), d.SyncDir(in("sub")), d.Exchange(in("file"), in("sub/a")), d.SyncDir(in("")))
+		}, "file = NEW\nsub/\nsub/a = OLD\n"},
 		{"an exchange without a sync", func(d *crashfs.Disk, in func(string) string) error {
 			return errors.Join(write(d, in("sub/a"), true), d.SyncDir(in("sub")), d.Exchange(in("file"), in("sub/a")))
 		}, "file = OLD\nsub/\nsub/a = NEW\n"},

@@ -10,7 +10,7 @@ import (
 
 // Reboot leaves on the real disk what a crash of the given mode leaves now,
 // whether or not the cut was reached. The disk starts afresh from there, with
-// no cut to come.
+// neither cut nor faults to come.
 func (d *Disk) Reboot(mode Mode) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
