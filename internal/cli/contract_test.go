@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"encoding"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// TestEveryFieldIsDocumented holds docs/json.md to the objects.
+func TestEveryFieldIsDocumented(t *testing.T) {
+	data, err := os.ReadFile("../../docs/json.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := map[string]string{}
+	for _, part := range strings.Split(string(data), "\n## ")[1:] {
+		heading, body, _ := strings.Cut(part, "\n")
+		sections[heading] = body
+	}
+	// What has a section of its own is not described again where it appears.
+	own := map[reflect.Type]string{
+		reflect.TypeFor[holdfast.Metadata](): "Metadata",
+		reflect.TypeFor[holdfast.Problem]():  "Problem",
+		reflect.TypeFor[holdfast.Proof]():    "Proof",
+		reflect.TypeFor[backupItem]():        "A backup in a list",
+		reflect.TypeFor[decisionItem]():      "prune",
+	}
+	for heading, object := range map[string]any{
+		"error": errorObject{}, "event": eventObject{}, "backup": backupObject{}, "list": listObject{}, "show": showObject{},
+		"verify": verifyObject{}, "restore_plan": planObject{}, "restore": restoreObject{}, "recover": recoverObject{},
+		"export": exportObject{}, "delete": deleteObject{}, "pin": pinObject{}, "prune": pruneObject{}, "status": statusObject{},
+		"doctor": doctorObject{}, "init": initObject{}, "config": configObject{}, "completion": completionObject{},
+		"version": versionObject{}, "A backup in a list": backupItem{}, "Problem": holdfast.Problem{}, "Proof": holdfast.Proof{},
+	} {
+		body, ok := sections[heading]
+		if !ok {
+			t.Errorf("no section %q", heading)
+			continue
+		}
+		for _, field := range fieldsOf(reflect.TypeOf(object), own, heading) {
+			if !strings.Contains(body, "`"+field+"`") {
+				t.Errorf("section %q does not describe %q", heading, field)
+			}
+		}
+	}
+}
+
+// fieldsOf lists the JSON names of a type and of what lies in it.
+func fieldsOf(t reflect.Type, own map[reflect.Type]string, section string) []string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	text := reflect.TypeFor[encoding.TextMarshaler]()
+	if t.Kind() != reflect.Struct || t.Implements(text) || reflect.PointerTo(t).Implements(text) {
+		return nil
+	}
+	if other, ok := own[t]; ok && other != section {
+		return nil
+	}
+	var names []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" {
+			names = append(names, name)
+		}
+		names = append(names, fieldsOf(f.Type, own, section)...)
+	}
+	return names
+}
