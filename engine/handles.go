@@ -18,19 +18,30 @@ type Handle struct {
 	Path    string `json:"path"`
 }
 
-// liveHandles finds the processes that hold a target open. Where the system
-// cannot tell, asked is false.
-func liveHandles(ctx context.Context, path string, companions []string) (handles []Handle, asked bool, err error) {
-	paths := []string{path}
-	for _, c := range companions {
-		paths = append(paths, path+c)
+// A place is what handles are searched for: a path and its companions.
+type place struct {
+	path       string
+	companions []string
+}
+
+// liveHandles finds the processes that hold places open, by place. Where the
+// system cannot tell, asked is false.
+func liveHandles(ctx context.Context, places []place) (handles [][]Handle, asked bool, err error) {
+	var paths []string
+	var of []int
+	for i, p := range places {
+		for _, suffix := range append([]string{""}, p.companions...) {
+			paths, of = append(paths, p.path+suffix), append(of, i)
+		}
 	}
+	handles = make([][]Handle, len(places))
 	scan, err := procs.Holding(ctx, paths)
 	if errors.Is(err, procs.ErrUnsupported) {
-		return nil, false, nil
+		return handles, false, nil
 	}
 	for _, h := range scan.Handles {
-		handles = append(handles, Handle(h))
+		i := of[h.Of]
+		handles[i] = append(handles[i], Handle{PID: h.PID, Command: h.Command, Path: h.Path})
 	}
 	return handles, true, err
 }
@@ -72,26 +83,31 @@ func (c *ceremony) refuseHandles(ctx context.Context, wait time.Duration, hint s
 		return nil
 	}
 	deadline := time.Now().Add(wait)
-	for _, t := range c.journal.Targets {
-		if t.Method == methodOnline {
-			continue
+	for {
+		err := c.findHandles(ctx, hint)
+		if !errors.Is(err, holdfast.ErrRefused) || !time.Now().Before(deadline) {
+			return err
 		}
-		for {
-			handles, _, err := liveHandles(ctx, t.Path, t.Companions)
-			if err != nil {
-				return err
-			}
-			if len(handles) == 0 {
-				break
-			}
-			if time.Now().After(deadline) {
-				return inUse(t.Source, t.Path, handles, hint)
-			}
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(50 * time.Millisecond):
-			}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (c *ceremony) findHandles(ctx context.Context, hint string) error {
+	var places []place
+	for _, t := range c.journal.Targets {
+		places = append(places, place{t.Path, t.Companions})
+	}
+	found, _, err := liveHandles(ctx, places)
+	if err != nil {
+		return err
+	}
+	for i, t := range c.journal.Targets {
+		if t.Method != methodOnline && len(found[i]) > 0 {
+			return inUse(t.Source, t.Path, found[i], hint)
 		}
 	}
 	return nil

@@ -130,7 +130,32 @@ func (r *run) plan(ctx context.Context, req RestoreRequest) (_ *plan, _ *repo.Ba
 	if err := r.planMemory(ctx, p, b, memoryOnly, req); err != nil {
 		return nil, nil, err
 	}
-	return p, b, p.refuseNested()
+	if err := p.refuseNested(); err != nil {
+		return nil, nil, err
+	}
+	return p, b, r.lookForHandles(ctx, p)
+}
+
+// lookForHandles adds to a plan who holds its targets open.
+func (r *run) lookForHandles(ctx context.Context, p *plan) error {
+	if r.e.o.Settings.AllowLiveHandles {
+		return nil
+	}
+	var places []place
+	for _, w := range p.works {
+		places = append(places, place{w.path, w.target.Companions})
+	}
+	found, asked, err := liveHandles(ctx, places)
+	if err != nil {
+		return err
+	}
+	if !asked {
+		p.Warnings = append(p.Warnings, holdfast.Problem{Severity: holdfast.Warning, Message: "this system cannot tell which processes have the targets open", Hint: "make sure that nothing uses them"})
+	}
+	for i := range p.Targets {
+		p.Targets[i].Handles = found[i]
+	}
+	return nil
 }
 
 // selectSources gives the sources of a backup that were asked for, and whether
@@ -220,14 +245,6 @@ func (r *run) addTarget(ctx context.Context, p *plan, w *work, md holdfast.Sourc
 			warn("", "the present state cannot be read: %v", err)
 		default:
 			t.Now = now.Facts
-		}
-		var asked bool
-		t.Handles, asked, err = liveHandles(ctx, w.path, w.target.Companions)
-		if err != nil {
-			return err
-		}
-		if !asked {
-			warn("make sure that nothing uses it", "this system cannot tell which processes have %s open", w.path)
 		}
 	}
 	if now, then := t.Now.Chroma, t.Backup.Chroma; now != nil && then != nil && then.Schema.Newer(now.Schema) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
@@ -30,8 +31,8 @@ const (
 // nothing. Backup, Restore, Rollback and Prune call it first.
 func (e *Engine) Recover(ctx context.Context) (*RecoverResult, error) {
 	r := e.start("recover")
-	if !exists(filepath.Join(e.o.StateDir, journalFile)) {
-		return &RecoverResult{}, nil
+	if cut, err := e.wasCut(); err != nil || !cut {
+		return &RecoverResult{}, err
 	}
 	if e.o.Repository == nil {
 		return r.recover(ctx)
@@ -42,6 +43,18 @@ func (e *Engine) Recover(ctx context.Context) (*RecoverResult, error) {
 		return err
 	})
 	return result, err
+}
+
+// wasCut tells whether the state directory holds anything to settle. Files of
+// a verb that is at work right now look the same: the lease tells them apart.
+func (e *Engine) wasCut() (bool, error) {
+	entries, err := os.ReadDir(e.o.StateDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, &holdfast.Error{Op: "look into", Object: e.o.StateDir, Err: err}
+	}
+	return slices.ContainsFunc(entries, func(d fs.DirEntry) bool {
+		return d.Name() == journalFile || durable.IsTemp(d.Name())
+	}), nil
 }
 
 // recover is Recover under the lease, which no restore in progress lets go.

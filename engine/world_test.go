@@ -34,22 +34,29 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), bucket: mem.New(), now: time.Date(2024, 10, 30, 14, 30, 0, 0, time.UTC)}
+	w := bare(t, t.TempDir())
+	w.bucket = mem.New()
 	var err error
 	if w.repo, err = repo.Init(t.Context(), w.bucket); err != nil {
 		t.Fatal(err)
 	}
+	w.opts.Repository = w.repo
+	w.set("one")
+	return w
+}
+
+// bare is a world below a directory, without a repository and data.
+func bare(t *testing.T, dir string) *world {
+	w := &world{t: t, dir: dir, now: time.Date(2024, 10, 30, 14, 30, 0, 0, time.UTC)}
 	w.bot = &database{name: "bot", path: filepath.Join(w.dir, "app", "bot_database.db")}
 	w.rag = &rag{name: "chromadb", path: filepath.Join(w.dir, "data", "chromadb"), collections: []string{"enhanced_rag_memory"}, mode: "enhanced", schema: 5}
 	w.opts = engine.Options{
-		Repository: w.repo,
-		Sources:    []holdfast.Source{w.bot, w.rag},
-		StateDir:   filepath.Join(w.dir, "state"),
-		Settings:   engine.Settings{IncludeMemory: true, Compress: true, EmergencyBackup: true},
-		Observer:   w.observe,
-		Now:        w.tick,
+		Sources:  []holdfast.Source{w.bot, w.rag},
+		StateDir: filepath.Join(w.dir, "state"),
+		Settings: engine.Settings{IncludeMemory: true, Compress: true, EmergencyBackup: true},
+		Observer: w.observe,
+		Now:      w.tick,
 	}
-	w.set("one")
 	return w
 }
 

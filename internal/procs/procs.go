@@ -17,6 +17,7 @@ type Handle struct {
 	PID     int
 	Command string
 	Path    string
+	Of      int // index of the searched path that it belongs to
 }
 
 // A Scan is what was found.

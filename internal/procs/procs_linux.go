@@ -21,7 +21,13 @@ type inode struct{ dev, ino uint64 }
 
 type search struct {
 	paths  []string // absolute, links resolved
-	inodes map[inode]string
+	inodes map[inode]found
+}
+
+// found is a file of the searched trees.
+type found struct {
+	path string
+	of   int // index of the searched path
 }
 
 // Holding finds the processes that have a file open at or below one of paths.
@@ -52,7 +58,7 @@ func Holding(ctx context.Context, paths []string) (Scan, error) {
 			continue // it has ended, or is another user's
 		}
 		for _, f := range files {
-			scan.Handles = append(scan.Handles, Handle{PID: pid, Command: command(p.Name()), Path: f})
+			scan.Handles = append(scan.Handles, Handle{PID: pid, Command: command(p.Name()), Path: f.path, Of: f.of})
 		}
 	}
 	slices.SortFunc(scan.Handles, func(a, b Handle) int {
@@ -62,8 +68,8 @@ func Holding(ctx context.Context, paths []string) (Scan, error) {
 }
 
 func newSearch(ctx context.Context, paths []string) (*search, error) {
-	s := &search{inodes: map[inode]string{}}
-	for _, p := range paths {
+	s := &search{inodes: map[inode]found{}}
+	for i, p := range paths {
 		abs, err := filepath.Abs(p)
 		if err != nil {
 			return nil, err
@@ -85,7 +91,7 @@ func newSearch(ctx context.Context, paths []string) (*search, error) {
 			}
 			if info, err := d.Info(); err == nil {
 				if id, ok := inodeOf(info); ok {
-					s.inodes[id] = path
+					s.inodes[id] = found{path, i}
 				}
 			}
 			return nil
@@ -98,42 +104,42 @@ func newSearch(ctx context.Context, paths []string) (*search, error) {
 }
 
 // heldBy lists the searched files among the open files of one process.
-func (s *search) heldBy(dir string) ([]string, error) {
+func (s *search) heldBy(dir string) ([]found, error) {
 	fds, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	var held []string
+	var held []found
 	for _, fd := range fds {
 		name := filepath.Join(dir, fd.Name())
-		if path, ok := s.match(name); ok && !slices.Contains(held, path) {
-			held = append(held, path)
+		if f, ok := s.match(name); ok && !slices.Contains(held, f) {
+			held = append(held, f)
 		}
 	}
 	return held, nil
 }
 
-func (s *search) match(fd string) (string, bool) {
+func (s *search) match(fd string) (found, bool) {
 	link, err := os.Readlink(fd)
-	if err != nil || !strings.HasPrefix(link, "/") {
-		return "", false // closed meanwhile, or a socket or pipe
+	if err != nil || !strings.HasPrefix(link, "/") || link == "/dev/null" {
+		return found{}, false // closed meanwhile, a socket, a pipe, nothing
 	}
 	path := strings.TrimSuffix(link, " (deleted)")
-	for _, p := range s.paths {
+	for i, p := range s.paths {
 		if path == p || strings.HasPrefix(path, strings.TrimSuffix(p, "/")+"/") {
-			return link, true
+			return found{link, i}, true
 		}
 	}
 	info, err := os.Stat(fd) // follows the descriptor itself, whatever its name is now
 	if err != nil || !info.Mode().IsRegular() {
-		return "", false
+		return found{}, false
 	}
 	id, ok := inodeOf(info)
 	if !ok {
-		return "", false
+		return found{}, false
 	}
-	found, ok := s.inodes[id]
-	return found, ok
+	f, ok := s.inodes[id]
+	return f, ok
 }
 
 func inodeOf(info fs.FileInfo) (inode, bool) {
