@@ -17,6 +17,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	_ "modernc.org/sqlite" // the scripts' databases
+
+	"github.com/holdfast-backup/holdfast/internal/demo/fixture"
 )
 
 // TestMain lets scripts run the real command line, as processes of their own.
@@ -26,6 +28,7 @@ func TestMain(m *testing.M) {
 		"sql":      sqlMain,
 		"damage":   damageMain,
 		"reformat": reformatMain,
+		"chroma":   chromaMain,
 	})
 }
 
@@ -110,6 +113,14 @@ func damageMain() {
 		}
 	}
 	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// chromaMain makes a Chroma directory that a real server wrote: chroma DIR
+func chromaMain() {
+	if err := fixture.Unpack(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
