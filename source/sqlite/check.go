@@ -55,8 +55,7 @@ func CheckDatabase(ctx context.Context, copy fs.FS, name string, opts holdfast.C
 
 // glance looks at the file without SQLite.
 func glance(copy fs.FS, name string, facts *holdfast.SQLiteFacts, report *holdfast.Report) (size int64, err error) {
-	f := &oneFile{fsys: copy, name: name}
-	opened, err := f.Open(oneFileName)
+	file, err := (&oneFile{fsys: copy, name: name}).open()
 	if errors.Is(err, fs.ErrNotExist) {
 		facts.QuickCheck = holdfast.CheckFailed
 		report.Problems = append(report.Problems, holdfast.Problem{
@@ -67,8 +66,7 @@ func glance(copy fs.FS, name string, facts *holdfast.SQLiteFacts, report *holdfa
 	if err != nil {
 		return 0, err
 	}
-	defer opened.Close()
-	file := opened.(*blockFile)
+	defer file.Close()
 	if file.size == 0 {
 		facts.QuickCheck = holdfast.CheckOK
 		facts.JournalMode = ModeRollback

@@ -33,6 +33,7 @@ type Live struct {
 	opts LiveOptions
 
 	file   *os.File // nil where the file must not be opened outside SQLite
+	closed bool     // there was no -wal at OpenLive
 	reader *sql.DB
 	conn   *sql.Conn
 	writer *sql.DB   // opened for BeginImmediate
@@ -63,22 +64,15 @@ func OpenLive(ctx context.Context, path string, opts LiveOptions) (_ *Live, err 
 			err = errors.Join(err, l.Close())
 		}
 	}()
-	plain := plainReads()
-	if plain {
+	if plainReads() {
 		// Opened before the first transaction and closed after the last:
 		// with POSIX locks, closing it would drop those of SQLite.
 		if l.file, err = os.Open(l.path); err != nil {
 			return nil, openError(l.path, err)
 		}
 	}
-	access := "mode=ro"
-	if l.file != nil && l.walWithoutLog() {
-		// A read-only connection would create -wal and -shm and leave them
-		// behind. One that may write removes them when it is the last to
-		// close; with nothing in the log there is nothing to checkpoint.
-		access = "mode=rw"
-	}
-	if l.reader, l.conn, err = l.connect(ctx, access); err != nil {
+	l.closed = noLog(l.path)
+	if l.reader, l.conn, err = l.connect(ctx, "mode=ro"); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -101,15 +95,6 @@ func (l *Live) connect(ctx context.Context, access string) (*sql.DB, *sql.Conn, 
 		return nil, nil, errors.Join(l.explain("open database", err), db.Close())
 	}
 	return db, conn, nil
-}
-
-// walWithoutLog tells whether the header says WAL and no -wal is there.
-func (l *Live) walWithoutLog() bool {
-	h, err := readHeader(l.file)
-	if err != nil || !h.wal() {
-		return false
-	}
-	return noLog(l.path)
 }
 
 // Path is the file itself: absolute, links followed.
@@ -232,11 +217,7 @@ func (l *Live) End() error {
 		l.held = max(l.held, time.Since(l.began))
 	}
 	l.active = nil
-	if l.wconn != nil {
-		err = errors.Join(err, l.wconn.Close(), l.writer.Close())
-		l.wconn, l.writer = nil, nil
-	}
-	if err != nil {
+	if err = errors.Join(err, l.closeWriter()); err != nil {
 		return &holdfast.Error{Op: "end transaction on", Object: l.path, Err: err}
 	}
 	return nil
@@ -244,10 +225,9 @@ func (l *Live) End() error {
 
 // Close ends the transaction if there is one, and closes all connections.
 func (l *Live) Close() error {
-	err := l.End()
-	if l.wconn != nil {
-		err = errors.Join(err, l.wconn.Close(), l.writer.Close())
-		l.wconn, l.writer = nil, nil
+	err := errors.Join(l.End(), l.closeWriter())
+	if l.conn != nil && l.closed && l.mode == ModeWAL {
+		err = errors.Join(err, l.tidy())
 	}
 	if l.conn != nil {
 		err = errors.Join(err, l.conn.Close(), l.reader.Close())
@@ -257,6 +237,33 @@ func (l *Live) Close() error {
 		err = errors.Join(err, l.file.Close())
 		l.file = nil
 	}
+	return err
+}
+
+// tidy removes the -wal and -shm that reading made, where there were none. A
+// connection that may write does so when it is the last to close; having
+// nothing in the log, it writes nothing into the database.
+func (l *Live) tidy() error {
+	ctx := context.Background()
+	db, conn, err := l.connect(ctx, "mode=rw")
+	if err != nil {
+		return err
+	}
+	if err := touch(ctx, conn); err != nil && !isBusy(err) {
+		return errors.Join(l.explain("close database", err), conn.Close(), db.Close())
+	}
+	err = errors.Join(l.conn.Close(), l.reader.Close())
+	l.conn = nil
+	return errors.Join(err, conn.Close(), db.Close())
+}
+
+// closeWriter closes the connection that BeginImmediate opened.
+func (l *Live) closeWriter() error {
+	if l.wconn == nil {
+		return nil
+	}
+	err := errors.Join(l.wconn.Close(), l.writer.Close())
+	l.wconn, l.writer = nil, nil
 	return err
 }
 

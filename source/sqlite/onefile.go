@@ -41,6 +41,14 @@ func (o *oneFile) Open(name string) (fs.File, error) {
 	if name != oneFileName {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
+	f, err := o.open()
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (o *oneFile) open() (*blockFile, error) {
 	f, err := o.fsys.Open(o.name)
 	if err != nil {
 		return nil, err
