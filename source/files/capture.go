@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
 	"syscall"
 	"unicode/utf8"
 
@@ -48,6 +47,9 @@ type visit struct {
 func (c *capture) tree(ctx context.Context, root *os.Root) error {
 	info, err := root.Stat(".")
 	if err != nil {
+		return err
+	}
+	if err := c.sink.Add(holdfast.Entry{Path: ".", Mode: info.Mode(), ModTime: info.ModTime()}); err != nil {
 		return err
 	}
 	stack := []visit{{rel: ".", info: info}}
@@ -148,9 +150,6 @@ func (c *capture) entry(ctx context.Context, dir *os.Root, name, rel string) (*v
 	switch {
 	case !utf8.ValidString(name):
 		c.incomplete(rel, "its name is not valid UTF-8 and cannot be recorded", "rename it")
-		return nil, nil
-	case strings.ContainsRune(name, '\\'):
-		c.incomplete(rel, "its name has a backslash, which is a separator on other systems", "rename it")
 		return nil, nil
 	case len(rel) > maxPath:
 		c.incomplete(rel[:64]+"…", fmt.Sprintf("its path has %d bytes, too long to be restored", len(rel)), "move it higher up")

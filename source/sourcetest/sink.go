@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -104,7 +103,8 @@ func (s *Sink) Create(e holdfast.Entry) (holdfast.FileWriter, error) {
 	return &writer{sink: s, entry: e, file: f}, nil
 }
 
-// Add implements holdfast.Sink.
+// Add implements holdfast.Sink. The path "." stands for the source's folder
+// itself.
 func (s *Sink) Add(e holdfast.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,7 +128,7 @@ func (s *Sink) Add(e holdfast.Entry) error {
 }
 
 func (s *Sink) begin(e holdfast.Entry) error {
-	if !fs.ValidPath(e.Path) || e.Path == "." || strings.ContainsRune(e.Path, '\\') {
+	if !fs.ValidPath(e.Path) || e.Path == "." && !e.Mode.IsDir() {
 		return fmt.Errorf("entry %q: not a valid path", e.Path)
 	}
 	return os.MkdirAll(s.Path(path.Dir(e.Path)), 0o755)
