@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -56,10 +57,10 @@ type Bucket struct {
 
 // New makes a bucket of a directory. The directory need not exist: it counts as
 // empty, and the first write makes it.
-func New(path string, o Options) (*Bucket, error) {
-	abs, err := filepath.Abs(path)
+func New(root string, o Options) (*Bucket, error) {
+	abs, err := filepath.Abs(root)
 	if err != nil {
-		return nil, &holdfast.Error{Op: "open", Object: path, Err: err}
+		return nil, &holdfast.Error{Op: "open", Object: root, Err: err}
 	}
 	if info, err := os.Stat(abs); err == nil && !info.IsDir() {
 		return nil, &holdfast.Error{Op: "open", Object: abs, Err: holdfast.Kindf(holdfast.ErrUsage, "is a file"), Hint: "a repository is a directory; name another one"}
@@ -96,7 +97,7 @@ func (b *Bucket) begin(ctx context.Context, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if isTransient(firstElement(key)) || key == lockKey {
+	if isTransient(firstElement(key)) || key == lockKey || key == path.Dir(lockKey) {
 		return "", &holdfast.Error{Op: "object", Object: key, Err: holdfast.Kindf(holdfast.ErrUsage, "the name is reserved")}
 	}
 	if ctx.Err() != nil {

@@ -79,6 +79,10 @@ func TestBucket_ReservedNamesAreRefused(t *testing.T) {
 			t.Errorf("Put(%s) gave %v, want %v", key, err, holdfast.ErrUsage)
 		}
 	}
+	// With its folder the lock would go.
+	if err := b.RemoveTree(t.Context(), ".holdfast", marker); !errors.Is(err, holdfast.ErrUsage) {
+		t.Errorf("RemoveTree(.holdfast) gave %v, want %v", err, holdfast.ErrUsage)
+	}
 	for _, key := range []string{".tmp-a", ".deleted-notes", ".holdfast/lock2"} {
 		if err := b.Put(t.Context(), key, nil, bucket.Replace); err != nil {
 			t.Errorf("Put(%s) gave %v: the name is nobody's", key, err)

@@ -3,13 +3,8 @@
 package dir_test
 
 import (
-	"bufio"
-	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,61 +14,12 @@ import (
 	"github.com/holdfast-backup/holdfast/bucket/dir"
 )
 
-// lockHelper makes the test binary a process that locks the named directory and
-// waits for the end of its input.
-const lockHelper = "HOLDFAST_TEST_LOCK_DIRECTORY"
-
-func TestMain(m *testing.M) {
-	if root := os.Getenv(lockHelper); root != "" {
-		os.Exit(holdLock(root))
-	}
-	os.Exit(m.Run())
-}
-
-func holdLock(root string) int {
-	b, err := dir.New(root, dir.Options{})
-	if err == nil {
-		_, err = b.Lock(context.Background(), holdfast.Owner{Host: "elsewhere", PID: os.Getpid(), Purpose: "the helper", Since: time.Now().UTC()})
-	}
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	fmt.Println("locked")
-	_, _ = io.Copy(io.Discard, os.Stdin)
-	return 0
-}
-
-// anotherProcess locks root in a process of its own.
-func anotherProcess(t *testing.T, root string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), lockHelper+"="+root)
-	cmd.Stderr = os.Stderr
-	_, err1 := cmd.StdinPipe() // open as long as this test runs
-	out, err2 := cmd.StdoutPipe()
-	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if cmd.ProcessState == nil {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-		}
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil || line != "locked\n" {
-		t.Fatalf("the other process said %q (%v)", line, err)
-	}
-	return cmd
-}
-
 var me = holdfast.Owner{Host: "here", PID: 1, Purpose: "a test"}
 
 func TestLock_AnotherProcessIsNamedAndItsDeathFreesTheLock(t *testing.T) {
 	root := started(t)
 	b := open(t, root, dir.Options{})
-	other := anotherProcess(t, root)
+	other, _ := anotherProcess(t, root, "wait")
 	_, err := b.Lock(t.Context(), me)
 	locked, ok := errors.AsType[*holdfast.LockedError](err)
 	if !ok {
@@ -82,12 +28,7 @@ func TestLock_AnotherProcessIsNamedAndItsDeathFreesTheLock(t *testing.T) {
 	if locked.Owner.PID != other.Process.Pid || locked.Owner.Host != "elsewhere" || locked.Owner.Purpose != "the helper" || locked.Owner.Since.IsZero() {
 		t.Errorf("the owner is %+v, want process %d", locked.Owner, other.Process.Pid)
 	}
-	if err := other.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := other.Wait(); err == nil {
-		t.Fatal("the other process ended by itself")
-	}
+	kill(t, other)
 	lease, err := b.Lock(t.Context(), me)
 	if err != nil {
 		t.Fatalf("the owner is dead, but: %v", err)
@@ -164,7 +105,7 @@ func TestLock_IsLostWithItsFile(t *testing.T) {
 func TestLock_AnUnreadableOwnerIsStillAnOwner(t *testing.T) {
 	root := started(t)
 	b := open(t, root, dir.Options{})
-	anotherProcess(t, root)
+	anotherProcess(t, root, "wait")
 	if err := os.WriteFile(filepath.Join(root, ".holdfast", "lock"), []byte("\n{torn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
