@@ -3,13 +3,10 @@ package chroma
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -48,6 +45,8 @@ type capture struct {
 	current  bool          // the draft proved to be the database
 	folders  map[string]*folder
 	segments []segment // as the latest transaction saw them
+	lost     bool      // the database no longer knows its tables
+	corrupt  bool      // the database could not tell the segments
 	rounds   int
 	kept     bool // writers had to be kept out
 }
@@ -113,7 +112,8 @@ func (c *capture) run(ctx context.Context) error {
 // a transaction of a moment.
 func (c *capture) look(ctx context.Context) error {
 	return c.within(c.live.Begin(ctx), func() error {
-		if err := checkTables(ctx, c.live.Conn(), c.dir); err != nil {
+		err := checkTables(ctx, c.live.Conn(), c.dir)
+		if c.lost = isCorrupt(err); err != nil && !c.lost {
 			return err
 		}
 		return c.readSegments(ctx)
@@ -131,8 +131,12 @@ func (c *capture) within(begun error, f func() error) error {
 // readSegments learns, inside a transaction, which folders count.
 func (c *capture) readSegments(ctx context.Context) error {
 	all, err := readSegments(ctx, c.live.Conn())
+	if c.corrupt = c.lost || isCorrupt(err); c.corrupt {
+		// What is left of the directory is all the more worth keeping.
+		all, err = everyFolder(c.dir)
+	}
 	if err != nil {
-		return &holdfast.Error{Op: "read", Object: c.live.Path(), Err: holdfast.Kindf(holdfast.ErrDamaged, "its table of segments cannot be read: %v", err)}
+		return &holdfast.Error{Op: "read", Object: c.live.Path(), Err: err}
 	}
 	c.segments = all
 	for _, g := range all {
@@ -290,85 +294,4 @@ func (c *capture) finish(err error) error {
 		}
 	}
 	return nil
-}
-
-// result tells what was captured and what is wrong with it.
-func (c *capture) result() (holdfast.Captured, error) {
-	out := holdfast.Captured{Stall: c.live.Held(), Method: c.method()}
-	problem := func(severity holdfast.Severity, object, message, hint string) {
-		out.Problems = append(out.Problems, holdfast.Problem{Source: c.name, Object: object, Severity: severity, Message: message, Hint: hint})
-	}
-	for _, g := range c.segments {
-		f := c.folders[g.id]
-		if f == nil {
-			problem(holdfast.Damaged, g.object(), "the database names an index folder that no folder can be called", "the database was changed by something other than Chroma")
-			continue
-		}
-		if f.damage != "" {
-			problem(holdfast.Damaged, g.object(), f.damage, "the source itself is damaged: an older backup may hold this collection whole")
-		}
-		if left := f.leftOut(); len(left) > 0 {
-			problem(holdfast.Warning, g.object(), "left out, because they are not files: "+strings.Join(left, ", "), "")
-		}
-	}
-	if c.live.Recovered() {
-		problem(holdfast.Warning, databaseFile, "a crashed process left a transaction half-done; it was rolled back", "")
-	}
-	orphans, foreign, err := c.unnamed()
-	if err != nil {
-		return out, &holdfast.Error{Op: "capture", Object: c.Source.dir, Err: err}
-	}
-	if len(foreign) > 0 {
-		problem(holdfast.Warning, "", "left out, because they are not Chroma's: "+strings.Join(foreign, ", "), "back them up as a source of type files if they matter")
-	}
-	out.Facts.Chroma = &holdfast.ChromaFacts{JournalMode: c.live.Mode(), OrphanFolders: orphans, QuickCheck: holdfast.CheckUnchecked}
-	return out, nil
-}
-
-// method tells in a few words how it went.
-func (c *capture) method() string {
-	how := "shared lock"
-	switch {
-	case c.kept:
-		how = "writers kept out"
-	case c.live.Mode() == sqlite.ModeWAL:
-		how = "wal snapshot"
-	case c.current:
-		how = "optimistic"
-	}
-	if c.rounds == 1 {
-		return how + ", 1 round"
-	}
-	return fmt.Sprintf("%s, %d rounds", how, c.rounds)
-}
-
-// isDatabase tells whether a name is the database or one of the files that
-// SQLite keeps beside it for as long as it needs them.
-func isDatabase(name string) bool {
-	suffix, ok := strings.CutPrefix(name, databaseFile)
-	return ok && slices.Contains([]string{"", "-journal", "-wal", "-shm"}, suffix)
-}
-
-// unnamed counts the folders that deleted collections left behind and lists
-// what is not Chroma's at all.
-func (c *capture) unnamed() (orphans int, foreign []string, err error) {
-	entries, err := os.ReadDir(c.dir)
-	if err != nil {
-		return 0, nil, err
-	}
-	named := map[string]bool{}
-	for _, g := range c.segments {
-		named[g.id] = true
-	}
-	for _, e := range entries {
-		name := e.Name()
-		switch {
-		case named[name], isDatabase(name):
-		case e.Type()&fs.ModeType == fs.ModeDir && isUUID(name):
-			orphans++
-		default:
-			foreign = append(foreign, name)
-		}
-	}
-	return orphans, foreign, nil
 }

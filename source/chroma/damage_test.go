@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,65 @@ func TestCapture_ReportsADamagedSource(t *testing.T) {
 			tt.harm(t, folder)
 			s.wantDamaged(t, folder)
 		})
+	}
+}
+
+// A database whose pages are damaged is captured as it is, with every folder:
+// it is what a restore replaces, and perhaps somebody's last copy.
+func TestCapture_OfADamagedDatabase(t *testing.T) {
+	original := newStage(t, chromatest.New)
+	tests := []struct {
+		name string
+		page int // from 1
+	}{{"table of contents", 1}, {"table of segments", original.rootPage(t, "segments")}, {"table of records", original.rootPage(t, "embeddings")}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := original.copyTo(t, filepath.Join(t.TempDir(), "live"))
+			folder := filepath.Base(s.folder(t, notes))
+			scribble(t, filepath.Join(s.dir, "chroma.sqlite3"), tt.page)
+			seen, err := s.source(t).Inspect(t.Context())
+			if err != nil || !seen.Exists || seen.Bytes == 0 {
+				t.Errorf("Inspect = %+v, %v, want that it exists", seen, err)
+			}
+			captured, sink := s.capture(t)
+			for _, name := range []string{"chroma.sqlite3", folder + "/index_metadata.pickle"} {
+				want, err := os.ReadFile(filepath.Join(s.dir, filepath.FromSlash(name)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := os.ReadFile(sink.Path(name)); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%s: captured otherwise than it is: %v", name, err)
+				}
+			}
+			found := append(captured.Problems, s.check(t, sink.FS())...)
+			if !slices.ContainsFunc(found, func(p holdfast.Problem) bool { return p.Severity == holdfast.Damaged }) {
+				t.Errorf("the damage is not reported: %+v", found)
+			}
+		})
+	}
+}
+
+// rootPage is the number of the first page of a table.
+func (s stage) rootPage(t *testing.T, table string) int {
+	t.Helper()
+	return int(sourcetest.SQLiteInt(t, filepath.Join(s.dir, "chroma.sqlite3"), "SELECT rootpage FROM sqlite_master WHERE name = '"+table+"';"))
+}
+
+// scribble writes over a page, leaving the header of the file.
+func scribble(t *testing.T, name string, page int) {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, 4096-100), int64(page-1)*4096+100); err != nil {
+		t.Fatal(err)
+	}
+	if page > 1 {
+		if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, 100), int64(page-1)*4096); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -67,7 +67,7 @@ func checkTables(ctx context.Context, conn *sql.Conn, dir string) error {
 	var n int
 	err := conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('migrations', 'collections', 'segments', 'embeddings')").Scan(&n)
 	if err != nil {
-		return &holdfast.Error{Op: "read", Object: filepath.Join(dir, databaseFile), Err: holdfast.Kindf(holdfast.ErrDamaged, "its table of contents cannot be read: %v", err)}
+		return &holdfast.Error{Op: "read", Object: filepath.Join(dir, databaseFile), Err: err}
 	}
 	if n < 4 {
 		return &holdfast.Error{

@@ -37,7 +37,12 @@ func (s *Source) Inspect(ctx context.Context) (_ holdfast.Inspection, err error)
 	if out.Bytes, err = c.bytes(); err != nil {
 		return holdfast.Inspection{}, err
 	}
-	out.Facts.Chroma, err = c.glance(ctx)
+	if !c.lost {
+		out.Facts.Chroma, err = c.glance(ctx)
+	}
+	if isCorrupt(err) {
+		err = nil // it is there and can be captured; what it holds nobody can tell
+	}
 	return out, err
 }
 

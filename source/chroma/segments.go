@@ -3,8 +3,13 @@ package chroma
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
+
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // A segment is the vector index of one collection and the name of its folder.
@@ -42,6 +47,28 @@ func readSegments(ctx context.Context, conn *sql.Conn) ([]segment, error) {
 		out = append(out, g)
 	}
 	return out, rows.Err()
+}
+
+// isCorrupt tells that SQLite met pages that contradict each other.
+func isCorrupt(err error) bool {
+	e, ok := errors.AsType[*driver.Error](err)
+	return ok && e.Code()&0xff == sqlite3.SQLITE_CORRUPT
+}
+
+// everyFolder lists all folders that can be an index, for a database that no
+// longer tells which of them count.
+func everyFolder(dir string) ([]segment, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []segment
+	for _, e := range entries {
+		if e.IsDir() && isUUID(e.Name()) {
+			all = append(all, segment{id: e.Name(), collection: "of folder " + e.Name()})
+		}
+	}
+	return all, nil
 }
 
 // isUUID tells whether a folder's name is of the form that Chroma gives to
