@@ -142,9 +142,11 @@ func (b *backup) make(ctx context.Context) (_ *BackupResult, err error) {
 	var info repo.Info
 	err = b.step(ctx, holdfast.StepCommit, func(ctx context.Context) (_ string, err error) {
 		if limit := b.e.o.Settings.MaxBackupBytes; limit > 0 && !b.e.o.Settings.MaxBackupSet && b.pending.Stored() > limit {
-			b.add(holdfast.Problem{Severity: holdfast.Warning, Object: string(b.pending.Name()),
+			b.add(holdfast.Problem{
+				Severity: holdfast.Warning, Object: string(b.pending.Name()),
 				Message: fmt.Sprintf("%s are stored, more than the usual limit of %s", humanize.IBytes(uint64(b.pending.Stored())), humanize.IBytes(uint64(limit))),
-				Hint:    "set MAX_BACKUP_SIZE_MB to the limit you want to hold"})
+				Hint:    "set MAX_BACKUP_SIZE_MB to the limit you want to hold",
+			})
 		}
 		info, err = b.pending.Commit(ctx, b.metadata(begun))
 		return string(info.Name), err

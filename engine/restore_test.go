@@ -182,8 +182,10 @@ func TestRestore_RefusesWithoutTouchingAnything(t *testing.T) {
 		"unknown backup": {func(_ *world, req *engine.RestoreRequest) { req.Name = "tuesday" }, holdfast.ErrNotFound, "tuesday"},
 		"unknown source": {func(_ *world, req *engine.RestoreRequest) { req.Only = []string{"web"} }, holdfast.ErrNotFound, "web"},
 		"no name":        {func(_ *world, req *engine.RestoreRequest) { req.Name = "" }, holdfast.ErrUsage, "no name"},
-		"source not configured": {func(w *world, _ *engine.RestoreRequest) { w.opts.Sources = w.opts.Sources[:1] },
-			holdfast.ErrRefused, "chromadb"},
+		"source not configured": {
+			func(w *world, _ *engine.RestoreRequest) { w.opts.Sources = w.opts.Sources[:1] },
+			holdfast.ErrRefused, "chromadb",
+		},
 		"source of another kind": {func(w *world, _ *engine.RestoreRequest) { w.bot.files = true }, holdfast.ErrRefused, "is a sqlite in the backup"},
 		"damaged bytes": {func(w *world, _ *engine.RestoreRequest) {
 			w.corrupt("monday/bot/")

@@ -138,14 +138,18 @@ func (r *Repository) Stat(ctx context.Context, ref string) (Info, error) {
 			return info, nil
 		}
 	}
-	return Info{}, &holdfast.Error{Op: "find backup", Object: ref,
-		Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no backup yet"), Hint: "make one with holdfast backup"}
+	return Info{}, &holdfast.Error{
+		Op: "find backup", Object: ref,
+		Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no backup yet"), Hint: "make one with holdfast backup",
+	}
 }
 
 // notFound says that there is no such backup and which names come near.
 func (r *Repository) notFound(ctx context.Context, name string) error {
-	e := &holdfast.Error{Op: "find backup", Object: name, Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no such backup"),
-		Hint: "holdfast list shows all backups"}
+	e := &holdfast.Error{
+		Op: "find backup", Object: name, Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no such backup"),
+		Hint: "holdfast list shows all backups",
+	}
 	var names []string
 	for obj, err := range r.b.List(ctx, "") {
 		if err != nil {

@@ -55,8 +55,10 @@ func (p *payload) damaged(format string, args ...any) error {
 
 // damagedFile marks err as damage of a stored file.
 func damagedFile(where string, err error) error {
-	return &holdfast.Error{Op: "read", Object: where, Err: &damage{where, err},
-		Hint: "holdfast verify shows all that is damaged; another backup may hold the file whole"}
+	return &holdfast.Error{
+		Op: "read", Object: where, Err: &damage{where, err},
+		Hint: "holdfast verify shows all that is damaged; another backup may hold the file whole",
+	}
 }
 
 // damage is any error that means that stored bytes are not what was recorded.

@@ -81,8 +81,10 @@ func (r *Repository) freeName(ctx context.Context, name holdfast.BackupName, exa
 			return try, nil
 		}
 		if exact {
-			return "", &holdfast.Error{Op: "create", Object: string(name),
-				Err: holdfast.Kindf(holdfast.ErrRefused, "the name is taken"), Hint: "choose another name; backups are never overwritten"}
+			return "", &holdfast.Error{
+				Op: "create", Object: string(name),
+				Err: holdfast.Kindf(holdfast.ErrRefused, "the name is taken"), Hint: "choose another name; backups are never overwritten",
+			}
 		}
 	}
 }

@@ -24,8 +24,10 @@ func (s *sink) path(name string) (string, error) {
 		return "", err
 	}
 	if !fs.ValidPath(name) || strings.ContainsRune(name, 0) {
-		return "", &holdfast.Error{Op: "store", Object: path.Join(s.source, name),
-			Err: holdfast.Kindf(holdfast.ErrUsage, "%q cannot be a path in a backup", name), Hint: "names must be valid UTF-8; rename it, or leave it out"}
+		return "", &holdfast.Error{
+			Op: "store", Object: path.Join(s.source, name),
+			Err: holdfast.Kindf(holdfast.ErrUsage, "%q cannot be a path in a backup", name), Hint: "names must be valid UTF-8; rename it, or leave it out",
+		}
 	}
 	return path.Join(s.source, name), nil
 }

@@ -40,8 +40,10 @@ func (r *Repository) readState(ctx context.Context, name holdfast.BackupName) (*
 		err = &damage{"", errors.New("it belongs to another backup")}
 	}
 	if err != nil {
-		return nil, &holdfast.Error{Op: "read", Object: stateKey(name), Err: err,
-			Hint: "pins and proofs are lost, the backup is not; verify it and pin or unpin it again"}
+		return nil, &holdfast.Error{
+			Op: "read", Object: stateKey(name), Err: err,
+			Hint: "pins and proofs are lost, the backup is not; verify it and pin or unpin it again",
+		}
 	}
 	return s, nil
 }

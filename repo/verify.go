@@ -265,8 +265,10 @@ func (v *verification) extra(ctx context.Context) error {
 			return err
 		}
 		if name := strings.TrimPrefix(obj.Key, prefix); !ours[name] {
-			v.add(holdfast.Problem{Object: name, Severity: holdfast.Warning,
-				Message: "does not belong to the backup", Hint: "holdfast never writes into a finished backup; move the file away"})
+			v.add(holdfast.Problem{
+				Object: name, Severity: holdfast.Warning,
+				Message: "does not belong to the backup", Hint: "holdfast never writes into a finished backup; move the file away",
+			})
 		}
 	}
 	return nil

@@ -352,8 +352,10 @@ func TestDisk_NothingWorksAfterTheCut(t *testing.T) {
 	_, werr := f.Write(newData)
 	_, rerr := f.ReadAt(make([]byte, 1), 0)
 	_, oerr := d.OpenWrite(in("file"))
-	for i, err := range []error{werr, rerr, oerr, f.Truncate(0), f.Sync(), f.Close(), d.RemoveAll(in("sub")), d.Remove(in("file")),
-		d.Mkdir(in("m"), 0o700), d.SyncDir(root), d.SyncFile(in("file")), d.Rename(in("file"), in("b"))} {
+	for i, err := range []error{
+		werr, rerr, oerr, f.Truncate(0), f.Sync(), f.Close(), d.RemoveAll(in("sub")), d.Remove(in("file")),
+		d.Mkdir(in("m"), 0o700), d.SyncDir(root), d.SyncFile(in("file")), d.Rename(in("file"), in("b")),
+	} {
 		if !errors.Is(err, crashfs.ErrCut) {
 			t.Errorf("operation %d after the cut gave %v", i, err)
 		}

@@ -206,8 +206,10 @@ func populate(t testing.TB, a api, v chromatest.Version) []string {
 		changed.Embeddings = records(920, 5, false).Embeddings
 		a.send(id, "update", changed)
 		a.send(id, "add", records(7, 3, arrays)) // come again, at the end
-		a.send(id, "upsert", content{IDs: []string{"บันทึก-30", "fresh"}, Embeddings: [][]float32{vector(930), vector(931)},
-			Documents: []*string{nil, new("fresh")}, Metadatas: []holdfast.Values{{"n": nil, "added": 1.0}, nil}})
+		a.send(id, "upsert", content{
+			IDs: []string{"บันทึก-30", "fresh"}, Embeddings: [][]float32{vector(930), vector(931)},
+			Documents: []*string{nil, new("fresh")}, Metadatas: []holdfast.Values{{"n": nil, "added": 1.0}, nil},
+		})
 		for i := range 9 { // small steps across persists
 			a.send(id, "add", records(100+i, 1, arrays))
 		}
