@@ -257,10 +257,20 @@ func (s scenario) machine(t *testing.T, root string, fsys durable.FS) *world {
 // onDisk is a world whose repository is a directory beside its sources.
 func onDisk(t *testing.T, root string, fsys durable.FS) *world {
 	t.Helper()
+	return onDiskWith(t, root, filepath.Join(root, "data", "chromadb_backup"), fsys)
+}
+
+func onDiskAt(t *testing.T, root, repository string) *world {
+	t.Helper()
+	return onDiskWith(t, root, repository, durable.OS)
+}
+
+func onDiskWith(t *testing.T, root, repository string, fsys durable.FS) *world {
+	t.Helper()
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	b, err := dir.New(filepath.Join(root, "data", "chromadb_backup"), dir.Options{FS: fsys})
+	b, err := dir.New(repository, dir.Options{FS: fsys})
 	if err != nil {
 		t.Fatal(err)
 	}
