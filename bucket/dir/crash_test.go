@@ -223,19 +223,20 @@ func TestBucket_CleanCanItselfBeCut(t *testing.T) {
 	for n := 0; ; n++ {
 		root := copyOf(t, template)
 		want := contents(t, open(t, root, dir.Options{}))
+		disk, err := crashfs.New(root, crashfs.Never)
+		if err != nil {
+			t.Fatal(err)
+		}
 		// A stage and a removed tree, both left behind by cuts.
 		for _, change := range []func(b bucket.Bucket) error{
 			func(b bucket.Bucket) error { return commitTree(t.Context(), b, "new") },
 			func(b bucket.Bucket) error { return b.RemoveTree(t.Context(), "deep/old", marker) },
 		} {
-			disk, err := crashfs.New(root, 5)
-			if err != nil {
-				t.Fatal(err)
-			}
+			disk.CutAfter(5)
 			if err := change(open(t, root, dir.Options{FS: disk})); !errors.Is(err, crashfs.ErrCut) {
 				t.Fatalf("got %v, want the cut", err)
 			}
-			if err := disk.Close(); err != nil {
+			if err := disk.Reboot(crashfs.Kill); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -243,10 +244,7 @@ func TestBucket_CleanCanItselfBeCut(t *testing.T) {
 		if got := transient(t, root); len(got) != 2 {
 			t.Fatalf("left behind: %q, want two", got)
 		}
-		disk, err := crashfs.New(root, n)
-		if err != nil {
-			t.Fatal(err)
-		}
+		disk.CutAfter(n)
 		_, err = open(t, root, dir.Options{FS: disk}).Clean(t.Context())
 		cut := disk.WasCut()
 		if cut == (err == nil) {

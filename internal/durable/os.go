@@ -46,14 +46,20 @@ func (osFS) Chtimes(name string, mtime time.Time) error {
 // RenameNew implements FS.
 func (osFS) RenameNew(oldname, newname string) error {
 	err := renameNew(oldname, newname)
-	if !errors.Is(err, errors.ErrUnsupported) {
-		return err
+	if errors.Is(err, errors.ErrUnsupported) {
+		return renameUnlessThere(oldname, newname)
 	}
-	// The system has no such rename: the moment between look and rename is
-	// covered by the locks that every writer of holdfast holds.
-	if _, err := os.Lstat(newname); err == nil {
+	return err
+}
+
+// renameUnlessThere is for systems without such a rename. The moment between
+// look and rename is covered by the locks that every writer of holdfast holds.
+func renameUnlessThere(oldname, newname string) error {
+	_, err := os.Lstat(newname)
+	if err == nil {
 		return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: fs.ErrExist}
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return os.Rename(oldname, newname)

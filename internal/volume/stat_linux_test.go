@@ -7,6 +7,9 @@ func TestStat_NamesTheKernelsFileSystems(t *testing.T) {
 	if err != nil || info.Kind != "proc" {
 		t.Errorf("/proc is %q (%v), want proc", info.Kind, err)
 	}
+	if got := mountKind("/proc/self"); got != "proc" {
+		t.Errorf("the mount table calls /proc %q, want proc", got)
+	}
 }
 
 func TestKindInTable(t *testing.T) {
