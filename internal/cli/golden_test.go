@@ -48,6 +48,9 @@ func newWorld(t *testing.T) *world {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Chmod("docs", 0o755); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
 	return &world{t: t, dir: dir, now: time.Date(2024, 10, 30, 14, 30, 0, 0, time.UTC)}
 }
 

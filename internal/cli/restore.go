@@ -190,6 +190,9 @@ func printRestored(u *ui, o restoreObject) {
 		u.warn(p)
 	}
 	what := strings.Join(o.Restored, ", ")
+	if what == "" {
+		what = "the memory"
+	}
 	switch {
 	case o.Type == "rollback":
 		u.print("%s the last restore of %s.\n", u.outPaint.green("Undid"), clean(what))
