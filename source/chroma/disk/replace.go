@@ -100,9 +100,14 @@ func (w *writer) fill(ctx context.Context, t target, s *spool, newest int64) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.close()) }()
+	records, err := s.conn.PrepareContext(ctx, spooledRecord)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, records.Close()) }()
 	for place := int64(0); place < s.counts["ids"]; place++ {
-		r, err := s.record(ctx, place)
-		if err != nil {
+		var r spooled
+		if err := records.QueryRowContext(ctx, place).Scan(&r.id, &r.document, &r.uri, &r.metadata, &r.embedding); err != nil {
 			return err
 		}
 		if err := rows.write(ctx, t, first+place, newest+1+place, r); err != nil {
@@ -130,7 +135,7 @@ func (w *writer) freeRow(ctx context.Context) (int64, error) {
 	return highest + 1, nil
 }
 
-// spooled is one record of the spool.
+// spooled is one record of the spool, as spooledRecord gives it.
 type spooled struct {
 	id            string
 	document, uri sql.NullString
@@ -138,14 +143,10 @@ type spooled struct {
 	embedding     []byte
 }
 
-func (s *spool) record(ctx context.Context, place int64) (spooled, error) {
-	var r spooled
-	err := s.conn.QueryRowContext(ctx, `SELECT i.value, d.value, u.value, m.value, e.value FROM holdfast_spool.ids AS i
-		LEFT JOIN holdfast_spool.documents AS d USING (place) LEFT JOIN holdfast_spool.uris AS u USING (place)
-		LEFT JOIN holdfast_spool.metadatas AS m USING (place) LEFT JOIN holdfast_spool.embeddings AS e USING (place)
-		WHERE i.place = ?`, place).Scan(&r.id, &r.document, &r.uri, &r.metadata, &r.embedding)
-	return r, err
-}
+const spooledRecord = `SELECT i.value, d.value, u.value, m.value, e.value FROM holdfast_spool.ids AS i
+	LEFT JOIN holdfast_spool.documents AS d USING (place) LEFT JOIN holdfast_spool.uris AS u USING (place)
+	LEFT JOIN holdfast_spool.metadatas AS m USING (place) LEFT JOIN holdfast_spool.embeddings AS e USING (place)
+	WHERE i.place = ?`
 
 // rowWriter holds the prepared statements for one record.
 type rowWriter struct {

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"strconv"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -254,17 +256,27 @@ func decodeText(d *json.Decoder) (any, error) {
 	return *text, nil
 }
 
+// decodeEmbedding reads a list of numbers, much of the file, without a value
+// for each of them.
 func decodeEmbedding(d *json.Decoder) (any, error) {
-	var v []*float32
-	if err := d.Decode(&v); err != nil || v == nil {
+	var raw json.RawMessage
+	if err := d.Decode(&raw); err != nil || string(raw) == "null" {
 		return nil, err
 	}
-	b := make([]byte, 0, 4*len(v))
-	for i, f := range v {
-		if f == nil {
-			return nil, fmt.Errorf("element %d is null", i)
+	inner, isList := bytes.CutPrefix(raw, []byte{'['})
+	if !isList {
+		return nil, errors.New("no list of numbers")
+	}
+	inner = bytes.TrimSpace(bytes.TrimSuffix(inner, []byte{']'}))
+	b := make([]byte, 0, 4*(1+bytes.Count(inner, []byte{','})))
+	for len(inner) > 0 {
+		var number []byte
+		number, inner, _ = bytes.Cut(inner, []byte{','})
+		f, err := strconv.ParseFloat(string(bytes.TrimSpace(number)), 32)
+		if err != nil {
+			return nil, fmt.Errorf("%.40q is no number of 32 bits", number)
 		}
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(*f))
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(f)))
 	}
 	return b, nil
 }
