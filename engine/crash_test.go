@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/bucket/dir"
@@ -130,9 +131,10 @@ var scenarios = map[string]scenario{
 		},
 	},
 	"prune": {
-		prepare: func(w *world) { prepared(w); w.backup("tuesday") }, old: "2 backups", new: "1 backups", state: backups, next: true,
+		prepare: func(w *world) { prepared(w); w.now = w.now.Add(30 * 24 * time.Hour); w.backup("later") }, old: "2 backups", new: "1 backups", state: backups, next: true,
 		change: func(w *world, fsys durable.FS) durable.FS {
-			w.opts.Settings.Retention.MaxAge = 1
+			w.opts.Settings.Retention.MaxAge = 24 * time.Hour
+			w.now = w.now.Add(60 * 24 * time.Hour)
 			return fsys
 		},
 		act: func(ctx context.Context, e *engine.Engine) error {
