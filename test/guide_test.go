@@ -1,5 +1,4 @@
-// Package guide runs what the operating guide tells people to type.
-package guide
+package test
 
 import (
 	"context"
@@ -16,7 +15,7 @@ import (
 // block gives the commands that stand indented below a heading of the guide.
 func block(t *testing.T, heading string) string {
 	t.Helper()
-	guide, err := os.ReadFile("../../docs/operating.md")
+	guide, err := os.ReadFile("../docs/operating.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,13 +37,13 @@ func block(t *testing.T, heading string) string {
 }
 
 // shell runs a script that must succeed.
-func shell(t *testing.T, dir, script string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "bash", "-euc", script)
-	cmd.Dir = dir
+func (m *machine) shell(script string) string {
+	m.t.Helper()
+	cmd := exec.CommandContext(m.t.Context(), "bash", "-euc", script)
+	cmd.Dir = m.dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s\n%v\n%s", script, err, out)
+		m.t.Fatalf("%s\n%v\n%s", script, err, out)
 	}
 	return string(out)
 }
@@ -68,24 +67,21 @@ func database(ctx context.Context, t *testing.T, path string) {
 // A machine with nothing but ordinary tools gets its data back by the commands
 // of the guide, typed as they stand there.
 func TestDisasterRecovery_NeedsOnlyOrdinaryTools(t *testing.T) {
-	dir := t.TempDir()
-	original := filepath.Join(dir, "original", "chroma.sqlite3")
+	m := newMachine(t)
+	original := m.path("original", "chroma.sqlite3")
 	if err := os.Mkdir(filepath.Dir(original), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	database(t.Context(), t, original)
-
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "holdfast"), "./cmd/holdfast")
-	build.Dir = "../.."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	code, _, stderr := m.run("backup", "--repo", "rescue/data/chromadb_backup",
+		"--name", "enhanced_backup_20241030_143000", "--sqlite", "chromadb=original/chroma.sqlite3")
+	if code != 0 {
+		t.Fatalf("backup ends with %d: %s", code, stderr)
 	}
-	rescue, target := filepath.Join(dir, "rescue"), filepath.Join(dir, "new")
-	shell(t, dir, `./holdfast backup --quiet --repo "`+rescue+`/data/chromadb_backup" \
-		--name enhanced_backup_20241030_143000 --sqlite chromadb=original/chroma.sqlite3`)
 
-	script := strings.NewReplacer("/mnt/rescue", rescue, "/srv/new", target).Replace(block(t, "Disaster recovery without holdfast"))
-	out := shell(t, dir, script)
+	script := strings.NewReplacer("/mnt/rescue", m.path("rescue"), "/srv/new", m.path("new")).
+		Replace(block(t, "Disaster recovery without holdfast"))
+	out := m.shell(script)
 	for _, want := range []string{"chromadb/chroma.sqlite3.zst: OK", `"backup_name": "enhanced_backup_20241030_143000"`, "\nok\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the commands do not print %q:\n%s", want, out)
@@ -95,7 +91,7 @@ func TestDisasterRecovery_NeedsOnlyOrdinaryTools(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(filepath.Join(target, "chromadb", "chroma.sqlite3"))
+	got, err := os.ReadFile(m.path("new", "chromadb", "chroma.sqlite3"))
 	if err != nil {
 		t.Fatal(err)
 	}
