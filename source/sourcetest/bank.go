@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 const (
@@ -28,6 +29,8 @@ type Bank struct {
 	Path string
 	// Mode is the journal mode its writers ask for.
 	Mode string
+	// Pause is how long a writer rests after a transaction; zero is never.
+	Pause time.Duration
 }
 
 // NewBank makes a bank at path. mode is any journal mode of SQLite; ballast is
@@ -101,13 +104,14 @@ type bankWriter struct {
 	out       *bufio.Reader
 	stderr    bytes.Buffer
 	random    *rand.Rand
+	pause     time.Duration
 	committed int
 	err       error
 }
 
 func (b *Bank) start(t testing.TB, seed uint64) *bankWriter {
 	t.Helper()
-	w := &bankWriter{random: rand.New(rand.NewPCG(seed, 1))}
+	w := &bankWriter{random: rand.New(rand.NewPCG(seed, 1)), pause: b.Pause}
 	w.cmd = exec.Command(tool(t), "-bail", "-batch", b.Path)
 	w.cmd.Stderr = &w.stderr
 	var err error
@@ -135,7 +139,7 @@ func (w *bankWriter) run(done <-chan struct{}) {
 		select {
 		case <-done:
 			return
-		default:
+		case <-time.After(w.pause):
 		}
 		from, to, amount := 1+w.random.IntN(accounts), 1+w.random.IntN(accounts), w.random.IntN(50)
 		// The note makes every transaction touch pages all over the file.

@@ -13,6 +13,9 @@ import (
 	"github.com/holdfast-backup/holdfast/source/sourcetest"
 )
 
+// captures is how often a test captures while others write.
+const captures = 25
+
 // captureNow captures into a new sink.
 func captureNow(t testing.TB, s *Source) (holdfast.Captured, *sourcetest.Sink) {
 	t.Helper()
@@ -32,7 +35,7 @@ func TestCapture_IsOfOneInstantWhileOthersWrite(t *testing.T) {
 			stop := bank.Busy(t, 2)
 			src := newSource(t, path, Options{})
 			locked, resets := 0, 0
-			for range 25 {
+			for range captures {
 				got, sink := captureNow(t, src)
 				resets += sink.Resets("bot.db")
 				if got.Method == "shared lock" {
@@ -58,6 +61,26 @@ func TestCapture_IsOfOneInstantWhileOthersWrite(t *testing.T) {
 			}
 			bank.Check(t, path)
 		})
+	}
+}
+
+// Writers that rest now and then let a capture without a lock succeed; it must
+// never be one that a write has met.
+func TestCapture_BetweenTheWritesOfOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bot.db")
+	bank := sourcetest.NewBank(t, path, "DELETE", 1<<20)
+	bank.Pause = 100 * time.Millisecond
+	stop := bank.Busy(t, 1)
+	src := newSource(t, path, Options{})
+	methods := map[string]int{}
+	for range captures {
+		got, sink := captureNow(t, src)
+		methods[got.Method]++
+		bank.Check(t, sink.Path("bot.db"))
+	}
+	stop()
+	if methods["optimistic"] == 0 {
+		t.Errorf("no capture found a pause: %v", methods)
 	}
 }
 

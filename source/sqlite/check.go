@@ -198,7 +198,7 @@ func (c *checker) checkFailed(ctx, within context.Context, name string, err erro
 		return nil
 	}
 	switch primary, _ := code(err); primary {
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR:
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		c.facts.QuickCheck = holdfast.CheckFailed
 		c.add(holdfast.Damaged, fmt.Sprintf("%s: %v", name, err), "restore an older backup, or save what can be read with sqlite3's .recover")
 		return nil

@@ -19,7 +19,7 @@ import (
 // an allocation for each of them.
 const pageFunc = "holdfast_page"
 
-// engine gives the driver of this package: one of its own, so that its
+// ownDriver gives the driver of this package: one of its own, so that its
 // function is not visible on the connections of an application that embeds
 // holdfast, with open-file-description locks switched on before the first
 // open where the system has them.
@@ -27,7 +27,7 @@ const pageFunc = "holdfast_page"
 // POSIX locks would be lost at any close of any descriptor of the database in
 // this process. An application that opened a database before keeps the kind
 // of locks it has; plainReads tells.
-var engine = sync.OnceValues(func() (*sqlite.Driver, error) {
+var ownDriver = sync.OnceValues(func() (*sqlite.Driver, error) {
 	// Too late and unavailable are both told by plainReads.
 	_, _ = sqlite.OFDLocking(true)
 	d := new(sqlite.Driver)
@@ -42,7 +42,7 @@ var engine = sync.OnceValues(func() (*sqlite.Driver, error) {
 // plainReads tells whether a database file may be opened outside SQLite in
 // this process without dropping SQLite's locks on it.
 func plainReads() bool {
-	_, _ = engine()
+	_, _ = ownDriver()
 	return sqlite.OFDLockingEnabled()
 }
 
@@ -92,7 +92,7 @@ func (c connector) Driver() driver.Driver { return c.drv }
 
 // openDSN opens a database by its data source name.
 func openDSN(dsn string, cacheKiB int) (*sql.DB, error) {
-	drv, err := engine()
+	drv, err := ownDriver()
 	if err != nil {
 		return nil, err
 	}

@@ -11,8 +11,12 @@ import (
 	"github.com/holdfast-backup/holdfast"
 )
 
-// inspectBudget bounds the counting of an inspection.
-const inspectBudget = 500 * time.Millisecond
+const (
+	// inspectBudget bounds the counting of an inspection.
+	inspectBudget = 500 * time.Millisecond
+	// inspectWait bounds the wait for a lock; a capture waits longer.
+	inspectWait = time.Second
+)
 
 // Inspect looks at the live database. Rows are counted only where that makes
 // no writer wait: in WAL mode inside a read transaction, otherwise from the
@@ -44,7 +48,7 @@ func (s *Source) inspect(ctx context.Context) (holdfast.Inspection, error) {
 		facts.Tables, facts.Rows = map[string]int64{}, new(int64)
 		return in, nil
 	}
-	l, err := OpenLive(ctx, path, LiveOptions{Wait: s.opts.Wait})
+	l, err := OpenLive(ctx, path, LiveOptions{Wait: min(waitOr(s.opts.Wait), inspectWait)})
 	if err != nil {
 		return holdfast.Inspection{}, err
 	}
@@ -53,6 +57,9 @@ func (s *Source) inspect(ctx context.Context) (holdfast.Inspection, error) {
 	}
 	if err == nil && (l.file == nil || facts.JournalMode == ModeWAL && !noLog(path)) {
 		in.Bytes, err = inspectLive(ctx, l, facts)
+		if errors.Is(err, holdfast.ErrLocked) {
+			in.Bytes, err = info.Size(), nil // a glance does not wait for long
+		}
 	}
 	return in, errors.Join(err, l.Close())
 }
