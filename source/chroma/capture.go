@@ -77,8 +77,15 @@ func (c *capture) run(ctx context.Context) error {
 	if err := c.look(ctx); err != nil {
 		return err
 	}
-	info, err := os.Stat(c.live.Path())
+	info, err := os.Stat(c.dir)
 	if err != nil {
+		return err
+	}
+	// A server that runs as another user needs the directory's own mode.
+	if err := c.sink.Add(holdfast.Entry{Path: ".", Mode: info.Mode(), ModTime: info.ModTime()}); err != nil {
+		return err
+	}
+	if info, err = os.Stat(c.live.Path()); err != nil {
 		return err
 	}
 	c.database, err = c.sink.Create(holdfast.Entry{Path: databaseFile, Mode: info.Mode(), ModTime: info.ModTime(), Size: info.Size()})

@@ -99,7 +99,7 @@ func TestCapture_LeavesOutWhatNobodyNames(t *testing.T) {
 		names = append(names, strings.Split(name, "/")[0])
 	}
 	slices.Sort(names)
-	want := []string{"chroma.sqlite3", filepath.Base(s.folder(t, notes)), filepath.Base(s.folder(t, settings))}
+	want := []string{".", "chroma.sqlite3", filepath.Base(s.folder(t, notes)), filepath.Base(s.folder(t, settings))}
 	slices.Sort(want)
 	if got := slices.Compact(names); !slices.Equal(got, want) {
 		t.Errorf("captured %v, want %v", got, want)
@@ -114,6 +114,11 @@ func TestCapture_LeavesOutWhatNobodyNames(t *testing.T) {
 // complete needs them after a restore.
 func TestCapture_KeepsTimesAndModes(t *testing.T) {
 	s := newStage(t, chromatest.Old)
+	for name, mode := range map[string]os.FileMode{s.dir: 0o710, filepath.Join(s.dir, "chroma.sqlite3"): 0o640, s.folder(t, notes): 0o750} {
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
 	_, sink := s.capture(t)
 	for name, e := range sink.Entries() {
 		info, err := os.Stat(filepath.Join(s.dir, filepath.FromSlash(name)))
