@@ -128,7 +128,7 @@ func TestVerify_FindsEveryFlippedByte(t *testing.T) {
 		}
 		step := int64(1)
 		if obj.Size() > 2500 {
-			step = obj.Size() / 1250 // each byte of small files, many of large ones
+			step = obj.Size() / 300 // each byte of small files, many of large ones
 		}
 		for at := int64(0); at < obj.Size(); at += 1 + rnd.Int64N(step) {
 			bit := byte(1) << rnd.IntN(8)
@@ -358,5 +358,28 @@ func TestInit_MakesLostRepositoryFileAgain(t *testing.T) {
 	}
 	if _, err := Init(t.Context(), foreign); !errors.Is(err, holdfast.ErrRefused) {
 		t.Errorf("init over foreign files: %v", err)
+	}
+}
+
+// One unreadable backup does not hide the others.
+func TestList_SurvivesReadErrors(t *testing.T) {
+	b, _ := smallBackup(t, 1)
+	r, err := Open(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := create(t, r, "healthy", CreateOptions{})
+	commit(t, p)
+	failure := errors.New("input/output error")
+	b.Inject(func(op, key string) error {
+		if op == "open" && strings.Contains(key, "victim") {
+			return failure
+		}
+		return nil
+	})
+	defer b.Inject(nil)
+	list, err := r.List(t.Context())
+	if err != nil || len(list) != 2 || list[0].Name != "healthy" || !errors.Is(list[1].Err, failure) || !list[1].Pinned {
+		t.Errorf("%v %+v", err, list)
 	}
 }

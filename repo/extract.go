@@ -25,7 +25,7 @@ const smallAtOnce = 4
 // directory dir, which must not exist or be empty: modes, times, links and
 // holes as they were, every byte checked against its digest, everything
 // synced. Paths in dir are relative to prefix. A mismatch is a *DamagedError
-// naming the file.
+// naming the file; what was written until then stays for the caller to remove.
 func (b *Backup) Extract(ctx context.Context, prefix, dir string, fsys durable.FS, progress func(path string, done, total int64)) error {
 	root := b.view.tree.entries[prefix]
 	if root == nil || root.Type != typeDir {

@@ -146,7 +146,7 @@ func (w *fileWriter) push(f *frame) {
 	}
 	if f.run == 0 {
 		f.hash()
-		if w.compress {
+		if w.compress && w.size > rawBelow {
 			f.pack()
 		}
 		if !f.allZero() {

@@ -81,30 +81,30 @@ func markerOf(key string) (holdfast.BackupName, bool) {
 	return name, err == nil
 }
 
-// info reads what a list shows of one backup. The error is for a store that
-// cannot be read, or ErrNotFound; damage is in Info.Err.
+// info reads what a list shows of one backup. Whatever is wrong with its
+// metadata or its state is told in the Info, so that one unreadable backup
+// does not hide the others; the error is for a cancelled context and for
+// ErrNotFound.
 func (r *Repository) info(ctx context.Context, name holdfast.BackupName) (Info, error) {
 	info := Info{Name: name}
 	m, err := readMarker(ctx, r.b, name)
 	switch {
 	case err == nil:
 		info.Metadata = m.Metadata
+	case ctx.Err() != nil:
+		return info, context.Cause(ctx)
 	case errors.Is(err, fs.ErrNotExist):
 		return info, r.notFound(ctx, string(name))
-	case errors.Is(err, holdfast.ErrDamaged), errors.Is(err, holdfast.ErrRefused):
-		info.Err = err
 	default:
-		return info, err
+		info.Err = err
 	}
 	s, err := r.readState(ctx, name)
-	if errors.Is(err, holdfast.ErrDamaged) || errors.Is(err, holdfast.ErrRefused) {
+	if err != nil {
 		info.StateErr, info.Pinned = err, true // never lose data by a lost note
-	} else if err != nil {
-		return info, err
 	} else {
 		info.Pinned, info.Proofs = s.Pinned, s.Proofs
 	}
-	return info, nil
+	return info, context.Cause(ctx)
 }
 
 // readMarker reads the commit marker of a backup.
