@@ -113,9 +113,7 @@ func (d *Dir) checkCollection(ctx context.Context, c Collection) ([]holdfast.Pro
 		return problems, err
 	}
 	if state.Status == FolderDamaged {
-		return append(problems, c.problem(fmt.Sprintf(
-			"index folder %s: %s; Chroma answers every call on this collection with an error, or ends, and vectors that are no longer in its log are lost",
-			c.Segment, state.Reason), hintRebuild)), nil
+		return append(problems, state.Problem(c.Name, c.Segment)), nil
 	}
 	p, err := d.compareIDs(ctx, c, ids, state)
 	return append(problems, p...), err

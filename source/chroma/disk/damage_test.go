@@ -131,6 +131,13 @@ func TestCheck_NamesEveryDamage(t *testing.T) {
 				return b
 			})
 		}, disk.DatabaseFile, []string{"SQLite"}},
+		"a position that is none": {func(t *testing.T, dir, _ string) {
+			alter(t, dir, `UPDATE max_seq_id SET seq_id = x'010203'`)
+		}, disk.DatabaseFile, []string{"position in the log"}},
+		"metadata in the log that is not JSON": {func(t *testing.T, dir, _ string) {
+			alter(t, dir, `UPDATE max_seq_id SET seq_id = 1`)
+			alter(t, dir, `UPDATE embeddings_queue SET metadata = '{"'`)
+		}, disk.DatabaseFile, []string{"log's metadata"}},
 		"a database that is not one": {func(t *testing.T, dir, _ string) {
 			change(t, filepath.Join(dir, disk.DatabaseFile), func(b []byte) []byte { return bytes.Repeat([]byte("noise "), len(b)/6) })
 		}, disk.DatabaseFile, []string{"SQLite cannot read"}},

@@ -2,8 +2,10 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/source/chroma/disk/internal/hnsw"
 )
 
@@ -27,6 +29,17 @@ type FolderState struct {
 	Status FolderStatus
 	Reason string // why it is damaged
 	Live   int64  // vectors that belong to a record
+}
+
+// Problem says what a damaged folder means for the collection whose index it
+// is, in the same words during a capture and in a check.
+func (s FolderState) Problem(collection, folder string) holdfast.Problem {
+	return holdfast.Problem{
+		Object: "collection " + collection, Severity: holdfast.Damaged,
+		Message: fmt.Sprintf("index folder %s: %s; Chroma answers every call on this collection with an error, or ends, and vectors that are no longer in its log are lost",
+			folder, s.Reason),
+		Hint: hintRebuild,
+	}
 }
 
 // IndexFiles lists the files of an index folder in the order in which Chroma

@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/source/chroma/disk/internal/hnsw"
 	"github.com/holdfast-backup/holdfast/source/chroma/disk/internal/pickle"
 )
@@ -46,7 +46,7 @@ func parsePosition(v any) (int64, error) {
 			return int64(n), nil
 		}
 	}
-	return 0, fmt.Errorf("%v is not a position in the log", v)
+	return 0, holdfast.Kindf(holdfast.ErrDamaged, "%v is not a position in the log", v)
 }
 
 // formPosition gives a log position in the form that the directory uses.

@@ -56,7 +56,7 @@ func restoreMemory(ctx context.Context, dir string, info holdfast.MemoryCollecti
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	if !w.layout.chroma() || w.layout.fulltext() == "" {
-		return holdfast.Kindf(holdfast.ErrNotFound, "%s has not all of Chroma's tables", path)
+		return &holdfast.Error{Op: "open Chroma directory", Object: dir, Err: holdfast.Kindf(holdfast.ErrNotFound, "%s lacks tables of Chroma", DatabaseFile), Hint: "restore the whole Chroma source first"}
 	}
 	spool, err := newSpool(ctx, w.conn, dir)
 	if err != nil {

@@ -133,8 +133,8 @@ func (w *writer) describe(ctx context.Context, t target, info holdfast.MemoryCol
 }
 
 // configuration translates a collection's configuration into the form that
-// the directory's release reads: since 1.5 it lies in the schema, before in
-// the configuration. It is false if info says nothing.
+// the directory's release reads: it lies in the schema where there is one,
+// else in the configuration. It is false if info says nothing.
 func (w *writer) configuration(info holdfast.MemoryCollection) (config, schema sql.NullString, ok bool) {
 	config = sql.NullString{String: info.ConfigJSON, Valid: info.ConfigJSON != ""}
 	schema = sql.NullString{String: info.SchemaJSON, Valid: info.SchemaJSON != ""}
@@ -171,7 +171,7 @@ func (w *writer) configuration(info holdfast.MemoryCollection) (config, schema s
 	return hnswConfiguration(parameters), sql.NullString{}, true
 }
 
-// hnswConfiguration is a configuration as releases 1.0 to 1.4 write it.
+// hnswConfiguration is a configuration as releases without schemas write it.
 func hnswConfiguration(parameters map[string]any) sql.NullString {
 	text, err := json.Marshal(map[string]any{"vector_index": map[string]any{"hnsw": parameters}, "embedding_function": nil})
 	return sql.NullString{String: string(text), Valid: err == nil}
