@@ -141,7 +141,11 @@ func TestCapture_ReportsAnOlderHeader(t *testing.T) {
 func (s stage) wantDamaged(t *testing.T, folder string) {
 	t.Helper()
 	captured, sink := s.capture(t)
-	for name, problems := range map[string][]holdfast.Problem{"capture": captured.Problems, "check": s.check(t, sink.FS())} {
+	checked := s.check(t, sink.FS())
+	if !slices.Equal(captured.Problems, checked) {
+		t.Errorf("capture says %+v, check says %+v: told twice", captured.Problems, checked)
+	}
+	for name, problems := range map[string][]holdfast.Problem{"capture": captured.Problems, "check": checked} {
 		if len(problems) != 1 {
 			t.Fatalf("%s: problems %+v, want one", name, problems)
 		}

@@ -24,10 +24,10 @@ type folder struct {
 	segment
 	dir string // the original
 
-	// known tells that copied, damage and files describe the sink.
+	// known tells that copied, state and files describe the sink.
 	known  bool
 	copied fingerprint // of the original when it was copied; nil if it did not exist
-	damage string      // what is wrong with it, empty if it is sound
+	state  disk.FolderState
 	files  map[string]stamp
 	added  bool // the folder itself is recorded in the sink
 
@@ -68,7 +68,7 @@ func (f *folder) settle(ctx context.Context, sink holdfast.Sink, p pace) (outcom
 	f.known = false
 	f.see(before)
 	if before == nil {
-		f.copied, f.damage, f.known = nil, "", true
+		f.copied, f.state, f.known = nil, disk.FolderState{}, true
 		return copied, nil
 	}
 	if before.indexed() && !f.resting(before, p) {
@@ -76,7 +76,7 @@ func (f *folder) settle(ctx context.Context, sink holdfast.Sink, p pace) (outcom
 	}
 	err = f.copy(ctx, sink, before)
 	if err == nil {
-		f.damage, err = f.inspect(before)
+		f.state, err = f.inspect(before)
 	}
 	if errors.Is(err, errChanged) {
 		return restless, nil
@@ -88,7 +88,7 @@ func (f *folder) settle(ctx context.Context, sink holdfast.Sink, p pace) (outcom
 	if err != nil || !after.equal(before) {
 		return restless, err
 	}
-	if f.damage != "" && f.untouched(before) < p.untouched {
+	if f.damaged() && f.untouched(before) < p.untouched {
 		// A persist may still be at work between two files.
 		return restless, nil
 	}
@@ -116,21 +116,21 @@ func (f *folder) see(fp fingerprint) {
 	}
 }
 
-// inspect looks for damage in the original. Without a pickle there is nothing
-// that a server would read.
-func (f *folder) inspect(fp fingerprint) (string, error) {
+// inspect looks at what the original says of itself. Without a pickle there is
+// nothing that a server would read.
+func (f *folder) inspect(fp fingerprint) (disk.FolderState, error) {
 	if !fp.indexed() {
-		return "", nil
+		return disk.FolderState{Status: disk.FolderEmpty}, nil
 	}
 	state, err := disk.CheckFolder(os.DirFS(f.dir))
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", errChanged
+		return state, errChanged
 	}
-	if err != nil || state.Status != disk.FolderDamaged {
-		return "", err
-	}
-	return "index folder " + f.id + ": " + state.Reason, nil
+	return state, err
 }
+
+// damaged tells that the folder contradicts itself.
+func (f *folder) damaged() bool { return f.state.Status == disk.FolderDamaged }
 
 // copy writes those files into the sink that are not there yet as fp has them.
 func (f *folder) copy(ctx context.Context, sink holdfast.Sink, fp fingerprint) error {

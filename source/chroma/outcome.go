@@ -26,8 +26,10 @@ func (c *capture) result() (holdfast.Captured, error) {
 			problem(holdfast.Damaged, g.object(), "the database names an index folder that no folder can be called", "the database was changed by something other than Chroma")
 			continue
 		}
-		if f.damage != "" {
-			problem(holdfast.Damaged, g.object(), f.damage, "the source itself is damaged: an older backup may hold this collection whole")
+		if f.damaged() {
+			p := f.state.Problem(g.collection, g.id)
+			p.Source = c.name
+			out.Problems = append(out.Problems, p)
 		}
 		if left := f.leftOut(); len(left) > 0 {
 			problem(holdfast.Warning, g.object(), "left out, because they are not files: "+strings.Join(left, ", "), "")
