@@ -21,6 +21,8 @@ type app struct {
 	ui    *ui
 	model *kong.Application
 	cfg   *config.Config
+	// assume lets the usual source stand in for a missing configuration.
+	assume bool
 }
 
 // config reads the configuration and tells its warnings.
@@ -32,6 +34,7 @@ func (a *app) config() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	flags.AssumeUsual = a.assume
 	cfg, err := config.Load(flags, a.sys.Environ)
 	if err != nil {
 		return nil, err
@@ -83,6 +86,16 @@ func (a *app) sources() (*config.Config, error) {
 		a.ui.note("note: no source is configured; found the Chroma directory %s", config.DefaultChroma)
 	}
 	return cfg, nil
+}
+
+// targets is sources for a command that may have to bring one back.
+func (a *app) targets() (*config.Config, error) {
+	a.assume = true
+	cfg, err := a.sources()
+	if err == nil && cfg.Assumed {
+		a.ui.note("note: no source is configured; taking the Chroma directory %s, which is not there", config.DefaultChroma)
+	}
+	return cfg, err
 }
 
 // repository opens the existing repository.

@@ -77,7 +77,7 @@ type targetItem struct {
 // Run plans, asks and restores.
 func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 	if c.To == "" {
-		if _, err := a.sources(); err != nil {
+		if _, err := a.targets(); err != nil {
 			return err
 		}
 	}

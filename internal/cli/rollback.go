@@ -21,7 +21,7 @@ func (rollbackCmd) about() about {
 
 // Run undoes the last restore.
 func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
-	if _, err := a.sources(); err != nil {
+	if _, err := a.targets(); err != nil {
 		return err
 	}
 	return a.withEngine(ctx, func(e *engine.Engine, _ *repo.Repository) error {

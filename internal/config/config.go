@@ -47,6 +47,8 @@ type Config struct {
 	// Detected tells that no source was configured and DefaultChroma was
 	// found and taken.
 	Detected bool
+	// Assumed tells that it was taken although it does not exist.
+	Assumed bool
 
 	Values   []Value            // every setting with its origin, in the order of Keys
 	Warnings []holdfast.Problem // worth telling, but not wrong

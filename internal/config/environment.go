@@ -17,6 +17,10 @@ import (
 // fileSuffix on an environment name gives a file that holds the value.
 const fileSuffix = "_FILE"
 
+// forHooks are variables that holdfast sets for the hooks it runs; a hook may
+// call holdfast again.
+var forHooks = []string{envPrefix + "OP", envPrefix + "BACKUP"}
+
 // readEnvironment reads variables as a layer. Foreign variables are ignored;
 // an unknown one that begins with HOLDFAST_ is a mistake. An empty variable
 // counts as unset, as compose files leave them.
@@ -44,7 +48,7 @@ func readEnvironment(vars map[string]string, from Layer) *layer {
 	}
 	for _, name := range names {
 		switch {
-		case name == envConfig:
+		case name == envConfig, slices.Contains(forHooks, name):
 		case name == sourcesEnv:
 			l.parse([]byte(vars[name]), where(name), from, sourcesKey)
 		case known[name].Name != "":

@@ -13,9 +13,12 @@ import (
 
 // Flags are the settings given on the command line.
 type Flags struct {
-	File       string // --config
-	NoFile     bool   // read no configuration file
-	Repository string // --repo
+	File   string // --config
+	NoFile bool   // read no configuration file
+	// AssumeUsual takes DefaultChroma as the source, if none is configured,
+	// even where it does not exist: a restore may have to bring it back.
+	AssumeUsual bool
+	Repository  string // --repo
 	// Sources replace those of the other layers if there are any.
 	Sources []Source
 	// Memory and RAGMode apply to every Chroma source.
@@ -117,7 +120,10 @@ func (c *Config) settleSources(layers []*layer, flags Flags, faults *layer) {
 	if !configured {
 		if info, err := os.Stat(DefaultChroma); err == nil && info.IsDir() {
 			c.Detected = true
-			c.Sources = []Source{{Name: "chromadb", Kind: holdfast.KindChroma, Path: DefaultChroma, Origin: Origin{Layer: FromDefault, Where: "found"}}}
+			c.Sources = []Source{usual("found")}
+		} else if flags.AssumeUsual {
+			c.Assumed = true
+			c.Sources = []Source{usual("assumed")}
 		}
 	}
 	applied := false
@@ -139,6 +145,14 @@ func (c *Config) settleSources(layers []*layer, flags Flags, faults *layer) {
 	c.Sources = checkSources(faults, c.Sources)
 	for _, s := range c.Sources {
 		c.Values = append(c.Values, s.values()...)
+	}
+}
+
+// usual is the source that is taken if none is configured.
+func usual(where string) Source {
+	return Source{
+		Name: defaultName(holdfast.KindChroma, ""), Kind: holdfast.KindChroma, Path: DefaultChroma,
+		Origin: Origin{Layer: FromDefault, Where: where},
 	}
 }
 
