@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -123,6 +124,16 @@ var scenarios = map[string]scenario{
 			return err
 		},
 	},
+	"recovery that goes back": {
+		prepare: func(w *world) { prepared(w); w.cut(w.rag.path) }, old: "two", new: "two", act: recovery,
+	},
+	"recovery that goes forward": {
+		prepare: func(w *world) {
+			prepared(w)
+			w.cutBefore(func(op, name string) bool { return op == "create" && strings.Contains(name, "last-restore") })
+		},
+		old: "one", new: "one", act: recovery, lossless: rollsBack("two"),
+	},
 	"backup": {
 		prepare: prepared, old: "1 backups", new: "2 backups", state: backups, next: true,
 		act: func(ctx context.Context, e *engine.Engine) error {
@@ -142,6 +153,11 @@ var scenarios = map[string]scenario{
 			return err
 		},
 	},
+}
+
+func recovery(ctx context.Context, e *engine.Engine) error {
+	_, err := e.Recover(ctx)
+	return err
 }
 
 // backups counts the backups and verifies each.

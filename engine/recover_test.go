@@ -16,15 +16,20 @@ import (
 // with the machine unable to undo anything.
 func (w *world) cut(to string) {
 	w.t.Helper()
+	w.cutBefore(func(op, name string) bool { return op == "rename" && name == to })
+}
+
+// cutBefore leaves a restore cut before the first operation that is chosen.
+func (w *world) cutBefore(chosen func(op, name string) bool) {
+	w.t.Helper()
 	dead := false
-	disk := faulty{durable.OS, func(op, name string) error {
-		if dead = dead || op == "rename" && name == to; dead {
+	alive := w.opts.FS
+	w.opts.FS = faulty{unsynced{durable.OS}, func(op, name string) error {
+		if dead = dead || chosen(op, name); dead {
 			return syscall.EIO
 		}
 		return nil
 	}}
-	alive := w.opts.FS
-	w.opts.FS = disk
 	if _, err := w.engine().Restore(w.t.Context(), engine.RestoreRequest{Name: "monday"}); err == nil || !dead {
 		w.t.Fatalf("the restore was not cut: %v", err)
 	}

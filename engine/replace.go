@@ -315,8 +315,12 @@ func (c *ceremony) tellMemory() {
 
 // restart runs the start hook. From here on the owner may open the new state.
 func (c *ceremony) restart(ctx context.Context) error {
-	if c.e.o.Hooks.Start == "" || c.online() {
-		c.skip(holdfast.StepStart, "no start hook is needed")
+	switch {
+	case c.online():
+		c.skip(holdfast.StepStart, "an online restore stops nothing")
+		return nil
+	case c.e.o.Hooks.Start == "":
+		c.skip(holdfast.StepStart, "no start hook is configured")
 		return nil
 	}
 	return c.step(ctx, holdfast.StepStart, func(ctx context.Context) (string, error) {
