@@ -178,6 +178,9 @@ func TestRestoreMemory_ServesExactlyTheBackup(t *testing.T) {
 		for situation, change := range situations {
 			t.Run(situation, func(t *testing.T) {
 				there := copyDir(t, dir)
+				if situation == "emptied" { // and a log that is never purged, as directories from before 0.5.6 have it
+					alter(t, there, `UPDATE embeddings_queue_config SET config_json_str = '{"automatically_purge":false,"_type":"EmbeddingsQueueConfigurationInternal"}'`)
+				}
 				s := chromatest.Start(t, v, there)
 				for _, name := range names {
 					change(apiOf(t, s), name)
