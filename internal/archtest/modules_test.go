@@ -2,7 +2,11 @@ package archtest
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -61,5 +65,31 @@ func TestModules_SQLiteHasItsOwnLibc(t *testing.T) {
 	}
 	if got := string(linked); got != ours[libc]+"\n" {
 		t.Errorf("the build takes %s %q, go.mod has %s", libc, got, ours[libc])
+	}
+}
+
+// A dependency without a reason is a dependency too many.
+func TestModules_EachHasItsReason(t *testing.T) {
+	const document = "docs/adr/0001-dependencies.md"
+	reasons, err := os.ReadFile("../../" + document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "list", "-deps", "-test", "-f", "{{with .Module}}{{.Path}}{{end}}", "./...")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	modules := strings.Fields(string(out))
+	slices.Sort(modules)
+	modules = slices.DeleteFunc(slices.Compact(modules), func(m string) bool { return m == module })
+	if len(modules) < 5 {
+		t.Fatalf("go list found only the modules %v", modules)
+	}
+	for _, m := range modules {
+		if !regexp.MustCompile(`[| ]` + regexp.QuoteMeta(m) + `[,| ]`).Match(reasons) {
+			t.Errorf("%s says nothing of %s: what is it for?", document, m)
+		}
 	}
 }
