@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/durable"
 )
 
 func TestRestore_BringsEverySourceBackAndBacksUpWhatItReplaces(t *testing.T) {
@@ -64,6 +65,35 @@ func TestRestore_OntoNothing(t *testing.T) {
 	w.clean()
 	if r.Emergency != "" || len(w.asides()) != 0 {
 		t.Errorf("there was nothing to keep: %+v", r)
+	}
+}
+
+func TestRestore_OntoAnEmptyDirectory(t *testing.T) {
+	for name, disk := range map[string]func(w *world) durable.FS{
+		"plain":       func(*world) durable.FS { return durable.OS },
+		"mount point": func(w *world) durable.FS { return stubborn{durable.OS, w.rag.path} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.backup("monday")
+			if err := errors.Join(os.RemoveAll(w.rag.path), os.Mkdir(w.rag.path, 0o755)); err != nil {
+				t.Fatal(err)
+			}
+			w.opts.FS = disk(w)
+			r := w.restore(engine.RestoreRequest{Name: "monday", Only: []string{"chromadb"}})
+			w.want("one")
+			w.clean()
+			if r.Emergency != "" || len(r.Aside) != 0 || len(w.asides()) != 0 {
+				t.Errorf("an empty directory is nothing to keep: %+v", r)
+			}
+			if _, err := w.engine().Rollback(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, w.rag.databasePath()); got != "" {
+				t.Errorf("after the rollback there is %q", got)
+			}
+			w.clean()
+		})
 	}
 }
 

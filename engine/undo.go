@@ -185,8 +185,8 @@ func (t *replacement) kept() bool { return len(t.Out) > 0 && t.Keep != "" && !t.
 
 // holdsNothing tells whether the old set is nothing but empty directories.
 func (t *replacement) holdsNothing() bool {
-	if len(t.Out) == 0 {
-		return false // nothing was moved at all
+	if t.Method == methodOnline {
+		return false // nothing was moved, but there was something
 	}
 	for _, m := range t.Out {
 		err := filepath.WalkDir(m.To, func(_ string, d fs.DirEntry, err error) error {
