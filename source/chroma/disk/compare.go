@@ -118,6 +118,10 @@ func (d *Dir) compareIDs(ctx context.Context, c Collection, index *ids, state Fo
 			"index folder %s has embeddings of records that do not exist, %s: queries return them, and adding one of these ids again keeps the old embedding",
 			c.Segment, ghosts), "restore the memory of this collection from a backup, which rebuilds its index"))
 	}
+	if problems == nil { // the same ids, but not once each
+		problems = append(problems, c.problem(fmt.Sprintf(
+			"index folder %s has %d embeddings for %d records: an id is there more than once", c.Segment, index.set.N, records.N), hintRebuild))
+	}
 	return problems, nil
 }
 

@@ -1,11 +1,13 @@
 package disk_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
@@ -133,6 +135,39 @@ func TestPythonEra_FindsARecordBehindThePicklesPosition(t *testing.T) {
 	alter(t, dir, `DELETE FROM embeddings_queue WHERE seq_id > 6`)
 	report, err := disk.Check(t.Context(), os.DirFS(dir), holdfast.CheckOptions{})
 	if err != nil || len(report.Problems) != 1 {
+		t.Errorf("%v %+v", err, report.Problems)
+	}
+}
+
+// TestCheck_FindsAnIDThatIsThereTwice gives two live labels one id: both maps
+// agree with each other and with the vectors.
+func TestCheck_FindsAnIDThatIsThereTwice(t *testing.T) {
+	dir := pythonDir(t, "0.6.3.sql", "position_outside.pickle")
+	var b bytes.Buffer
+	b.WriteString("\x80\x03}(")
+	text := func(s string) { b.WriteString("X" + string([]byte{byte(len(s)), 0, 0, 0}) + s) }
+	pairs := []string{"a", "b", "b", "e"} // of the labels 1, 2, 4 and 5
+	labels := []byte{1, 2, 4, 5}
+	text("total_elements_added")
+	b.WriteString("K\x05")
+	text("id_to_label")
+	b.WriteString("}(")
+	for i, id := range pairs {
+		text(id)
+		b.Write([]byte{'K', labels[i]})
+	}
+	b.WriteString("u")
+	text("label_to_id")
+	b.WriteString("}(")
+	for i, id := range pairs {
+		b.Write([]byte{'K', labels[i]})
+		text(id)
+	}
+	b.WriteString("uu.")
+	change(t, filepath.Join(dir, pythonSegment, "index_metadata.pickle"), func([]byte) []byte { return b.Bytes() })
+	alter(t, dir, `DELETE FROM embeddings WHERE embedding_id = 'd'`)
+	report, err := disk.Check(t.Context(), os.DirFS(dir), holdfast.CheckOptions{})
+	if err != nil || len(report.Problems) != 1 || !strings.Contains(report.Problems[0].Message, "more than once") {
 		t.Errorf("%v %+v", err, report.Problems)
 	}
 }
