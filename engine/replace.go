@@ -259,8 +259,11 @@ func (t *replacement) inPlaceAsChecked() error {
 // or -1.
 func (c *ceremony) stuck(err error) int {
 	s, ok := errors.AsType[*stuckError](err)
-	if !ok || !s.target.Dir || s.target.Method != methodRename || s.target.Stage == "" {
+	if !ok || !s.target.Dir || s.target.Method != methodRename {
 		return -1
+	}
+	if s.target.Stage == "" && len(s.target.In) > 0 {
+		return -1 // an earlier aside lies where it lies
 	}
 	for _, cause := range []error{syscall.EBUSY, syscall.EXDEV, syscall.EACCES, syscall.EPERM} {
 		if errors.Is(err, cause) {
@@ -285,7 +288,9 @@ func (c *ceremony) switchToInPlace(ctx context.Context, i int) error {
 		return err
 	}
 	t.Method = methodInPlace
-	t.Stage = t.stagePath(fmt.Sprintf("%s-%d", c.id, i+1))
+	if t.Stage != "" {
+		t.Stage = t.stagePath(fmt.Sprintf("%s-%d", c.id, i+1))
+	}
 	t.Aside = free(t.asidePath(c.journal.Begun.Time))
 	if err := c.e.advance(c.journal, phaseStaging); err != nil {
 		return err
