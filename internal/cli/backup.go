@@ -24,8 +24,8 @@ func (backupCmd) about() about {
 	return about{
 		text: `Captures every source while its owner keeps writing, all as one set. The
 backup exists completely or not at all. The repository is created on first use.
-After a complete backup, backups older than the retention are removed; the last
-one, the last proven one and pinned ones always stay.
+After a complete backup, backups older than the retention (7 days unless set) are
+removed; the last one, the last proven one and pinned ones always stay.
 
 With --trigger auto, which an application uses before a large change,
 AUTO_BACKUP_ENABLED=false makes it do nothing and say so.`,

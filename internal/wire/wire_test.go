@@ -1,0 +1,84 @@
+package wire
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
+)
+
+func TestSources_BuildsEveryKind(t *testing.T) {
+	dir := t.TempDir()
+	c := &config.Config{Sources: []config.Source{
+		{Name: "chromadb", Kind: holdfast.KindChroma, Path: dir, Memory: []string{"m"}, RAGMode: config.RAGEnhanced},
+		{Name: "bot", Kind: holdfast.KindSQLite, Path: filepath.Join(dir, "bot.db")},
+		{Name: "docs", Kind: holdfast.KindFiles, Path: dir, Exclude: []string{"*.tmp"}},
+	}}
+	got, err := Sources(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range got {
+		if want := c.Sources[i]; s.Name() != want.Name || s.Kind() != want.Kind {
+			t.Errorf("source %d is %s %q, want %s %q", i, s.Kind(), s.Name(), want.Kind, want.Name)
+		}
+	}
+	m, ok := got[0].(holdfast.MemorySource)
+	if !ok || m.RAGMode() != config.RAGEnhanced || len(m.MemoryCollections()) != 1 {
+		t.Errorf("the Chroma source lost its memory: %+v", got[0])
+	}
+}
+
+func TestSources_TellsEverythingThatIsWrong(t *testing.T) {
+	_, err := Sources(&config.Config{Sources: []config.Source{{Name: "a", Kind: "tape"}, {Name: "b", Kind: "drum"}}})
+	if !errors.Is(err, holdfast.ErrUsage) || !strings.Contains(err.Error(), "tape") || !strings.Contains(err.Error(), "drum") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestRepository_URLIsRefusedWithoutTellingSecrets(t *testing.T) {
+	c := &config.Config{Repository: "s3://key:hunter2@host/bucket"}
+	_, err := OpenRepository(t.Context(), c)
+	if !errors.Is(err, holdfast.ErrUsage) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("OpenRepository: %v", err)
+	}
+	if _, _, err := CreateRepository(t.Context(), c); !errors.Is(err, holdfast.ErrUsage) {
+		t.Errorf("CreateRepository: %v", err)
+	}
+}
+
+func TestRepository_OnlyCreateMakesOne(t *testing.T) {
+	c := &config.Config{Repository: filepath.Join(t.TempDir(), "r")}
+	if _, err := OpenRepository(t.Context(), c); !errors.Is(err, holdfast.ErrNotFound) || holdfast.HintOf(err) == "" {
+		t.Errorf("OpenRepository of nothing: %v, hint %q", err, holdfast.HintOf(err))
+	}
+	first, made, err := CreateRepository(t.Context(), c)
+	if err != nil || !made {
+		t.Fatalf("CreateRepository: made %t, %v", made, err)
+	}
+	second, made, err := CreateRepository(t.Context(), c)
+	if err != nil || made || second.ID() != first.ID() {
+		t.Errorf("CreateRepository again: made %t, %v", made, err)
+	}
+	if StateDir(c) != filepath.Join(c.Repository, ".holdfast") {
+		t.Errorf("StateDir is %s", StateDir(c))
+	}
+	if c.State = "elsewhere"; StateDir(c) != "elsewhere" {
+		t.Errorf("StateDir is %s", StateDir(c))
+	}
+}
+
+// A backup may hold a source that is not configured here. What checks its copy
+// must know how the file in it is called.
+func TestChecker_KnowsTheFileInTheCopy(t *testing.T) {
+	s := checker(holdfast.SourceMetadata{Name: "bot", Kind: holdfast.KindSQLite, Path: "/elsewhere/bot_database.db"})
+	if s == nil || s.Target().File != "bot_database.db" {
+		t.Errorf("checker %+v", s)
+	}
+	if s := checker(holdfast.SourceMetadata{Name: "x", Kind: "tape"}); s != nil {
+		t.Errorf("a checker of an unknown kind: %+v", s)
+	}
+}
