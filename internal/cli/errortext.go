@@ -28,15 +28,26 @@ func parts(err error) []error {
 	return out
 }
 
+// backInPlace is a restore that failed after it had begun to replace, and put
+// the previous state back.
+type backInPlace struct{ err error }
+
+func (e *backInPlace) Error() string { return e.err.Error() }
+func (e *backInPlace) Unwrap() error { return e.err }
+
 // errorText is the message; an interruption is named as what it is.
 func errorText(err error) string {
+	text := err.Error()
 	if errors.Is(err, context.Canceled) {
-		return "interrupted"
+		text = "interrupted"
 	}
-	return err.Error()
+	if _, ok := errors.AsType[*backInPlace](err); ok {
+		text += "; the previous state is back in place"
+	}
+	return text
 }
 
-// hints for errors that carry none of their own.
+// hintOf is the hint of an error, or one for its kind if it carries none.
 func hintOf(err error) string {
 	if hint := holdfast.HintOf(err); hint != "" {
 		return hint

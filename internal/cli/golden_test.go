@@ -77,6 +77,7 @@ var changing = []struct {
 	{regexp.MustCompile(`free space .*`), "free space …"},
 	{regexp.MustCompile(`"path":"backup_metadata.json","bytes":\d+,"stored_bytes":\d+`), `"path":"backup_metadata.json","bytes":0,"stored_bytes":0`},
 	{regexp.MustCompile(`[0-9.]+ KiB +[0-9.]+ KiB +full +backup_metadata`), "… … full  backup_metadata"},
+	{regexp.MustCompile(`(?m)^[✓✗–…] .*\n`), ""}, // the engine's own words
 	{regexp.MustCompile(`optimistic|shared lock`), "…"},
 	{regexp.MustCompile(`  +`), "  "}, // columns are as wide as DIR really is
 	{regexp.MustCompile(`\(repository format 1, .*\)`), "(repository format 1, …)"},

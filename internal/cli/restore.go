@@ -98,13 +98,21 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 		}
 		result, err := e.Restore(ctx, req)
 		if err != nil {
-			return err
+			return restoreError(result, err)
 		}
 		out := newRestoreObject("restore", result)
 		out.Backup, out.To = plan.Backup.Name, c.To
 		a.ui.tell(out, func() { printRestored(a.ui, out) })
 		return incompleteIf(out.Problems)
 	})
+}
+
+// restoreError says whether the previous state was put back.
+func restoreError(r *engine.RestoreResult, err error) error {
+	if r != nil && r.RolledBack {
+		return &backInPlace{err}
+	}
+	return err
 }
 
 // replaces tells whether a restore would take the place of something.

@@ -30,7 +30,7 @@ func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
 		}
 		result, err := e.Rollback(ctx)
 		if err != nil {
-			return err
+			return restoreError(result, err)
 		}
 		out := newRestoreObject("rollback", result)
 		a.ui.tell(out, func() { printRestored(a.ui, out) })
