@@ -81,6 +81,9 @@ type replacement struct {
 	In  []move `json:"in,omitempty"`
 	// Fingerprint of the new set as it was checked.
 	Fingerprint string `json:"fingerprint,omitempty"`
+	// SavedState identifies the old set as it was before the emergency
+	// backup read it.
+	SavedState string `json:"saved_state,omitempty"`
 	// MadeDirs are parents of Path that did not exist, the innermost last.
 	MadeDirs []string `json:"made_dirs,omitempty"`
 	// Empty tells that the old set held nothing.

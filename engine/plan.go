@@ -89,6 +89,8 @@ type work struct {
 	// memory tells that only the memory of the source changes: the stage
 	// begins as a copy of the present state.
 	memory bool
+	// savedState identifies what was there before the emergency backup.
+	savedState string
 	// acceptDamage takes a set that fails its check.
 	acceptDamage bool
 }

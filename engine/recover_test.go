@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -22,9 +23,12 @@ func (w *world) cut(to string) {
 // cutBefore leaves a restore cut before the first operation that is chosen.
 func (w *world) cutBefore(chosen func(op, name string) bool) {
 	w.t.Helper()
+	var mu sync.Mutex // files are staged side by side
 	dead := false
 	alive := w.opts.FS
 	w.opts.FS = faulty{unsynced{durable.OS}, func(op, name string) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if dead = dead || chosen(op, name); dead {
 			return syscall.EIO
 		}

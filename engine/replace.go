@@ -33,7 +33,7 @@ func (r *run) newCeremony(works []*work, backup, emergency holdfast.BackupName, 
 		t := &replacement{
 			Source: w.source.Name(), Kind: w.source.Kind(), Path: w.path, Dir: w.target.Dir, File: w.target.File,
 			Companions: w.target.Companions, Method: w.method, Existed: exists(w.path), In: w.back,
-			MadeDirs: missingParents(w.path),
+			MadeDirs: missingParents(w.path), SavedState: w.savedState,
 		}
 		t.Aside = free(t.asidePath(now))
 		if w.fill != nil {

@@ -186,6 +186,12 @@ func (r *run) emergency(ctx context.Context, works []*work, decline bool, result
 		r.skip(holdfast.StepEmergency, "there is nothing at the target yet")
 		return none, nil
 	}
+	for _, w := range works {
+		var err error
+		if w.savedState, err = w.dataState(); err != nil {
+			return none, err
+		}
+	}
 	made := emergencyBackup{lacks: map[string]string{}}
 	err := r.step(ctx, holdfast.StepEmergency, func(ctx context.Context) (string, error) {
 		return r.makeEmergency(ctx, present, &made, result)

@@ -190,6 +190,27 @@ func TestRestore_KeepsWhatNoBackupHolds(t *testing.T) {
 	}
 }
 
+func TestRestore_KeepsWhatWasWrittenAfterTheEmergencyBackup(t *testing.T) {
+	for _, where := range []string{"-wal", ""} {
+		w := newWorld(t)
+		w.backup("monday")
+		w.set("two")
+		// The owner writes until it is stopped.
+		w.opts.Hooks.Stop = "echo late >> '" + w.bot.path + where + "'"
+		r := w.restore(engine.RestoreRequest{Name: "monday"})
+		w.want("one")
+		if len(r.Aside) != 1 || !strings.HasSuffix(read(t, r.Aside[0]+where), "late\n") {
+			t.Errorf("the last write is lost: %v", r.Aside)
+		}
+		if _, err := w.engine().Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(read(t, w.bot.path+where), "late\n") {
+			t.Error("the rollback did not bring it back")
+		}
+	}
+}
+
 func TestRestore_OfADamagedPresentGoesOnAndKeepsIt(t *testing.T) {
 	w := newWorld(t)
 	w.backup("monday")

@@ -159,11 +159,17 @@ func (r *run) decideAsides(ctx context.Context, j *journal) {
 			continue
 		}
 		extra, err := t.notIn(saved)
+		var state string
+		if err == nil {
+			state, err = dataState(t.oldSet(placed))
+		}
 		switch {
 		case err != nil:
 			t.Keep = err.Error()
 		case extra != "":
 			t.Keep = fmt.Sprintf("%s is in no backup", extra)
+		case state != t.SavedState:
+			t.Keep = "it was written to after the emergency backup had begun"
 		}
 	}
 }
