@@ -10,12 +10,12 @@ import (
 )
 
 type backupCmd struct {
-	Name    string `placeholder:"NAME" help:"Name of the backup (default: what it is and when, such as enhanced_backup_20241030_143000)."`
-	Type    string `enum:",enhanced,standard" default:"" placeholder:"TYPE" help:"enhanced includes the assistant's memory, standard does not."`
-	Memory  *bool  `placeholder:"BOOL" help:"Include the memory, or not (--memory=false)."`
-	Trigger string `enum:"manual,quick,auto,scheduled,change,startup,shutdown,guard" default:"manual" placeholder:"TRIGGER" help:"What caused it: manual, quick, auto, scheduled, change, startup, shutdown, guard."`
+	Name    string `value:"NAME" help:"Name of the backup (default: what it is and when, such as enhanced_backup_20241030_143000)."`
+	Type    string `enum:",enhanced,standard" default:"" value:"TYPE" help:"enhanced includes the assistant's memory, standard does not."`
+	Memory  *bool  `value:"BOOL" help:"Include the memory, or not (--memory=false)."`
+	Trigger string `enum:"manual,quick,auto,scheduled,change,startup,shutdown,guard" default:"manual" value:"TRIGGER" help:"What caused it: manual, quick, auto, scheduled, change, startup, shutdown, guard."`
 	Full    bool   `help:"Store every file whole."`
-	Note    string `placeholder:"TEXT" help:"A note that is kept with the backup."`
+	Note    string `value:"TEXT" help:"A note that is kept with the backup."`
 	Pin     bool   `help:"Keep it from pruning."`
 	NoPrune bool   `help:"Do not remove old backups afterwards."`
 }

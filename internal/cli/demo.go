@@ -14,7 +14,7 @@ import (
 )
 
 type demoCmd struct {
-	Keep string `placeholder:"DIR" help:"Work in this directory, which is empty or does not exist, and keep it."`
+	Keep string `value:"DIR" help:"Work in this directory, which is empty or does not exist, and keep it."`
 }
 
 func (demoCmd) about() about {

@@ -180,11 +180,8 @@ func flagForm(f *kong.Flag) string {
 
 // flagValue is what stands after the flag, empty for a switch.
 func flagValue(f *kong.Flag) string {
-	if f.IsBool() && f.PlaceHolder == "" {
-		return ""
-	}
-	if f.PlaceHolder != "" {
-		return f.PlaceHolder
+	if value := f.Tag.Get("value"); value != "" || f.IsBool() {
+		return value
 	}
 	return strings.ToUpper(f.Name)
 }

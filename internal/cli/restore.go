@@ -11,8 +11,8 @@ import (
 
 type restoreCmd struct {
 	Name        string   `arg:"" help:"Name of the backup, or latest."`
-	Only        []string `placeholder:"SOURCE" help:"Restore only this source, or only memory; repeatable."`
-	To          string   `placeholder:"DIR" help:"Restore into this directory instead, which must be empty or not exist. Nothing live is touched."`
+	Only        []string `value:"SOURCE" help:"Restore only this source, or only memory; repeatable."`
+	To          string   `value:"DIR" help:"Restore into this directory instead, which must be empty or not exist. Nothing live is touched."`
 	NoEmergency bool     `help:"Do not back up the present state first."`
 	DryRun      bool     `help:"Show what would change, and change nothing."`
 	Force       bool     `help:"Go on although processes have the data open."`

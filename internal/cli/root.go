@@ -41,13 +41,13 @@ var groups = []struct{ key, title string }{
 
 // globals are the flags of every command.
 type globals struct {
-	Config           string   `placeholder:"FILE" help:"Configuration file (default: ./holdfast.yaml, if there is one)."`
-	Repo             string   `placeholder:"DIR" help:"Repository (default: ./data/chromadb_backup)."`
-	Chroma           []string `sep:"none" placeholder:"[NAME=]DIR" help:"Protect this Chroma directory; repeatable. Source flags replace the configured sources."`
-	MemoryCollection []string `sep:"none" placeholder:"NAME" help:"Collection that is the assistant's memory; repeatable."`
-	RAGMode          string   `name:"rag-mode" enum:",enhanced,standard" default:"" placeholder:"MODE" help:"Mode of the assistant: enhanced or standard."`
-	SQLite           []string `name:"sqlite" sep:"none" placeholder:"[NAME=]FILE" help:"Protect this SQLite database; repeatable."`
-	Files            []string `sep:"none" placeholder:"[NAME=]DIR" help:"Protect this tree of files; repeatable."`
+	Config           string   `value:"FILE" help:"Configuration file (default: ./holdfast.yaml, if there is one)."`
+	Repo             string   `value:"DIR" help:"Repository (default: ./data/chromadb_backup)."`
+	Chroma           []string `sep:"none" value:"[NAME=]DIR" help:"Protect this Chroma directory; repeatable. Source flags replace the configured sources."`
+	MemoryCollection []string `sep:"none" value:"NAME" help:"Collection that is the assistant's memory; repeatable."`
+	RAGMode          string   `name:"rag-mode" enum:",enhanced,standard" default:"" value:"MODE" help:"Mode of the assistant: enhanced or standard."`
+	SQLite           []string `name:"sqlite" sep:"none" value:"[NAME=]FILE" help:"Protect this SQLite database; repeatable."`
+	Files            []string `sep:"none" value:"[NAME=]DIR" help:"Protect this tree of files; repeatable."`
 	JSON             bool     `name:"json" help:"Print one JSON object; errors too, on standard error."`
 	Events           bool     `help:"With --json: print each event as a line before the object."`
 	Quiet            bool     `short:"q" help:"No progress and no notes; data, warnings and errors only."`

@@ -13,7 +13,7 @@ import (
 )
 
 type statusCmd struct {
-	MaxAge time.Duration `default:"36h" placeholder:"DURATION" help:"How old the newest backup of a source may be (default 36h: a daily backup that is half a day late)."`
+	MaxAge time.Duration `default:"36h" value:"DURATION" help:"How old the newest backup of a source may be (default 36h: a daily backup that is half a day late)."`
 }
 
 func (statusCmd) about() about {
