@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"time"
-
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/repo"
 )
@@ -128,12 +126,4 @@ func newBackupItem(i repo.Info) backupItem {
 		item.Sources = append(item.Sources, source)
 	}
 	return item
-}
-
-// created is the time a backup was made, zero if it cannot be told.
-func created(i repo.Info) time.Time {
-	if i.Metadata == nil {
-		return time.Time{}
-	}
-	return i.Metadata.CreatedAt.Time
 }
