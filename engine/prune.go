@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/repo"
@@ -40,11 +41,21 @@ func candidates(infos []repo.Info) []retention.Candidate {
 		c := retention.Candidate{Name: i.Name, Pinned: i.Pinned, Proven: proven, NeededBy: neededBy[i.Name], Damaged: true}
 		if i.Metadata != nil {
 			c.CreatedAt, c.Trigger = i.Metadata.CreatedAt.Time, i.Metadata.Trigger
-			c.Damaged = i.Err != nil || i.Metadata.SourceDamaged() || provenBad(i)
+			for _, source := range i.Metadata.Sources {
+				c.Sources = append(c.Sources, source.Name)
+			}
+			c.Damaged = i.Err != nil || lacking(i.Metadata) || provenBad(i)
 		}
 		out = append(out, c)
 	}
 	return out
+}
+
+// lacking tells whether a backup is less than its sources were: damaged when
+// they were captured, or without a part that could not be read. It never makes
+// an older whole one removable.
+func lacking(m *holdfast.Metadata) bool {
+	return slices.ContainsFunc(m.Problems, func(p holdfast.Problem) bool { return p.Severity != holdfast.Warning })
 }
 
 // provenBad tells whether the newest proof of a backup failed: such a backup

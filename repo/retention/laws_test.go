@@ -17,6 +17,7 @@ import (
 func repository(t *rapid.T) []retention.Candidate {
 	n := rapid.IntRange(0, 12).Draw(t, "backups")
 	all := make([]retention.Candidate, n)
+	some := rapid.Bool().Draw(t, "sources differ")
 	for i := range all {
 		c := retention.Candidate{
 			Name:       holdfast.BackupName(fmt.Sprintf("b%02d", i)),
@@ -28,6 +29,9 @@ func repository(t *rapid.T) []retention.Candidate {
 		}
 		if rapid.IntRange(0, 9).Draw(t, "needed") == 0 {
 			c.NeededBy = []holdfast.BackupName{"other"}
+		}
+		if some {
+			c.Sources = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"bot", "chromadb", "notes"}), 1, 3, rapid.ID[string]).Draw(t, "sources")
 		}
 		if rapid.IntRange(0, 19).Draw(t, "without time") == 0 {
 			c.CreatedAt = time.Time{}
@@ -44,6 +48,12 @@ func policy(t *rapid.T) retention.Policy {
 // usable tells whether a candidate may count as a landmark.
 func usable(c retention.Candidate, at time.Time) bool {
 	return !c.Unreadable && !c.CreatedAt.IsZero() && !c.CreatedAt.After(at)
+}
+
+// holds tells whether a backup holds a source; one that tells no sources holds
+// the nameless one.
+func holds(c retention.Candidate, source string) bool {
+	return len(c.Sources) == 0 && source == "" || slices.Contains(c.Sources, source)
 }
 
 // newest gives the first decision, newest first, of which ok holds.
@@ -83,13 +93,15 @@ func TestPlan_Laws(t *testing.T) {
 				t.Errorf("%s is not too old: %v", d.Name, p)
 			}
 		}
-		for what, ok := range map[string]func(retention.Candidate) bool{
-			"newest backup":      func(c retention.Candidate) bool { return usable(c, at) },
-			"newest good backup": func(c retention.Candidate) bool { return usable(c, at) && !c.Damaged },
-			"last proven backup": func(c retention.Candidate) bool { return usable(c, at) && !c.Damaged && c.Proven },
-		} {
-			if d := newest(ds, ok); d != nil && d.Remove {
-				t.Errorf("the %s, %s, would be removed: %s", what, d.Name, d.Reason)
+		for _, source := range []string{"", "bot", "chromadb", "notes"} {
+			for what, ok := range map[string]func(retention.Candidate) bool{
+				"newest backup":      func(c retention.Candidate) bool { return usable(c, at) },
+				"newest good backup": func(c retention.Candidate) bool { return usable(c, at) && !c.Damaged },
+				"last proven backup": func(c retention.Candidate) bool { return usable(c, at) && !c.Damaged && c.Proven },
+			} {
+				if d := newest(ds, func(c retention.Candidate) bool { return holds(c, source) && ok(c) }); d != nil && d.Remove {
+					t.Errorf("the %s of %q, %s, would be removed: %s", what, source, d.Name, d.Reason)
+				}
 			}
 		}
 	})

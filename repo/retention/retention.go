@@ -5,15 +5,17 @@
 //
 // What [Plan] promises, whatever the clock and the policy say:
 //
-//   - The newest backup, the newest undamaged one and the last proven one stay.
+//   - For every source: the newest backup that holds it, the newest undamaged
+//     one and the last proven one stay. A backup of some sources alone (an
+//     emergency backup, say) takes no place of one that holds others too.
 //   - Pinned backups, backups that others need and backups whose metadata cannot
 //     be read stay.
 //   - A backup made in the future stays, and takes no other backup's place: one
 //     of the two clocks was wrong, and nobody can tell which.
 //   - A damaged backup never makes an undamaged one removable.
 //
-// Age is counted back from the newest undamaged backup, not from the clock on
-// the wall: what MaxAge days mean to a person is "the last week of history".
+// Age is counted back from the newest undamaged backup of the same source, not
+// from the clock on the wall: what MaxAge days mean to a person is "the last week of history".
 // A clock that jumped a year forward, a machine that was off for a month, or
 // backups that have been failing for a while therefore remove nothing; only a
 // newer good backup makes an old one superfluous. Damaged backups, which
@@ -25,6 +27,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -41,6 +44,7 @@ type Candidate struct {
 	Name      holdfast.BackupName
 	CreatedAt time.Time // zero if unknown: such a backup stays
 	Trigger   holdfast.Trigger
+	Sources   []string // the names of the sources that it holds
 	Pinned    bool
 	Proven    bool // its newest proof passed
 	Damaged   bool // the captured source was damaged, or its metadata is unreadable
@@ -67,47 +71,60 @@ func Plan(backups []Candidate, p Policy, now time.Time) []Decision {
 	slices.SortFunc(sorted, func(a, b Candidate) int {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.Name, a.Name))
 	})
-	l := findLandmarks(sorted, now)
+	bySource := findLandmarks(sorted, now)
 	decisions := make([]Decision, len(sorted))
 	for i, c := range sorted {
-		remove, reason := decide(i, c, l, p, now)
+		remove, reason := decide(i, c, bySource, p, now)
 		decisions[i] = Decision{Candidate: c, Remove: remove, Reason: reason}
 	}
 	return decisions
 }
 
-// landmarks are the positions of the backups that must stay; -1 is none.
-// Backups from the future are not looked at: they stay anyway, and must not
-// push a real one out of its place.
+// sources gives the sources by which a backup is judged; one that tells none
+// is judged as if it held a nameless one.
+func (c Candidate) sources() []string {
+	if len(c.Sources) == 0 {
+		return []string{""}
+	}
+	return c.Sources
+}
+
+// landmarks are the positions of the backups of one source that must stay; -1
+// is none. Backups from the future are not looked at: they stay anyway, and
+// must not push a real one out of its place.
 type landmarks struct {
 	newest, good, proven int
 	newestAt, goodAt     time.Time
 }
 
-func findLandmarks(sorted []Candidate, now time.Time) landmarks {
-	l := landmarks{newest: -1, good: -1, proven: -1}
+func findLandmarks(sorted []Candidate, now time.Time) map[string]*landmarks {
+	found := map[string]*landmarks{}
 	for i, c := range sorted {
 		if !c.known() || c.CreatedAt.After(now) {
 			continue
 		}
-		if l.newest < 0 {
-			l.newest, l.newestAt = i, c.CreatedAt
-		}
-		if c.Damaged {
-			continue
-		}
-		if l.good < 0 {
-			l.good, l.goodAt = i, c.CreatedAt
-		}
-		if l.proven < 0 && c.Proven {
-			l.proven = i
+		for _, source := range c.sources() {
+			l := found[source]
+			if l == nil {
+				l = &landmarks{newest: i, newestAt: c.CreatedAt, good: -1, proven: -1}
+				found[source] = l
+			}
+			if c.Damaged {
+				continue
+			}
+			if l.good < 0 {
+				l.good, l.goodAt = i, c.CreatedAt
+			}
+			if l.proven < 0 && c.Proven {
+				l.proven = i
+			}
 		}
 	}
-	return l
+	return found
 }
 
 // decide gives the first reason that holds, the most telling first.
-func decide(i int, c Candidate, l landmarks, p Policy, now time.Time) (remove bool, reason string) {
+func decide(i int, c Candidate, bySource map[string]*landmarks, p Policy, now time.Time) (remove bool, reason string) {
 	switch {
 	case c.Pinned:
 		return false, "pinned"
@@ -117,22 +134,59 @@ func decide(i int, c Candidate, l landmarks, p Policy, now time.Time) (remove bo
 		return false, "made in the future: a clock was wrong"
 	case len(c.NeededBy) > 0:
 		return false, "needed by " + names(c.NeededBy)
-	case i == l.good:
-		return false, "the newest good backup"
-	case i == l.newest:
-		return false, "the newest backup"
-	case i == l.proven:
-		return false, "the last proven backup"
+	}
+	for _, landmark := range []struct {
+		reason string
+		holds  func(*landmarks) bool
+	}{
+		{"the newest good backup", func(l *landmarks) bool { return i == l.good }},
+		{"the newest backup", func(l *landmarks) bool { return i == l.newest }},
+		{"the last proven backup", func(l *landmarks) bool { return i == l.proven }},
+	} {
+		if of := c.holding(bySource, landmark.holds); len(of) > 0 {
+			return false, landmark.reason + among(of, bySource)
+		}
+	}
+	recent := func(l *landmarks) bool {
+		if c.Damaged {
+			return l.newestAt.Sub(c.CreatedAt) <= p.MaxAge
+		}
+		return l.goodAt.Sub(c.CreatedAt) <= p.MaxAge
+	}
+	switch {
 	case p.MaxAge <= 0:
 		return false, "no age limit is set"
 	case now.Sub(c.CreatedAt) <= p.MaxAge:
 		return false, "not older than " + words(p.MaxAge)
-	case !c.Damaged && l.goodAt.Sub(c.CreatedAt) <= p.MaxAge:
-		return false, fmt.Sprintf("made within %s before the newest good backup", words(p.MaxAge))
-	case c.Damaged && l.newestAt.Sub(c.CreatedAt) <= p.MaxAge:
-		return false, fmt.Sprintf("made within %s before the newest backup", words(p.MaxAge))
+	}
+	if of := c.holding(bySource, recent); len(of) > 0 {
+		condition := "good "
+		if c.Damaged {
+			condition = ""
+		}
+		return false, fmt.Sprintf("made within %s before the newest %sbackup%s", words(p.MaxAge), condition, among(of, bySource))
 	}
 	return true, "older than " + words(p.MaxAge)
+}
+
+// holding gives the sources of c for which something holds.
+func (c Candidate) holding(bySource map[string]*landmarks, holds func(*landmarks) bool) []string {
+	var of []string
+	for _, source := range c.sources() {
+		if holds(bySource[source]) {
+			of = append(of, source)
+		}
+	}
+	return of
+}
+
+// among names the sources that a reason is about, unless they are all there
+// are.
+func among(of []string, bySource map[string]*landmarks) string {
+	if len(of) == len(bySource) {
+		return ""
+	}
+	return " of " + strings.Join(of, ", ")
 }
 
 // names gives the first name and counts the rest.

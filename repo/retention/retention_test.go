@@ -40,6 +40,12 @@ func backup(name string, days float64, marks ...string) retention.Candidate {
 	return c
 }
 
+// of tells the sources that a backup holds.
+func of(c retention.Candidate, sources ...string) retention.Candidate {
+	c.Sources = sources
+	return c
+}
+
 func TestPlan_Reasons(t *testing.T) {
 	week := retention.Policy{MaxAge: 7 * 24 * time.Hour}
 	for _, c := range []struct {
@@ -74,6 +80,14 @@ func TestPlan_Reasons(t *testing.T) {
 			backup("last_good", 14),
 			backup("good_before", 18),
 			backup("good_long_ago", 40),
+		}},
+		{"backups_of_some_sources_alone", week, now, []retention.Candidate{
+			of(backup("emergency_of_bot", 0, "proven"), "bot"),
+			of(backup("emergency_of_both", 9, "proven"), "bot", "chromadb"),
+			of(backup("both_before", 15, "proven"), "bot", "chromadb"),
+			of(backup("both_long_ago", 30, "proven"), "bot", "chromadb"),
+			of(backup("bot_alone", 10), "bot"),
+			of(backup("once_tried", 200), "notes"),
 		}},
 		{"all_damaged", week, now, []retention.Candidate{
 			backup("d0", 10, "damaged"), backup("d1", 12, "damaged"), backup("d2", 30, "damaged"),
