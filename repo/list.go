@@ -119,7 +119,9 @@ func readMarker(ctx context.Context, b bucket.Bucket, name holdfast.BackupName) 
 	return nil, &holdfast.Error{Op: "read", Object: string(name) + "/" + holdfast.MetadataFile, Err: err}
 }
 
-// Stat gives one backup by name or "latest" (the newest readable one).
+// Stat gives one backup by name or "latest": the newest readable one that
+// somebody wanted. Emergency backups hold the state that a restore replaced, so
+// they are latest only if there is nothing else.
 // ErrNotFound names the nearest existing names in its hint.
 func (r *Repository) Stat(ctx context.Context, ref string) (Info, error) {
 	if ref != "latest" {
@@ -133,10 +135,10 @@ func (r *Repository) Stat(ctx context.Context, ref string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	for _, info := range list {
-		if info.Err == nil {
-			return info, nil
-		}
+	readable := slices.DeleteFunc(list, func(i Info) bool { return i.Err != nil })
+	wanted := slices.IndexFunc(readable, func(i Info) bool { return i.Metadata.Trigger != holdfast.TriggerEmergency })
+	if len(readable) > 0 {
+		return readable[max(wanted, 0)], nil
 	}
 	return Info{}, &holdfast.Error{
 		Op: "find backup", Object: ref,

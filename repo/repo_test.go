@@ -9,6 +9,7 @@ import (
 	"os"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
@@ -82,6 +83,32 @@ func compare(t *testing.T, got, want map[string][]byte) {
 	for name := range got {
 		if _, ok := want[name]; !ok {
 			t.Errorf("%s should not be there", name)
+		}
+	}
+}
+
+// Restoring "latest" again after a restore must not bring back the very state
+// that the first one replaced.
+func TestRepository_LatestIsNoEmergencyBackup(t *testing.T) {
+	r, _ := newRepo(t)
+	ctx := t.Context()
+	for i, c := range []struct {
+		name    holdfast.BackupName
+		trigger holdfast.Trigger
+		latest  holdfast.BackupName
+	}{
+		{"emergency_restore_1", holdfast.TriggerEmergency, "emergency_restore_1"},
+		{"monday", holdfast.TriggerManual, "monday"},
+		{"emergency_restore_2", holdfast.TriggerEmergency, "monday"},
+		{"auto", holdfast.TriggerAuto, "auto"},
+	} {
+		p := create(t, r, c.name, CreateOptions{})
+		put(t, p.Sink("bot"), "x", []byte(c.name))
+		if _, err := p.Commit(ctx, &holdfast.Metadata{CreatedAt: holdfast.At(time.Unix(int64(i), 0)), Trigger: c.trigger}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.Stat(ctx, "latest"); err != nil || got.Name != c.latest {
+			t.Errorf("after %s, latest is %s, %v; want %s", c.name, got.Name, err, c.latest)
 		}
 	}
 }

@@ -76,7 +76,7 @@ func overview(w io.Writer, m *kong.Application) {
 	flagTable(w, m.Flags)
 	fmt.Fprint(w, `
 Without a configuration file and source flags, ./data/chromadb is protected.
-`+"`holdfast COMMAND --help` shows examples and exit status; a backup can be named\nby its name or as \"latest\".\n")
+`+"`holdfast COMMAND --help` shows examples and exit status; a backup can be named\nby its name or as \"latest\", the newest that is not an emergency backup.\n")
 }
 
 // helpFor prints the help of one command.
