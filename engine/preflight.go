@@ -13,9 +13,9 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/volume"
 )
 
-// spaceMargin is kept free beside what is written: for manifest and sums, and
-// so that the owner of the data can go on.
-const spaceMargin = 16 << 20
+// withMargin adds what is kept free beside what is written: for manifest and
+// sums, and so that the owner of the data can go on.
+func withMargin(bytes int64) int64 { return bytes + bytes/20 + 1<<20 }
 
 // preflight looks before anything is written: what is asked for, whether it
 // can be read, whether it fits.
@@ -187,11 +187,11 @@ func (b *backup) fits(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("free space of the repository: %w", err)
 	}
-	need := b.estimate + spaceMargin
+	need := withMargin(b.estimate)
 	if s.Compress {
 		// Databases shrink to a half or less; a backup that does not is
 		// stopped by the disk itself, and leaves nothing behind either.
-		need = b.estimate/2 + spaceMargin
+		need = withMargin(b.estimate / 2)
 	}
 	if known && free < need {
 		return noSpace(b.repository.Location(), need, free)
@@ -206,7 +206,7 @@ func (r *run) needSpace(dir string, bytes int64) error {
 	if err != nil {
 		return fmt.Errorf("free space of %s: %w", dir, err)
 	}
-	if need := bytes + spaceMargin; v.Free >= 0 && v.Free < need {
+	if need := withMargin(bytes); v.Free >= 0 && v.Free < need {
 		return noSpace(v.Path, need, v.Free)
 	}
 	return nil

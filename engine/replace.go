@@ -361,7 +361,7 @@ func (c *ceremony) confirm(ctx context.Context) error {
 				return "", &holdfast.Error{Op: "confirm", Object: w.source.Name(), Err: fmt.Errorf("%s is not there after the swap", w.path)}
 			}
 			if n, ok := now.Facts.Records(); ok {
-				counts = append(counts, fmt.Sprintf("%s: %d records", w.source.Name(), n))
+				counts = append(counts, w.source.Name()+": "+count(n, "record", "records"))
 			}
 		}
 		c.decideAsides(ctx, c.journal)

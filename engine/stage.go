@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -136,7 +135,7 @@ func (c *ceremony) checkStage(ctx context.Context, w *work, t *replacement) (str
 		return "", err
 	}
 	if n, ok := report.Facts.Records(); ok {
-		return fmt.Sprintf("%d records", n), nil
+		return count(n, "record", "records"), nil
 	}
 	return "", nil
 }

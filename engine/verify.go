@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -123,6 +124,10 @@ func (r *run) checkSource(ctx context.Context, b *repo.Backup, md holdfast.Sourc
 			v.SourceProblems = append(v.SourceProblems, r.problem(holdfast.Problem{Source: md.Name, Severity: holdfast.Incomplete, Message: fmt.Sprintf("nothing here can check a source of kind %s; only its bytes were verified", md.Kind)}))
 			return "only bytes", nil
 		}
+		if n := damagedIn(md.Name, v.Damage); n > 0 {
+			// What its owner would make of it tells nothing new.
+			return fmt.Sprintf("left out: %s of it damaged", count(n, "file is", "files are")), nil
+		}
 		sub, err := fs.Sub(b, md.Name)
 		if err != nil {
 			return "", err
@@ -132,15 +137,24 @@ func (r *run) checkSource(ctx context.Context, b *repo.Backup, md holdfast.Sourc
 			if ctx.Err() != nil {
 				return "", context.Cause(ctx)
 			}
-			// Bytes already known to be damaged make a check fail too.
 			report.Problems = append(report.Problems, holdfast.Problem{Severity: holdfast.Incomplete, Message: "the check could not be made: " + err.Error()})
 		}
 		v.Reports[md.Name] = report
 		for _, p := range named(md.Name, report.Problems) {
 			v.SourceProblems = append(v.SourceProblems, r.problem(p))
 		}
-		return fmt.Sprintf("%d problems", len(report.Problems)), nil
+		return count(len(report.Problems), "problem", "problems"), nil
 	})
+}
+
+// damagedIn counts the damaged files of one source.
+func damagedIn(source string, damage []holdfast.Problem) (n int) {
+	for _, p := range damage {
+		if strings.HasPrefix(p.Object, source+"/") {
+			n++
+		}
+	}
+	return n
 }
 
 // proof sums a verification up.
