@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,15 +71,11 @@ func Start(t testing.TB, v Version, dir string) *Server {
 // Launch is Start for goroutines, which cannot end a test: the caller must
 // Stop or Kill the server.
 func Launch(ctx context.Context, v Version, dir string) (*Server, error) {
-	command, err := locate(v)
-	if err != nil {
-		return nil, err
-	}
 	// The port is free when it is looked for; somebody else may take it
 	// before the server does.
 	var last error
 	for range 3 {
-		s, err := launch(ctx, v, command, dir)
+		s, err := launch(ctx, v, dir)
 		if err == nil {
 			return s, nil
 		}
@@ -89,16 +84,19 @@ func Launch(ctx context.Context, v Version, dir string) (*Server, error) {
 	return nil, last
 }
 
-func launch(ctx context.Context, v Version, command []string, dir string) (*Server, error) {
-	port, err := freePort()
+func launch(ctx context.Context, v Version, dir string) (*Server, error) {
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
-	args := append(command[1:len(command):len(command)], "run", "--path", dir, "--host", "127.0.0.1", "--port", fmt.Sprint(port))
+	command, err := CommandLine(v, dir, port)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
 		url:     fmt.Sprintf("http://127.0.0.1:%d", port),
 		version: v,
-		cmd:     exec.Command(command[0], args...),
+		cmd:     exec.Command(command[0], command[1:]...),
 		output:  &output{},
 		ended:   make(chan struct{}),
 	}
@@ -220,15 +218,6 @@ func cacheDir() (string, error) {
 		return "", errors.New("the repository cannot be found: set HOLDFAST_TEST_SERVERS to the folder of the servers")
 	}
 	return filepath.Join(filepath.Dir(file), "..", "..", ".cache", "servers"), nil
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
 }
 
 // output keeps the end of what a server prints.

@@ -176,10 +176,10 @@ func (s stage) wantDamaged(t *testing.T, folder string) {
 func TestCapture_AfterAKill(t *testing.T) {
 	for i := range 6 {
 		v := chromatest.Versions()[i%2]
-		dir := liveDir(t, true)
+		dir := chromatest.LiveDir(t, true)
 		server := chromatest.Start(t, v, dir)
 		load := chromatest.StartLoad(t, server, chromatest.LoadOptions{Churn: true, SyncThreshold: 5, Records: 60})
-		until(t, func() bool { return load.Requests() > 40 })
+		load.Await(t, 40)
 		time.Sleep(rand.N(200 * time.Millisecond))
 		if err := server.Kill(); err != nil {
 			t.Fatal(err)
@@ -208,7 +208,7 @@ func TestCapture_AfterAKill(t *testing.T) {
 		if len(found) > 0 {
 			continue
 		}
-		if err := serve(t.Context(), v, sink.Dir, load, killed, killed); err != nil {
+		if err := load.CheckCopy(t.Context(), v, sink.Dir, killed, killed, nil); err != nil {
 			t.Errorf("kill %d: %v", i, err)
 		}
 	}
