@@ -39,6 +39,14 @@ type Bucket interface {
 	// being removed are not listed.
 	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
 
+	// Folders gives the next element of the keys that go on below it:
+	// "b" if "a/b/c" exists, for the prefix "a/". Each comes once, in the
+	// order of the keys, and whatever lies below is not looked at, so that
+	// a large tree costs no more than its name. A folder that lost its last
+	// object may still be given. The prefix is "" or ends with a slash;
+	// else the error matches ErrUsage.
+	Folders(ctx context.Context, prefix string) iter.Seq2[string, error]
+
 	// Delete removes one object durably. An absent object is no error, so
 	// that cleanup can repeat.
 	Delete(ctx context.Context, key string) error
@@ -97,11 +105,13 @@ type Object interface {
 type Stage interface {
 	// Create starts an object below the stage's prefix. Several objects may
 	// be written side by side, each by one goroutine. Creating a key again
-	// after its writer was closed replaces the object.
+	// after its writer was closed replaces the object; whoever has the old
+	// one open goes on reading it.
 	Create(ctx context.Context, key string) (Writer, error)
 	// Open reads an object back whose writer was closed.
 	Open(ctx context.Context, key string) (Object, error)
-	// Remove drops an object whose writer was closed.
+	// Remove drops an object whose writer was closed; whoever has it open
+	// goes on reading it.
 	Remove(ctx context.Context, key string) error
 	// Commit makes every object durable, writes marker with data last and
 	// shows the tree. On nil it is durable and complete; on an error, or
@@ -134,6 +144,19 @@ type Lease interface {
 	Lost() <-chan struct{}
 	// Release gives the lease back; it can repeat.
 	Release() error
+}
+
+// CheckFolder tells whether prefix stands for a folder: "" or a key and a
+// slash.
+func CheckFolder(prefix string) error {
+	if prefix == "" {
+		return nil
+	}
+	folder, ok := strings.CutSuffix(prefix, "/")
+	if !ok {
+		return &holdfast.Error{Op: "list", Object: prefix, Err: holdfast.Kindf(holdfast.ErrUsage, "not a folder")}
+	}
+	return CheckKey(folder)
 }
 
 // CheckKey tells whether key names an object.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"iter"
 	"slices"
 	"strings"
 
@@ -40,20 +41,18 @@ func (i Info) Proven() (holdfast.Proof, bool) {
 // Those whose metadata cannot be read come last.
 func (r *Repository) List(ctx context.Context) ([]Info, error) {
 	var list []Info
-	for obj, err := range r.b.List(ctx, "") {
+	for name, err := range folders(ctx, r.b) {
 		if err != nil {
 			return nil, &holdfast.Error{Op: "list backups", Object: r.Location(), Err: err}
 		}
-		if name, ok := markerOf(obj.Key); ok {
-			info, err := r.info(ctx, name)
-			if errors.Is(err, holdfast.ErrNotFound) {
-				continue // deleted since it was listed
-			}
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, info)
+		info, err := r.read(ctx, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // no backup, or deleted since it was listed
 		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, info)
 	}
 	slices.SortFunc(list, newestFirst)
 	return list, nil
@@ -71,21 +70,38 @@ func newestFirst(a, b Info) int {
 	return cmp.Or(b.Metadata.CreatedAt.Compare(a.Metadata.CreatedAt.Time), strings.Compare(string(b.Name), string(a.Name)))
 }
 
-// markerOf tells whether key is the commit marker of a backup, and of which.
-func markerOf(key string) (holdfast.BackupName, bool) {
-	folder, ok := strings.CutSuffix(key, "/"+holdfast.MetadataFile)
-	if !ok || strings.Contains(folder, "/") {
-		return "", false
+// folders gives the folders of b that are named like a backup. Those with a
+// commit marker are backups; what else lies in them is not looked at, so that
+// a list costs as much with large trees as with small ones.
+func folders(ctx context.Context, b bucket.Bucket) iter.Seq2[holdfast.BackupName, error] {
+	return func(yield func(holdfast.BackupName, error) bool) {
+		for folder, err := range b.Folders(ctx, "") {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			if name, err := holdfast.ParseBackupName(folder); err == nil && !yield(name, nil) {
+				return
+			}
+		}
 	}
-	name, err := holdfast.ParseBackupName(folder)
-	return name, err == nil
 }
 
-// info reads what a list shows of one backup. Whatever is wrong with its
-// metadata or its state is told in the Info, so that one unreadable backup
-// does not hide the others; the error is for a cancelled context and for
-// ErrNotFound.
+// info is read for a name that somebody gave: if there is no such backup the
+// error matches ErrNotFound and tells what was perhaps meant.
 func (r *Repository) info(ctx context.Context, name holdfast.BackupName) (Info, error) {
+	info, err := r.read(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return info, r.notFound(ctx, string(name))
+	}
+	return info, err
+}
+
+// read reads what a list shows of one backup. Whatever is wrong with its
+// metadata or its state is told in the Info, so that one unreadable backup
+// does not hide the others; the error is for a cancelled context and, matching
+// fs.ErrNotExist, for a backup that is not there.
+func (r *Repository) read(ctx context.Context, name holdfast.BackupName) (Info, error) {
 	info := Info{Name: name}
 	m, err := readMarker(ctx, r.b, name)
 	switch {
@@ -94,7 +110,7 @@ func (r *Repository) info(ctx context.Context, name holdfast.BackupName) (Info, 
 	case ctx.Err() != nil:
 		return info, context.Cause(ctx)
 	case errors.Is(err, fs.ErrNotExist):
-		return info, r.notFound(ctx, string(name))
+		return info, err
 	default:
 		info.Err = err
 	}
@@ -153,15 +169,17 @@ func (r *Repository) notFound(ctx context.Context, name string) error {
 		Hint: "holdfast list shows all backups",
 	}
 	var names []string
-	for obj, err := range r.b.List(ctx, "") {
+	for other, err := range folders(ctx, r.b) {
 		if err != nil {
 			return e // the hint is only a courtesy
 		}
-		if other, ok := markerOf(obj.Key); ok {
-			names = append(names, string(other))
-		}
+		names = append(names, string(other))
 	}
-	if near := nearest(name, names, 3); len(near) > 0 {
+	near := slices.DeleteFunc(nearest(name, names, 3), func(other string) bool {
+		_, err := readMarker(ctx, r.b, holdfast.BackupName(other))
+		return errors.Is(err, fs.ErrNotExist)
+	})
+	if len(near) > 0 {
 		e.Hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return e

@@ -83,20 +83,23 @@ func initAt(ctx context.Context, b bucket.Bucket, id string, now time.Time) (*Re
 // survey looks into a bucket without repository.json: the repository id that
 // its backups name, or the first object that is not ours.
 func survey(ctx context.Context, b bucket.Bucket) (id, foreign string, err error) {
+	for name, err := range folders(ctx, b) {
+		if err != nil {
+			return "", "", err
+		}
+		if m, err := readMarker(ctx, b, name); err == nil {
+			return m.Repository, "", nil
+		}
+	}
 	for info, err := range b.List(ctx, "") {
 		if err != nil {
 			return "", "", err
 		}
-		if name, ok := markerOf(info.Key); ok {
-			if m, err := readMarker(ctx, b, name); err == nil {
-				return m.Repository, "", nil
-			}
-		}
-		if foreign == "" && !strings.HasPrefix(info.Key, ".") {
-			foreign = info.Key
+		if !strings.HasPrefix(info.Key, ".") {
+			return "", info.Key, nil
 		}
 	}
-	return "", foreign, nil
+	return "", "", nil
 }
 
 // Open opens the repository in b. Without one the error matches ErrNotFound; a

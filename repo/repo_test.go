@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/bucket"
 	"github.com/holdfast-backup/holdfast/internal/durable"
 )
 
@@ -149,5 +150,40 @@ func TestRepository_ListStatDelete(t *testing.T) {
 	}
 	if _, err := r.Backup(ctx, "one"); !errors.Is(err, holdfast.ErrNotFound) {
 		t.Errorf("open of a deleted backup: %v", err)
+	}
+}
+
+// A list reads what it shows and nothing of what the backups hold.
+func TestList_ReadsOnlyMarkersAndStates(t *testing.T) {
+	r, b := newRepo(t)
+	names := []holdfast.BackupName{"one", "two", "three"}
+	for _, name := range names {
+		p := create(t, r, name, CreateOptions{})
+		for i := range 50 {
+			put(t, p.Sink("bot"), fmt.Sprintf("sub/%d/x", i), []byte(name))
+		}
+		commit(t, p)
+	}
+	if err := b.Put(t.Context(), "photos/a.jpg", []byte("x"), bucket.Replace); err != nil {
+		t.Fatal(err)
+	}
+	allowed := map[string]bool{"photos/" + holdfast.MetadataFile: true} // it might be a backup
+	for _, name := range names {
+		allowed[string(name)+"/"+holdfast.MetadataFile] = true
+		allowed[stateKey(name)] = true
+	}
+	b.Inject(func(op, key string) error {
+		if op == "open" && !allowed[key] {
+			t.Errorf("opened %s", key)
+		}
+		return nil
+	})
+	list, err := r.List(t.Context())
+	b.Inject(nil)
+	if err != nil || len(list) != len(names) {
+		t.Errorf("listed %d backups (%v), want %d", len(list), err, len(names))
+	}
+	if _, err := r.Stat(t.Context(), "photo"); holdfast.HintOf(err) != "holdfast list shows all backups" {
+		t.Errorf("a folder that is no backup was suggested: %q", holdfast.HintOf(err))
 	}
 }

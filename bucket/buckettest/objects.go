@@ -231,6 +231,14 @@ func cancelled(t *testing.T, b bucket.Bucket) {
 	for _, err := range b.List(ctx, "") {
 		is(t, "List", err, context.Canceled)
 	}
+	told := false
+	for _, err := range b.Folders(ctx, "") {
+		is(t, "Folders", err, context.Canceled)
+		told = true
+	}
+	if !told {
+		t.Error("Folders did not tell that its context was cancelled")
+	}
 	must(t, s.Abort(ctx))
 	lists(t, b, "", "object")
 	holds(t, b, "object", "x")

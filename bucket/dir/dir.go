@@ -165,6 +165,11 @@ func openObject(root, rel string) (bucket.Object, error) {
 	if err != nil {
 		return nil, fail(err)
 	}
+	// The size is that of the file that is open: since the look above, Put
+	// may have replaced the object.
+	if info, err = f.Stat(); err != nil {
+		return nil, fail(errors.Join(err, f.Close()))
+	}
 	return &object{f, info.Size()}, nil
 }
 

@@ -54,15 +54,11 @@ func (b *Bucket) walk(ctx context.Context, folder, prefix string, yield func(buc
 		return false
 	}
 	at := filepath.Join(b.root, filepath.FromSlash(folder))
-	entries, err := os.ReadDir(at)
+	entries, err := readSorted(at)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return true // not there yet, or removed beside us
-		}
-		yield(bucket.Info{}, volume.Explain("list", at, pathless(err)))
+		yield(bucket.Info{}, err)
 		return false
 	}
-	slices.SortFunc(entries, func(x, y fs.DirEntry) int { return cmp.Compare(sortKey(x), sortKey(y)) })
 	for _, e := range entries {
 		key := path.Join(folder, e.Name())
 		if folder == "" && isTransient(key) || key == lockKey {
@@ -91,6 +87,51 @@ func (b *Bucket) walk(ctx context.Context, folder, prefix string, yield func(buc
 		}
 	}
 	return true
+}
+
+// Folders implements bucket.Bucket.
+func (b *Bucket) Folders(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if err := bucket.CheckFolder(prefix); err != nil {
+			yield("", err)
+			return
+		}
+		if ctx.Err() != nil {
+			yield("", context.Cause(ctx))
+			return
+		}
+		folder, ok := b.startOf(prefix)
+		if !ok {
+			return
+		}
+		entries, err := readSorted(filepath.Join(b.root, filepath.FromSlash(folder)))
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for _, e := range entries {
+			if !e.IsDir() || folder == "" && isTransient(e.Name()) {
+				continue
+			}
+			if !yield(e.Name(), nil) {
+				return
+			}
+		}
+	}
+}
+
+// readSorted reads a folder in the order of the keys. One that is not there
+// yet, or was removed beside us, is empty.
+func readSorted(at string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, volume.Explain("list", at, pathless(err))
+	}
+	slices.SortFunc(entries, func(x, y fs.DirEntry) int { return cmp.Compare(sortKey(x), sortKey(y)) })
+	return entries, nil
 }
 
 // sortKey puts a folder where its keys belong: they go on with a slash.

@@ -109,6 +109,8 @@ func (s *stage) mkdir(rel string) error {
 }
 
 // create makes a file of the stage, in place of a complete one of its name.
+// That is removed, not truncated: whoever has it open goes on reading. Windows
+// allows this because os.Root opens files so that they can be deleted.
 func (s *stage) create(rel string) (durable.File, error) {
 	path := filepath.Join(s.dir, rel)
 	f, err := s.b.fsys.Create(path, fileMode)
