@@ -33,6 +33,7 @@ type row struct {
 var rows = []row{
 	{root, nil, "the domain knows nothing but the standard library"},
 	{"internal/durable/...", nil, "a leaf that anyone may use"},
+	{"internal/inode", nil, "a leaf that anyone may use"},
 
 	{"bucket", []string{root}, "the interface speaks of the domain only"},
 	{"bucket/...", []string{root, "bucket", "internal/durable", "internal/volume"}, "buckets do not know each other"},
@@ -40,8 +41,8 @@ var rows = []row{
 	{"repo/retention", []string{root}, "deciding is pure"},
 	{"repo/...", []string{root, "bucket", "repo/...", "internal/durable"}, "the format works over any bucket"},
 
-	{"source/chroma/...", []string{root, "source/sqlite", "internal/durable"}, "sources do not know each other; only chroma builds on sqlite"},
-	{"source/...", []string{root, "internal/durable"}, "sources do not know each other; only chroma builds on sqlite"},
+	{"source/chroma/...", []string{root, "source/sqlite", "internal/durable", "internal/inode"}, "sources do not know each other; only chroma builds on sqlite"},
+	{"source/...", []string{root, "internal/durable", "internal/inode"}, "sources do not know each other; only chroma builds on sqlite"},
 
 	{"engine/...", []string{root, "engine/...", "bucket", "repo", "repo/retention", "internal/durable", "internal/hook", "internal/procs", "internal/volume"}, "the engine names no concrete source or bucket; they plug in from internal/wire"},
 

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/holdfast-backup/holdfast/internal/inode"
 )
 
 // pickleFile is the file that a persist writes last. A folder without it is
@@ -66,7 +68,7 @@ func takeFingerprint(dir string) (fingerprint, error) {
 			return nil, err
 		}
 		s := stamp{name: e.Name(), size: info.Size(), mode: info.Mode(), mtime: info.ModTime(), regular: info.Mode().IsRegular()}
-		s.ctime, s.inode = changeTimeAndInode(info)
+		s.ctime, s.inode = inode.ChangeTime(info), inode.Number(info)
 		fp = append(fp, s)
 	}
 	return fp, nil

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/inode"
 )
 
 // copyBuffer is how much of a file is in memory at a time.
@@ -22,7 +23,10 @@ func copySparse(ctx context.Context, w holdfast.FileWriter, f *os.File, size int
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		data, end := nextData(f, off, size)
+		data, end, err := inode.NextData(f, off, size)
+		if err != nil {
+			return err
+		}
 		if data > off {
 			if err := w.Skip(data - off); err != nil {
 				return err

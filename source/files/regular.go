@@ -1,7 +1,6 @@
 package files
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/inode"
 )
 
 const (
@@ -108,7 +108,7 @@ func (c *capture) pass(ctx context.Context, dir *os.Root, name, rel string) (hol
 	}
 	// The name must still be this file: otherwise it was replaced.
 	now, err := dir.Lstat(name)
-	if !sure || err != nil || !os.SameFile(now, after) || stampOf(before) != stampOf(after) {
+	if !sure || err != nil || !os.SameFile(now, after) || !stampOf(before).equal(stampOf(after)) {
 		return w, n, errChanged
 	}
 	return w, n, nil
@@ -137,7 +137,7 @@ func settled(ctx context.Context, f *os.File) (info fs.FileInfo, sure bool, err 
 // many there were.
 func (c *capture) copy(ctx context.Context, w holdfast.FileWriter, f *os.File, size int64) (n int64, err error) {
 	for n < size {
-		start, end, err := nextData(f, n, size)
+		start, end, err := inode.NextData(f, n, size)
 		if err != nil {
 			return n, &readError{err}
 		}
@@ -177,13 +177,23 @@ func (c *capture) copyRange(ctx context.Context, w io.Writer, f *os.File, start,
 
 // A stamp is what changes when a file does.
 type stamp struct {
-	size, mtime, ctime int64
+	size         int64
+	mtime, ctime time.Time // ctime is zero where the system has none
 }
 
 // newest is when the file last changed. Its owner can set mtime to any time,
 // ctime only to the present.
-func (s stamp) newest() time.Time { return time.Unix(0, cmp.Or(s.ctime, s.mtime)) }
+func (s stamp) newest() time.Time {
+	if s.ctime.IsZero() {
+		return s.mtime
+	}
+	return s.ctime
+}
+
+func (s stamp) equal(o stamp) bool {
+	return s.size == o.size && s.mtime.Equal(o.mtime) && s.ctime.Equal(o.ctime)
+}
 
 func stampOf(info fs.FileInfo) stamp {
-	return stamp{size: info.Size(), mtime: info.ModTime().UnixNano(), ctime: changeTime(info)}
+	return stamp{size: info.Size(), mtime: info.ModTime(), ctime: inode.ChangeTime(info)}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-backup/holdfast/internal/inode"
 )
 
 // identity is what tells two looks at a file apart if it was written between
@@ -22,10 +24,9 @@ func identityOf(f *os.File) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	id := identity{size: info.Size(), mtime: info.ModTime()}
+	id := identity{size: info.Size(), mtime: info.ModTime(), ctime: inode.ChangeTime(info), ino: inode.Number(info)}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		id.dev, id.ino = uint64(st.Dev), st.Ino
-		id.ctime = time.Unix(st.Ctim.Unix())
+		id.dev = uint64(st.Dev)
 	}
 	return id, nil
 }

@@ -1,0 +1,5 @@
+// Package inode tells what a file system knows of a file beyond what package os
+// shows: when it last changed in any way ([ChangeTime]), which file a name
+// stands for ([Number]), and where a file holds nothing but a hole ([NextData]).
+// Where a system does not tell, the answer is the cautious one.
+package inode

@@ -1,8 +1,0 @@
-package chroma
-
-import (
-	"syscall"
-	"time"
-)
-
-func changeTime(st *syscall.Stat_t) time.Time { return time.Unix(st.Ctimespec.Unix()) }
