@@ -344,10 +344,18 @@ func TestPrune_WhatCannotBeRemovedIsTold(t *testing.T) {
 		}
 		return nil
 	})
-	_, err := w.engine().Prune(t.Context())
+	decisions, err := w.engine().Prune(t.Context())
 	w.bucket.Inject(nil)
 	if !errors.Is(err, holdfast.ErrIncomplete) || !strings.Contains(err.Error(), "access denied") {
 		t.Errorf("got %v", err)
+	}
+	if len(decisions) != 2 {
+		t.Errorf("%d decisions", len(decisions))
+	}
+	for _, d := range decisions {
+		if d.Remove {
+			t.Errorf("%s is still there, and is told as removed", d.Name)
+		}
 	}
 }
 

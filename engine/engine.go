@@ -126,17 +126,6 @@ func (e *Engine) checker(md holdfast.SourceMetadata) holdfast.Source {
 	return e.o.Checker(md)
 }
 
-// memorySources gives the sources that have memory configured.
-func (e *Engine) memorySources() []holdfast.MemorySource {
-	var found []holdfast.MemorySource
-	for _, s := range e.o.Sources {
-		if m, ok := s.(holdfast.MemorySource); ok && len(m.MemoryCollections()) > 0 {
-			found = append(found, m)
-		}
-	}
-	return found
-}
-
 // repository gives the repository, or says that there is none.
 func (e *Engine) repository() (*repo.Repository, error) {
 	if e.o.Repository == nil {

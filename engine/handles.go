@@ -68,10 +68,23 @@ func inUse(source, path string, handles []Handle, hint string) error {
 	return &holdfast.Error{Op: "replace", Object: source, Err: holdfast.Kindf(holdfast.ErrRefused, "%s is held open by %s", path, who), Hint: hint}
 }
 
-const (
-	hintInUse     = "stop it, configure a stop hook, restore a SQLite database with --online, or use --force"
-	hintStillOpen = "the stop hook has run, but these still use the data: let the hook wait for their end, or use --force"
-)
+// hintInUse tells what can be done about processes that hold a target open. A
+// rollback has no flags.
+func (r *run) hintInUse() string {
+	if r.op == opRollback {
+		return "stop it, or configure a stop hook"
+	}
+	return "stop it, configure a stop hook, restore a SQLite database with --online, or use --force"
+}
+
+// hintStillOpen is hintInUse for what a stop hook has left running.
+func (r *run) hintStillOpen() string {
+	hint := "the stop hook has run, but these still use the data: let the hook wait for their end"
+	if r.op == opRollback {
+		return hint
+	}
+	return hint + ", or use --force"
+}
 
 // settleTime is how long processes may take to end after the stop hook has.
 const settleTime = 3 * time.Second

@@ -152,6 +152,8 @@ type lastTarget struct {
 	Source  string `json:"source"`
 	Path    string `json:"path"`
 	Existed bool   `json:"existed"`
+	// Online tells that nothing was moved: the database itself wrote.
+	Online bool `json:"online,omitempty"`
 	// Back are the moves that would bring a kept aside back; none if it was
 	// not kept.
 	Back  []move `json:"back,omitempty"`

@@ -83,21 +83,25 @@ func (e *Engine) Prune(ctx context.Context) ([]retention.Decision, error) {
 }
 
 // prune executes a plan. What cannot be removed stays and is told: too much
-// is safe.
+// is safe. The plan then says what has been done: what is still there is no
+// longer marked as removed.
 func (r *run) prune(ctx context.Context, plan []retention.Decision) (string, error) {
 	removed := 0
 	var failed []error
-	for _, d := range plan {
+	for i, d := range plan {
 		if !d.Remove {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
+		if ctx.Err() != nil {
+			stays(plan[i:], "interrupted before it was removed")
 			return "", context.Cause(ctx)
 		}
 		if err := r.e.o.Repository.Delete(ctx, d.Name); err != nil {
 			if ctx.Err() != nil {
+				stays(plan[i:], "interrupted before it was removed")
 				return "", context.Cause(ctx)
 			}
+			stays(plan[i:i+1], "it could not be removed")
 			r.log.Warn("a backup could not be removed", keyBackup, d.Name, keyError, err)
 			failed = append(failed, &holdfast.Error{Op: "remove", Object: string(d.Name), Err: err})
 			continue
@@ -110,4 +114,14 @@ func (r *run) prune(ctx context.Context, plan []retention.Decision) (string, err
 		return message, fmt.Errorf("%w: %d backups could not be removed: %w", holdfast.ErrIncomplete, len(failed), errors.Join(failed...))
 	}
 	return message, nil
+}
+
+// stays marks what a plan wanted to remove as still there, and says why.
+func stays(plan []retention.Decision, why string) {
+	for i := range plan {
+		if plan[i].Remove {
+			plan[i].Remove = false
+			plan[i].Reason += ", but " + why
+		}
+	}
 }

@@ -127,7 +127,7 @@ func (c *ceremony) stop(ctx context.Context) error {
 	line := c.e.o.Hooks.Stop
 	if line == "" {
 		c.skip(holdfast.StepStop, "no stop hook is configured")
-		return c.refuseHandles(ctx, 0, hintInUse)
+		return c.refuseHandles(ctx, 0, c.hintInUse())
 	}
 	return c.step(ctx, holdfast.StepStop, func(ctx context.Context) (string, error) {
 		c.journal.Stopped = true
@@ -137,7 +137,7 @@ func (c *ceremony) stop(ctx context.Context) error {
 		if err := c.runHook(ctx, line, c.journal.Backup); err != nil {
 			return "", &holdfast.Error{Op: "stop hook", Err: err, Hint: "correct the command, or stop the owner by hand and leave the hook empty"}
 		}
-		return "", c.refuseHandles(ctx, settleTime, hintStillOpen)
+		return "", c.refuseHandles(ctx, settleTime, c.hintStillOpen())
 	})
 }
 

@@ -127,7 +127,7 @@ func (r *run) refuseEarly(p *plan, force bool) error {
 	}
 	for _, t := range p.Targets {
 		if t.Method != methodOnline && len(t.Handles) > 0 {
-			return inUse(t.Source, t.Path, t.Handles, hintInUse)
+			return inUse(t.Source, t.Path, t.Handles, r.hintInUse())
 		}
 	}
 	return nil

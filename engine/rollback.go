@@ -48,6 +48,9 @@ func (r *run) rollback(ctx context.Context, result *RestoreResult) error {
 	if err != nil {
 		return err
 	}
+	if err := r.refuseWorks(ctx, works); err != nil {
+		return err
+	}
 	emergency, err := r.emergency(ctx, works, false, result)
 	if err != nil {
 		return err
@@ -75,6 +78,28 @@ func undoable(last *lastRestore) error {
 		return &holdfast.Error{Op: opRollback, Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no restore to undo"), Hint: "go back further with `holdfast restore NAME`"}
 	case last.Undone != nil:
 		return &holdfast.Error{Op: opRollback, Err: holdfast.Kindf(holdfast.ErrNotFound, "the last restore was undone already at %s", last.Undone), Hint: "go back further with `holdfast restore NAME`"}
+	}
+	return nil
+}
+
+// refuseWorks refuses before the emergency backup what would be refused at the
+// swap anyway.
+func (r *run) refuseWorks(ctx context.Context, works []*work) error {
+	if r.e.o.Settings.AllowLiveHandles || r.e.o.Hooks.Stop != "" {
+		return nil
+	}
+	var places []place
+	for _, w := range works {
+		places = append(places, place{w.path, w.target.Companions})
+	}
+	found, _, err := liveHandles(ctx, places)
+	if err != nil {
+		return err
+	}
+	for i, w := range works {
+		if w.method != methodOnline && len(found[i]) > 0 {
+			return inUse(w.source.Name(), w.path, found[i], r.hintInUse())
+		}
 	}
 	return nil
 }
@@ -122,6 +147,10 @@ func (r *run) undoWork(t lastTarget, b *repo.Backup) (*work, error) {
 		w.bytes = sizeOf(b, []string{t.Source})
 		w.fill = func(ctx context.Context, dir string) error {
 			return b.Extract(ctx, t.Source, dir, r.e.o.FS, r.progress(holdfast.StepStage, t.Source))
+		}
+		// Who had the database open during an online restore has it open still.
+		if _, ok := s.(holdfast.OnlineRestorer); ok && t.Online && exists(w.path) {
+			w.method = methodOnline
 		}
 	}
 	return w, nil

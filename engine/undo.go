@@ -117,7 +117,7 @@ func (r *run) recordLast(j *journal) error {
 		last.Undone = &at
 	}
 	for _, t := range j.Targets {
-		lt := lastTarget{Source: t.Source, Path: t.Path, Existed: t.Existed && !t.Empty}
+		lt := lastTarget{Source: t.Source, Path: t.Path, Existed: t.Existed && !t.Empty, Online: t.Method == methodOnline}
 		if t.kept() {
 			lt.Aside = t.Aside
 			for _, m := range t.Out {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -24,8 +25,9 @@ func (backupCmd) about() about {
 	return about{
 		text: `Captures every source while its owner keeps writing, all as one set. The
 backup exists completely or not at all. The repository is created on first use.
-After a complete backup, backups older than the retention (7 days unless set) are
-removed; the last one, the last proven one and pinned ones always stay.
+Afterwards backups older than the retention (7 days unless set) are removed; of
+every source the newest, the newest undamaged and the last proven backup stay,
+and so do pinned ones. A backup that cannot be removed is a warning.
 
 With --trigger auto, which an application uses before a large change,
 AUTO_BACKUP_ENABLED=false makes it do nothing and say so.`,
@@ -50,7 +52,9 @@ type backupObject struct {
 	Pruned     []decisionItem     `json:"pruned,omitempty"`
 }
 
-// Run makes a backup, then prunes if it is complete.
+// Run makes a backup, then prunes. An incomplete backup prunes as well: one file
+// that is never readable must not fill the disk, and retention lets nothing good
+// go for the sake of it.
 func (c *backupCmd) Run(ctx context.Context, a *app) error {
 	cfg, err := a.sources()
 	if err != nil {
@@ -85,24 +89,40 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 	}
 	item := newBackupItem(result.Backup)
 	out.Backup, out.Problems, out.Incomplete = &item, result.Problems, result.Incomplete()
-	var pruneErr error
-	if !out.Incomplete && !c.NoPrune && cfg.RetentionDays > 0 {
-		decisions, err := e.Prune(ctx)
-		pruneErr = err
-		for _, d := range decisions {
-			if d.Remove {
-				out.Pruned = append(out.Pruned, newDecisionItem(d))
-			}
-		}
+	if !c.NoPrune && cfg.RetentionDays > 0 {
+		out.Pruned, err = c.prune(ctx, e, &out)
 	}
 	a.ui.tell(out, func() { c.print(a.ui, out) })
-	if pruneErr != nil {
-		return &holdfast.Error{Op: "prune after the backup", Object: item.Name.String(), Err: pruneErr}
-	}
-	if out.Incomplete {
+	switch {
+	case err != nil:
+		return err
+	case out.Incomplete:
 		return &ending{holdfast.ExitIncomplete}
 	}
 	return nil
+}
+
+// prune removes what retention lets go. The backup stands whatever becomes of
+// that, so trouble is a warning; only an interruption ends the command as one.
+func (c *backupCmd) prune(ctx context.Context, e *engine.Engine, out *backupObject) (removed []decisionItem, err error) {
+	decisions, err := e.Prune(ctx)
+	for _, d := range decisions {
+		if d.Remove {
+			removed = append(removed, newDecisionItem(d))
+		}
+	}
+	switch {
+	case err == nil:
+		return removed, nil
+	case ctx.Err() != nil:
+		return nil, err
+	}
+	out.Problems = append(out.Problems, holdfast.Problem{
+		Severity: holdfast.Warning, Object: out.Repository,
+		Message: "the backup was made, but old backups could not all be removed: " + errorText(err),
+		Hint:    cmp.Or(hintOf(err), "`holdfast prune` tries again"),
+	})
+	return removed, nil
 }
 
 // print tells the outcome to a person.
@@ -118,7 +138,7 @@ func (c *backupCmd) print(u *ui, out backupObject) {
 	u.print("%s %s\n", u.outPaint.green("Backed up to"), u.outPaint.bold(clean(b.Name.String())))
 	u.print("%s", facts(
 		[2]string{"  sources", strings.Join(names, ", ")},
-		[2]string{"  records", number(b.Records)},
+		[2]string{"  records", recordsOf(b)},
 		[2]string{"  size", size(b.LogicalBytes) + ", stored in " + size(b.StoredBytes)},
 		[2]string{"  memory", memoryWord(b.IncludesMemory)},
 		[2]string{"  took", span(millis(b.DurationMS)) + ", writers waited at most " + span(millisF(b.WriterStallMS))},
@@ -129,6 +149,26 @@ func (c *backupCmd) print(u *ui, out backupObject) {
 	if out.Incomplete {
 		u.print("%s\n", u.outPaint.yellow("The backup is kept, but it is incomplete or holds damage; see the warnings."))
 	}
+}
+
+// recordsOf tells what each source holds; with one source its name says nothing
+// new.
+func recordsOf(b *backupItem) string {
+	var counts []string
+	for _, s := range b.Sources {
+		if s.Records == nil {
+			continue
+		}
+		count := number(*s.Records)
+		if s.Kind == holdfast.KindFiles {
+			count = plural(int(*s.Records), "file", "files")
+		}
+		if len(b.Sources) > 1 {
+			count = s.Name + " " + count
+		}
+		counts = append(counts, count)
+	}
+	return strings.Join(counts, ", ")
 }
 
 func memoryWord(included bool) string {

@@ -16,9 +16,9 @@ type pruneCmd struct {
 func (pruneCmd) about() about {
 	return about{
 		text: `Removes backups that are older than the retention (retention.days,
-BACKUP_RETENTION_DAYS; 7 days unless set, 0 keeps all). The last backup, the
-last proven one and pinned ones always stay. Every backup is listed with the
-reason why it stays or goes.`,
+BACKUP_RETENTION_DAYS; 7 days unless set, 0 keeps all). Of every source the
+newest, the newest undamaged and the last proven backup always stay, and so do
+pinned ones. Every backup is listed with the reason why it stays or goes.`,
 		examples: []example{
 			{"holdfast prune --dry-run", "look before"},
 			{"BACKUP_RETENTION_DAYS=30 holdfast prune", "with another retention"},
