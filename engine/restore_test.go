@@ -401,8 +401,12 @@ func TestRestore_Online(t *testing.T) {
 	if _, err := w.engine().Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(t, w.bot.path); got != "two\ntwo\n" {
-		t.Errorf("after the rollback: %q", got)
+	after, err = os.Stat(w.bot.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, w.bot.path); got != "two\ntwo\n" || !os.SameFile(before, after) {
+		t.Errorf("the rollback was not online: %q", got)
 	}
 }
 
