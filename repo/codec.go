@@ -42,6 +42,10 @@ var decoder = sync.OnceValue(func() *zstd.Decoder {
 	return d
 })
 
+// decodeSlack is room behind a frame being decoded. With it the decoder copies
+// in whole words up to the end, a quarter faster than byte by byte.
+const decodeSlack = 16
+
 var zeros [frameSize]byte
 
 // zeroFrame is the compressed form of one frame of zeros: a hole of a GiB

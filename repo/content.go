@@ -53,7 +53,8 @@ func (c *content) close() error {
 }
 
 // readAt fills p with the bytes at off, all of which must lie in the file. If
-// check is not set, the caller compares the digest of the whole file.
+// check is not set, the caller compares the digest of the whole file. What p
+// has beyond its length may be overwritten.
 func (c *content) readAt(p []byte, off int64, check bool) error {
 	for i := findExtent(c.e.Extents, off/blockSize); len(p) > 0; i++ {
 		if i == len(c.e.Extents) {
@@ -113,7 +114,7 @@ func (c *content) frame(pl *payload, i int64) ([]byte, error) {
 	if plain, ok := c.cache.get(k); ok {
 		return plain, nil
 	}
-	plain, err := pl.readFrame(i, make([]byte, plainSize(i, pl.plain)), true)
+	plain, err := pl.readFrame(i, make([]byte, 0, plainSize(i, pl.plain)+decodeSlack), true)
 	if err != nil {
 		return nil, err
 	}

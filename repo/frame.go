@@ -5,7 +5,7 @@ import "sync"
 // A frame is the piece of a file that is worked on at once: frameSize bytes,
 // fewer at the end of the file.
 type frame struct {
-	raw    []byte // the plaintext, always with a capacity of frameSize
+	raw    []byte // the plaintext, with room for frameSize and decodeSlack
 	hashes []blockHash
 	zero   uint64 // a bit for each whole block of zeros
 	packed []byte // the zstd frame, if the file is compressed
@@ -15,7 +15,7 @@ type frame struct {
 
 // frames are reused across files, so that a small file allocates nothing.
 var frames = sync.Pool{New: func() any {
-	return &frame{raw: make([]byte, 0, frameSize), hashes: make([]blockHash, 0, blocksPerFrame)}
+	return &frame{raw: make([]byte, 0, frameSize+decodeSlack), hashes: make([]blockHash, 0, blocksPerFrame)}
 }}
 
 func takeFrame() *frame {

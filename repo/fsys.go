@@ -193,7 +193,7 @@ func (f *openFile) ReadAt(p []byte, off int64) (int, error) {
 	if f.literal != nil {
 		_, err = f.literal.ReadAt(p[:n], off)
 	} else {
-		err = f.content.readAt(p[:n], off, true)
+		err = f.content.readAt(p[:n:n], off, true)
 	}
 	if err != nil {
 		return 0, f.fail("read", err)

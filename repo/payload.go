@@ -71,8 +71,9 @@ func (d *damage) Error() string   { return d.err.Error() }
 func (d *damage) Unwrap() []error { return []error{holdfast.ErrDamaged, d.err} }
 
 // readFrame reads frame i into dst, which must have room for it, and returns
-// it. A raw frame is checked only if check is set: whoever compares the
-// digest of the whole file need not.
+// it. What dst has beyond, the decoder may use to be faster. A raw frame is
+// checked only if check is set: whoever compares the digest of the whole file
+// need not.
 func (p *payload) readFrame(i int64, dst []byte, check bool) ([]byte, error) {
 	size := plainSize(i, p.plain)
 	if p.table == nil {
@@ -88,22 +89,23 @@ func (p *payload) readFrame(i int64, dst []byte, check bool) ([]byte, error) {
 	if err := p.read(packed, off); err != nil {
 		return nil, err
 	}
-	return p.decode(i, packed, dst[:0:size])
+	return p.decode(i, packed, dst)
 }
 
-// decode decodes frame i into dst, whose capacity is what the frame must hold.
+// decode decodes frame i into dst, never beyond its capacity.
 func (p *payload) decode(i int64, packed, dst []byte) ([]byte, error) {
-	if bytes.Equal(packed, zeroFrame()) && cap(dst) == frameSize {
+	size := plainSize(i, p.plain)
+	if size == frameSize && bytes.Equal(packed, zeroFrame()) {
 		dst = dst[:frameSize]
 		clear(dst)
 		return dst, nil
 	}
-	out, err := decoder().DecodeAll(packed, dst)
+	out, err := decoder().DecodeAll(packed, dst[:0])
 	if err != nil {
 		return nil, p.damaged("frame at %d of the file: %w", i*frameSize, err)
 	}
-	if len(out) != cap(dst) {
-		return nil, p.damaged("frame at %d of the file holds %d bytes instead of %d", i*frameSize, len(out), cap(dst))
+	if len(out) != size {
+		return nil, p.damaged("frame at %d of the file holds %d bytes instead of %d", i*frameSize, len(out), size)
 	}
 	return out, nil
 }

@@ -197,7 +197,7 @@ func (s *secondPass) build(old *payload, i int64, size int, f *frame) error {
 		// The old frame may be longer than what is left of it.
 		spare := takeFrame()
 		defer frames.Put(spare)
-		plain, err := old.readFrame(i, spare.raw[:0:frameSize], true)
+		plain, err := old.readFrame(i, spare.raw, true)
 		if err != nil {
 			return err
 		}

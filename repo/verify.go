@@ -135,12 +135,11 @@ func (v *verification) payload(ctx context.Context, e *entry, p *payload) (*file
 	pipe := newPipeline(items,
 		func(f *frame) error {
 			if p.table != nil {
-				i := f.off / frameSize
-				size := plainSize(i, p.plain)
-				if _, err := p.decode(i, f.packed, f.raw[:0:size]); err != nil {
+				plain, err := p.decode(f.off/frameSize, f.packed, f.raw)
+				if err != nil {
 					return err
 				}
-				f.raw = f.raw[:size]
+				f.raw = plain
 			}
 			f.hash()
 			return p.checkFrame(e, f)
