@@ -58,6 +58,14 @@ func (e *Engine) Backup(ctx context.Context, req BackupRequest) (*BackupResult, 
 	return result, nil
 }
 
+// Preflight looks whether a backup could be made, as Backup does first, and
+// writes nothing. It needs no repository, so that none is made for a backup that
+// cannot be.
+func (e *Engine) Preflight(ctx context.Context, req BackupRequest) error {
+	_, err := e.start("preflight").preflight(ctx, req, e.o.Sources)
+	return err
+}
+
 // A captureError tells that a source could not be captured, as opposed to
 // everything else that may stop a backup.
 type captureError struct {

@@ -26,6 +26,8 @@ import (
 // Options are what an engine works with.
 type Options struct {
 	Repository *repo.Repository
+	// Location is where a repository is to be made, while Repository is nil.
+	Location string
 	Sources    []holdfast.Source
 	// Checker gives something that can check a copy of a source that is in
 	// a backup but not configured here; nil, or a nil answer, leaves such

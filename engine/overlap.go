@@ -45,13 +45,16 @@ func within(path, dir string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
-// repositoryDir gives the directory of a repository that lies on this machine.
+// repositoryDir gives the directory of a repository that lies on this machine,
+// or is to be made there.
 func (e *Engine) repositoryDir() (string, bool) {
-	if e.o.Repository == nil {
-		return "", false
+	loc := e.o.Location
+	if e.o.Repository != nil {
+		if loc = e.o.Repository.Location(); !exists(loc) {
+			return "", false
+		}
 	}
-	loc := e.o.Repository.Location()
-	if loc == "" || strings.Contains(loc, "://") || !exists(loc) {
+	if loc == "" || strings.Contains(loc, "://") {
 		return "", false
 	}
 	dir, err := resolve(loc)

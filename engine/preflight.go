@@ -20,11 +20,7 @@ func withMargin(bytes int64) int64 { return bytes + bytes/20 + 1<<20 }
 // preflight looks before anything is written: what is asked for, whether it
 // can be read, whether it fits.
 func (r *run) preflight(ctx context.Context, req BackupRequest, sources []holdfast.Source) (*backup, error) {
-	b := &backup{run: r, full: req.Full, pin: req.Pin, note: req.Note, trigger: req.Trigger}
-	var err error
-	if b.repository, err = r.e.repository(); err != nil {
-		return nil, err
-	}
+	b := &backup{run: r, repository: r.e.o.Repository, full: req.Full, pin: req.Pin, note: req.Note, trigger: req.Trigger}
 	if b.trigger == "" {
 		b.trigger = holdfast.TriggerManual
 	}
@@ -183,9 +179,9 @@ func (b *backup) fits(ctx context.Context) error {
 	if s.MaxBackupSet && !s.Compress && b.estimate > s.MaxBackupBytes {
 		return &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrRefused, "it would store %s, MAX_BACKUP_SIZE_MB allows %s", humanize.IBytes(uint64(b.estimate)), humanize.IBytes(uint64(s.MaxBackupBytes))), Hint: "raise MAX_BACKUP_SIZE_MB, or compress with BACKUP_COMPRESSION=true"}
 	}
-	free, known, err := b.repository.Free(ctx)
+	where, free, known, err := b.free(ctx)
 	if err != nil {
-		return fmt.Errorf("free space of the repository: %w", err)
+		return err
 	}
 	need := withMargin(b.estimate)
 	if s.Compress {
@@ -194,9 +190,26 @@ func (b *backup) fits(ctx context.Context) error {
 		need = withMargin(b.estimate / 2)
 	}
 	if known && free < need {
-		return noSpace(b.repository.Location(), need, free)
+		return noSpace(where, need, free)
 	}
 	return nil
+}
+
+// free tells how much room there is where the repository is, or is to be made.
+func (b *backup) free(ctx context.Context) (where string, bytes int64, known bool, err error) {
+	if b.repository != nil {
+		bytes, known, err = b.repository.Free(ctx)
+		return b.repository.Location(), bytes, known, err
+	}
+	dir, ok := b.e.repositoryDir()
+	if !ok {
+		return "", 0, false, nil
+	}
+	v, err := volume.Stat(dir)
+	if err != nil {
+		return "", 0, false, volume.Explain("look for free space", dir, err)
+	}
+	return v.Path, v.Free, v.Free >= 0, nil
 }
 
 // needSpace refuses to write bytes to the file system of dir if they do not

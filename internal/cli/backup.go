@@ -3,11 +3,14 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/wire"
+	"github.com/holdfast-backup/holdfast/repo"
 )
 
 type backupCmd struct {
@@ -66,12 +69,13 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 		a.ui.tell(out, func() { a.ui.print("No backup was made: %s.\n", out.Skipped) })
 		return nil
 	}
-	r, made, err := wire.CreateRepository(ctx, cfg)
+	request := engine.BackupRequest{
+		Name: c.Name, Trigger: holdfast.Trigger(c.Trigger), Type: holdfast.Type(c.Type),
+		Memory: c.Memory, Full: c.Full, Note: c.Note, Pin: c.Pin,
+	}
+	r, err := c.repository(ctx, a, cfg, request)
 	if err != nil {
 		return err
-	}
-	if made {
-		a.ui.note("note: created the repository %s", clean(r.Location()))
 	}
 	out.Repository = r.Location()
 	progress := newProgress(a.ui, a.Events, a.Verbose)
@@ -79,10 +83,7 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	result, err := e.Backup(ctx, engine.BackupRequest{
-		Name: c.Name, Trigger: holdfast.Trigger(c.Trigger), Type: holdfast.Type(c.Type),
-		Memory: c.Memory, Full: c.Full, Note: c.Note, Pin: c.Pin,
-	})
+	result, err := e.Backup(ctx, request)
 	progress.stop()
 	if err != nil {
 		return err
@@ -100,6 +101,27 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 		return &ending{holdfast.ExitIncomplete}
 	}
 	return nil
+}
+
+// repository opens the repository. The first backup makes it, but only once
+// nothing is known to stand in the way: a mistyped path leaves nothing behind.
+func (c *backupCmd) repository(ctx context.Context, a *app, cfg *config.Config, request engine.BackupRequest) (*repo.Repository, error) {
+	r, err := wire.OpenRepository(ctx, cfg)
+	if !errors.Is(err, holdfast.ErrNotFound) {
+		return r, err
+	}
+	e, err := a.engine(nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Preflight(ctx, request); err != nil {
+		return nil, err
+	}
+	r, made, err := wire.CreateRepository(ctx, cfg)
+	if made {
+		a.ui.note("note: created the repository %s", clean(r.Location()))
+	}
+	return r, err
 }
 
 // prune removes what retention lets go. The backup stands whatever becomes of

@@ -138,6 +138,9 @@ func (c *verifyCmd) print(u *ui, out verifyObject) {
 			u.print("%s %s: %s\n", u.outPaint.red("damaged"), u.outPaint.bold(name), plural(len(item.Damage), "file does not hold what was recorded", "files do not hold what was recorded"))
 		case len(item.SourceProblems) > 0:
 			u.print("%s %s: the bytes are as recorded, but the data did not pass its own check\n", u.outPaint.yellow("not proven"), u.outPaint.bold(name))
+		case item.Proof != nil && item.Proof.OK:
+			u.print("%s %s: every byte is as recorded, and every source passed its check, but the proof was not kept: %s\n",
+				u.outPaint.yellow("not proven"), u.outPaint.bold(name), clean(item.Error))
 		default:
 			u.print("%s %s: %s\n", u.outPaint.red("not proven"), u.outPaint.bold(name), clean(item.Error))
 		}

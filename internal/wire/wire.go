@@ -121,6 +121,7 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 	}
 	return engine.New(engine.Options{
 		Repository: o.Repository,
+		Location:   c.Repository,
 		Sources:    sources,
 		Checker:    checker,
 		StateDir:   StateDir(c),
