@@ -100,4 +100,6 @@ type FilesFacts struct {
 	Dirs     int64 `json:"dirs"`
 	Symlinks int64 `json:"symlinks"`
 	Bytes    int64 `json:"bytes"`
+	// Single tells that the source is one file and no tree.
+	Single bool `json:"single,omitempty"`
 }

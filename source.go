@@ -122,6 +122,14 @@ type Target struct {
 	LiveFiles []string
 }
 
+// A TargetShaper is a source whose target takes its shape from what is there. For
+// a restore the backup decides: there may be nothing, or something else by now.
+type TargetShaper interface {
+	Source
+	// TargetFor is Target as the captured source of these facts was shaped.
+	TargetFor(Facts) Target
+}
+
 // A Sink takes the files of one source during a capture.
 type Sink interface {
 	// Create starts a regular file. The writer must be closed or discarded.

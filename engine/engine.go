@@ -28,7 +28,7 @@ type Options struct {
 	Repository *repo.Repository
 	// Location is where a repository is to be made, while Repository is nil.
 	Location string
-	Sources    []holdfast.Source
+	Sources  []holdfast.Source
 	// Checker gives something that can check a copy of a source that is in
 	// a backup but not configured here; nil, or a nil answer, leaves such
 	// copies unchecked, and the result says so.

@@ -23,6 +23,10 @@ func mergeFacts(copied, live holdfast.Facts) holdfast.Facts {
 		f.JournalMode = cmp.Or(live.Chroma.JournalMode, f.JournalMode)
 		f.OrphanFolders = max(f.OrphanFolders, live.Chroma.OrphanFolders) // not captured, so not in the copy
 		return holdfast.Facts{Chroma: &f}
+	case copied.Files != nil && live.Files != nil:
+		f := *copied.Files
+		f.Single = live.Files.Single // a file alone in its folder looks like a tree of one
+		return holdfast.Facts{Files: &f}
 	case copied == (holdfast.Facts{}):
 		return live
 	}

@@ -108,7 +108,7 @@ func bySource(info holdfast.MemoryInfo, m *holdfast.Metadata) map[string][]holdf
 
 // planMemoryOnly plans to change nothing but the memory of a source.
 func (r *run) planMemoryOnly(ctx context.Context, p *plan, b *repo.Backup, ms holdfast.MemorySource, collections []holdfast.MemoryCollection, req RestoreRequest) error {
-	w, err := newWork(ms)
+	w, err := newWork(ms, ms.Target())
 	if err != nil {
 		return err
 	}

@@ -212,7 +212,11 @@ func (r *run) planSource(ctx context.Context, p *plan, b *repo.Backup, md holdfa
 		}
 		return &holdfast.Error{Op: "restore", Object: md.Name, Err: holdfast.Kindf(holdfast.ErrRefused, "%s, so there is no place to restore it to", why), Hint: "restore it elsewhere with --to DIR, choose others with --only, or configure it"}
 	}
-	w, err := newWork(s)
+	target := s.Target()
+	if shaper, ok := s.(holdfast.TargetShaper); ok {
+		target = shaper.TargetFor(md.Facts)
+	}
+	w, err := newWork(s, target)
 	if err != nil {
 		return err
 	}
@@ -264,8 +268,8 @@ func (r *run) addTarget(ctx context.Context, p *plan, w *work, md holdfast.Sourc
 }
 
 // newWork finds the place of a source and how a new set gets there.
-func newWork(s holdfast.Source) (*work, error) {
-	w := &work{source: s, target: s.Target(), method: methodRename}
+func newWork(s holdfast.Source, target holdfast.Target) (*work, error) {
+	w := &work{source: s, target: target, method: methodRename}
 	var err error
 	if w.path, err = resolve(w.target.Path); err != nil {
 		return nil, err

@@ -129,7 +129,7 @@ func (r *run) undoWork(t lastTarget, b *repo.Backup) (*work, error) {
 	if s == nil {
 		return nil, &holdfast.Error{Op: opRollback, Object: t.Source, Err: holdfast.Kindf(holdfast.ErrRefused, "it is not configured here"), Hint: "configure it as it was during the restore"}
 	}
-	w, err := newWork(s)
+	w, err := newWork(s, s.Target())
 	if err != nil {
 		return nil, err
 	}

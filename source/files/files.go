@@ -33,20 +33,16 @@ type Options struct {
 	// source; a final slash makes it match directories only. What lies below an
 	// excluded directory is left out with it.
 	Exclude []string
-	// File tells that the path is one file. It is needed only while nothing is
-	// there to look at; what exists decides by itself.
-	File bool
 }
 
 // A Source is a tree of files, or one file.
 type Source struct {
 	name    string
 	path    string
-	file    bool
 	exclude patterns
 }
 
-var _ holdfast.Source = (*Source)(nil)
+var _ holdfast.TargetShaper = (*Source)(nil)
 
 // New makes the source called name of the tree or file at path, which need not
 // exist yet.
@@ -62,7 +58,7 @@ func New(name, path string, opts Options) (*Source, error) {
 	if err != nil {
 		return nil, &holdfast.Error{Op: "files source", Object: name, Err: err}
 	}
-	return &Source{name: name, path: path, file: opts.File, exclude: exclude}, nil
+	return &Source{name: name, path: path, exclude: exclude}, nil
 }
 
 // Name is the folder of the source in every backup.
@@ -71,21 +67,23 @@ func (s *Source) Name() string { return s.name }
 // Kind is files.
 func (s *Source) Kind() holdfast.Kind { return holdfast.KindFiles }
 
-// Target tells where the tree or file lives.
+// Target tells where the tree or file lives. What exists decides which of them
+// it is; nothing at all counts as a tree.
 func (s *Source) Target() holdfast.Target {
-	if s.isFile() {
+	info, err := os.Stat(s.path)
+	return s.target(err == nil && !info.IsDir())
+}
+
+// TargetFor is the target as it was when a backup with these facts was made.
+func (s *Source) TargetFor(f holdfast.Facts) holdfast.Target {
+	return s.target(f.Files != nil && f.Files.Single)
+}
+
+func (s *Source) target(single bool) holdfast.Target {
+	if single {
 		return holdfast.Target{Path: s.path, File: filepath.Base(s.path), LiveFiles: []string{""}}
 	}
 	return holdfast.Target{Path: s.path, Dir: true}
-}
-
-// isFile tells whether the source is one file: what exists decides.
-func (s *Source) isFile() bool {
-	info, err := os.Stat(s.path)
-	if err != nil {
-		return s.file
-	}
-	return !info.IsDir()
 }
 
 // open gives the directory that the source lies in and, for a single file, its
@@ -123,6 +121,7 @@ func (s *Source) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Capt
 	defer root.Close()
 	c := &capture{source: s, sink: sink, buf: make([]byte, bufferSize)}
 	if file != "" {
+		c.facts.Single = true
 		err = c.regular(ctx, root, file, filepath.Base(s.path))
 	} else {
 		err = c.tree(ctx, root)

@@ -105,7 +105,7 @@ func TestSource_Contract(t *testing.T) {
 			dir := tree(t, map[string]string{"app.bin": noise(300 << 10), "other": "not captured"})
 			return sourcetest.Fixture{
 				Source:  newSource(t, filepath.Join(dir, "app.bin"), files.Options{}),
-				Missing: newSource(t, filepath.Join(dir, "nothing"), files.Options{File: true}),
+				Missing: newSource(t, filepath.Join(dir, "nothing"), files.Options{}),
 				Roots:   []string{dir},
 			}
 		})
@@ -240,21 +240,29 @@ func TestNew_RefusesBadInput(t *testing.T) {
 	}
 }
 
-func TestTarget_WhatExistsDecides(t *testing.T) {
+func TestTarget_WhatExistsDecidesElseTheBackup(t *testing.T) {
 	dir := tree(t, map[string]string{"f": "1"})
+	single := holdfast.Facts{Files: &holdfast.FilesFacts{Single: true}}
 	for _, c := range []struct {
-		path string
-		file bool
-		want string
+		path             string
+		now, tree, alone string // the name of the file, empty for a tree
 	}{
-		{dir, true, ""},
-		{filepath.Join(dir, "f"), false, "f"},
-		{filepath.Join(dir, "new"), true, "new"},
-		{filepath.Join(dir, "new"), false, ""},
+		{path: dir, now: "", alone: filepath.Base(dir)},
+		{path: filepath.Join(dir, "f"), now: "f", alone: "f"},
+		{path: filepath.Join(dir, "new"), now: "", alone: "new"},
 	} {
-		got := newSource(t, c.path, files.Options{File: c.file}).Target()
-		if got.File != c.want || got.Dir != (c.want == "") || got.Path != c.path {
-			t.Errorf("target of %s is %+v, want file %q", c.path, got, c.want)
+		s := newSource(t, c.path, files.Options{})
+		for what, is := range map[string]struct {
+			got  holdfast.Target
+			want string
+		}{
+			"now":                {s.Target(), c.now},
+			"as it was a tree":   {s.TargetFor(holdfast.Facts{Files: &holdfast.FilesFacts{}}), c.tree},
+			"as it was one file": {s.TargetFor(single), c.alone},
+		} {
+			if is.got.File != is.want || is.got.Dir != (is.want == "") || is.got.Path != c.path {
+				t.Errorf("target of %s %s is %+v, want file %q", c.path, what, is.got, is.want)
+			}
 		}
 	}
 }

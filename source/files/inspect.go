@@ -29,7 +29,7 @@ func (s *Source) Inspect(ctx context.Context) (holdfast.Inspection, error) {
 	}
 	facts := &holdfast.FilesFacts{}
 	if !info.IsDir() {
-		facts.Files, facts.Bytes = 1, info.Size()
+		facts.Files, facts.Bytes, facts.Single = 1, info.Size(), true
 		return holdfast.Inspection{Exists: true, Bytes: facts.Bytes, Facts: holdfast.Facts{Files: facts}}, nil
 	}
 	err = s.glance(ctx, facts, time.Now().Add(inspectBudget))
