@@ -89,8 +89,8 @@ const writebackChunk = 32 << 20
 // writeSize is the most that is handed to the system at once. Larger writes let
 // Linux take larger pieces of memory for its cache, which in virtual machines
 // the host often has to find first: 256 KiB at once were measured to cost up to
-// four times the system time of 64 KiB.
-const writeSize = 64 << 10
+// four times the system time of 32 KiB.
+const writeSize = 32 << 10
 
 // osFile is an os.File that begins to write out large files early.
 type osFile struct {
