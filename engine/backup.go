@@ -67,13 +67,14 @@ func (e *Engine) Preflight(ctx context.Context, req BackupRequest) error {
 }
 
 // A captureError tells that a source could not be captured, as opposed to
-// everything else that may stop a backup.
+// everything else that may stop a backup. It adds the name of the source; what
+// was done, and to which path, the source itself says.
 type captureError struct {
 	source string
 	err    error
 }
 
-func (c *captureError) Error() string { return "capture " + c.source + ": " + c.err.Error() }
+func (c *captureError) Error() string { return "source " + c.source + ": " + c.err.Error() }
 func (c *captureError) Unwrap() error { return c.err }
 
 // makeBackup is a backup of some sources, under the lease.

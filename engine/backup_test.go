@@ -181,7 +181,7 @@ func TestBackup_ASourceThatCannotBeCapturedFailsItByName(t *testing.T) {
 	w := newWorld(t)
 	w.rag.onCapture = func() error { return errors.New("chroma.sqlite3: input/output error") }
 	_, err := w.engine().Backup(t.Context(), engine.BackupRequest{})
-	if err == nil || !strings.Contains(err.Error(), "capture chromadb") {
+	if err == nil || !strings.Contains(err.Error(), "source chromadb") {
 		t.Errorf("got %v", err)
 	}
 	if got := w.names(); len(got) != 0 {

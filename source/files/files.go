@@ -104,7 +104,7 @@ func (s *Source) open() (root *os.Root, file string, err error) {
 	}
 	if !info.Mode().IsRegular() {
 		return nil, "", &holdfast.Error{
-			Op: "open", Err: holdfast.Kindf(holdfast.ErrUsage, "it is %s, neither a file nor a directory", typeName(info.Mode())),
+			Op: "read", Object: printable(s.path), Err: holdfast.Kindf(holdfast.ErrUsage, "it is %s, neither a file nor a directory", typeName(info.Mode())),
 			Hint: "point source " + s.name + " at a file or a directory",
 		}
 	}
@@ -116,7 +116,7 @@ func (s *Source) open() (root *os.Root, file string, err error) {
 func (s *Source) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Captured, error) {
 	root, file, err := s.open()
 	if err != nil {
-		return holdfast.Captured{}, s.failed("capture", err)
+		return holdfast.Captured{}, s.failed(err)
 	}
 	defer root.Close()
 	c := &capture{source: s, sink: sink, buf: make([]byte, bufferSize)}
@@ -127,7 +127,7 @@ func (s *Source) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Capt
 		err = c.tree(ctx, root)
 	}
 	if err != nil {
-		return holdfast.Captured{}, s.failed("capture", err)
+		return holdfast.Captured{}, s.failed(err)
 	}
 	return c.captured(), nil
 }
@@ -146,7 +146,7 @@ func (s *Source) Check(ctx context.Context, copy fs.FS, _ holdfast.CheckOptions)
 		return count(facts, d)
 	})
 	if err != nil {
-		return holdfast.Report{}, s.failed("check", err)
+		return holdfast.Report{}, s.failed(err)
 	}
 	return holdfast.Report{Facts: holdfast.Facts{Files: facts}}, nil
 }
@@ -169,9 +169,16 @@ func count(facts *holdfast.FilesFacts, d fs.DirEntry) error {
 	return nil
 }
 
-// failed adds operation and object to an error.
-func (s *Source) failed(op string, err error) error {
-	e := &holdfast.Error{Op: op, Object: s.path, Err: err}
+// failed names the path of the source in an error of the file system. An error
+// that says already what failed on which object stays as it is.
+func (s *Source) failed(err error) error {
+	if _, named := errors.AsType[*holdfast.Error](err); named {
+		return err
+	}
+	e := &holdfast.Error{Op: "read", Object: printable(s.path), Err: err}
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		e.Err = pe.Err // its path may be relative to the source
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.Hint = "check the path of source " + s.name

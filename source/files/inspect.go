@@ -25,7 +25,7 @@ func (s *Source) Inspect(ctx context.Context) (holdfast.Inspection, error) {
 		return holdfast.Inspection{}, nil
 	}
 	if err != nil {
-		return holdfast.Inspection{}, s.failed("inspect", err)
+		return holdfast.Inspection{}, s.failed(err)
 	}
 	facts := &holdfast.FilesFacts{}
 	if !info.IsDir() {
@@ -37,7 +37,7 @@ func (s *Source) Inspect(ctx context.Context) (holdfast.Inspection, error) {
 		return holdfast.Inspection{Exists: true, Bytes: facts.Bytes}, nil
 	}
 	if err != nil {
-		return holdfast.Inspection{}, s.failed("inspect", err)
+		return holdfast.Inspection{}, s.failed(err)
 	}
 	return holdfast.Inspection{Exists: true, Bytes: facts.Bytes, Facts: holdfast.Facts{Files: facts}}, nil
 }

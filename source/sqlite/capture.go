@@ -28,7 +28,7 @@ func (s *Source) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Capt
 		if ctx.Err() != nil {
 			return holdfast.Captured{}, context.Cause(ctx)
 		}
-		return holdfast.Captured{}, &holdfast.Error{Op: "capture", Object: s.name, Err: err}
+		return holdfast.Captured{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return fail(err)

@@ -22,11 +22,7 @@ const shownFindings = 5
 // page. What cannot be checked here, because the database uses a module, a
 // function or a collation of its application, is said and is no damage.
 func (s *Source) Check(ctx context.Context, copy fs.FS, opts holdfast.CheckOptions) (holdfast.Report, error) {
-	report, err := CheckDatabase(ctx, copy, s.file(), opts)
-	if err != nil && ctx.Err() == nil {
-		err = &holdfast.Error{Op: "check", Object: s.name, Err: err}
-	}
-	return report, err
+	return CheckDatabase(ctx, copy, s.file(), opts)
 }
 
 // CheckDatabase is Check for the database at name in copy; other sources that

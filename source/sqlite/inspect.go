@@ -27,7 +27,7 @@ func (s *Source) Inspect(ctx context.Context) (holdfast.Inspection, error) {
 		if ctx.Err() != nil {
 			return holdfast.Inspection{}, context.Cause(ctx)
 		}
-		return holdfast.Inspection{}, &holdfast.Error{Op: "inspect", Object: s.name, Err: err}
+		return holdfast.Inspection{}, err
 	}
 	return in, nil
 }
