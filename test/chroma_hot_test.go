@@ -52,36 +52,15 @@ func hotBackups(t *testing.T, v chromatest.Version, mode string, n int) {
 	var stalls []float64
 	busy := 0
 	for i := range n {
-		name := fmt.Sprintf("hot_%d", i)
 		after, requests := load.Now(), load.Requests()
-		stdout, _ := m.must(0, "--chroma", "chromadb="+dir, "--memory-collection", hotMemory, "--repo", "backups", "--json", "backup", "--name", name)
+		name := fmt.Sprintf("hot_%d", i)
+		stalls = append(stalls, m.backUpHot(dir, name))
 		before := load.Now()
 		if load.Requests() > requests {
 			busy++
 		}
-		var made struct {
-			Backup struct {
-				Stall  float64 `json:"writer_stall_ms"`
-				Memory bool    `json:"includes_memory"`
-			}
-			Problems []holdfast.Problem
-		}
-		if err := json.Unmarshal([]byte(stdout), &made); err != nil || !made.Backup.Memory || len(made.Problems) != 0 {
-			t.Fatalf("backup %d: %v\n%s", i, err, stdout)
-		}
-		stalls = append(stalls, made.Backup.Stall)
-		m.must(0, "--repo", "backups", "verify", name)
-		m.must(0, "--repo", "backups", "restore", name, "--to", name)
-		look := func(c *chromatest.Client) error {
-			return sameMemory(t.Context(), c, hotMemory, m.path(name))
-		}
-		if err := load.CheckCopy(t.Context(), v, m.path(name, "chromadb"), after, before, look); err != nil {
-			t.Fatalf("backup %d: %v", i, err)
-		}
-		m.must(0, "--repo", "backups", "--yes", "delete", name)
-		if err := os.RemoveAll(m.path(name)); err != nil {
-			t.Fatal(err)
-		}
+		m.checkHot(v, name, load, after, before)
+		load.Await(t, load.Requests()+4) // at work again
 	}
 	load.Stop()
 	if err := load.Failures(); err != nil {
@@ -93,6 +72,41 @@ func hotBackups(t *testing.T, v chromatest.Version, mode string, n int) {
 	slices.Sort(stalls)
 	t.Logf("%d backups, none inconsistent; writer_stall_ms: lowest %.1f, median %.1f, highest %.1f; %d requests, %d conflicts of configuration",
 		n, stalls[0], stalls[n/2], stalls[n-1], load.Requests(), load.Conflicts())
+}
+
+// backUpHot backs the directory up and tells for how long writers waited.
+func (m *machine) backUpHot(dir, name string) (stall float64) {
+	m.t.Helper()
+	stdout, _ := m.must(0, "--chroma", "chromadb="+dir, "--memory-collection", hotMemory, "--repo", "backups", "--json", "backup", "--name", name)
+	var made struct {
+		Backup struct {
+			Stall  float64 `json:"writer_stall_ms"`
+			Memory bool    `json:"includes_memory"`
+		}
+		Problems []holdfast.Problem
+	}
+	if err := json.Unmarshal([]byte(stdout), &made); err != nil || !made.Backup.Memory || len(made.Problems) != 0 {
+		m.t.Fatalf("%s: %v\n%s", name, err, stdout)
+	}
+	return made.Backup.Stall
+}
+
+// checkHot holds a backup to what the load knows; the load rests meanwhile.
+func (m *machine) checkHot(v chromatest.Version, name string, load *chromatest.Load, after, before chromatest.Moment) {
+	m.t.Helper()
+	defer load.Rest()()
+	m.must(0, "--repo", "backups", "verify", name)
+	m.must(0, "--repo", "backups", "restore", name, "--to", name)
+	look := func(c *chromatest.Client) error {
+		return sameMemory(m.t.Context(), c, hotMemory, m.path(name))
+	}
+	if err := load.CheckCopy(m.t.Context(), v, m.path(name, "chromadb"), after, before, look); err != nil {
+		m.t.Fatalf("%s: %v", name, err)
+	}
+	m.must(0, "--repo", "backups", "--yes", "delete", name)
+	if err := os.RemoveAll(m.path(name)); err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 // readMemories reads the memories.json of a restored or committed backup in dir.

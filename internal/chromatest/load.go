@@ -44,6 +44,7 @@ type Load struct {
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
 	targets []Collection
+	gate    sync.RWMutex // held for reading by every request
 
 	mu        sync.Mutex
 	ids       map[string]*history // by record id, unique across collections
@@ -90,6 +91,13 @@ func (l *Load) Stop() {
 	l.cancel()
 	l.workers.Wait()
 	l.client.Close()
+}
+
+// Rest lets the requests under way come to their end and holds further ones
+// back until resume is called, so that a copy can be looked at in peace.
+func (l *Load) Rest() (resume func()) {
+	l.gate.Lock()
+	return sync.OnceFunc(l.gate.Unlock)
 }
 
 // Moment is a time on the clock of one load.
@@ -162,6 +170,8 @@ func (l *Load) write(ctx context.Context, w int) {
 // request sends one request for those ids of the batch for which it makes
 // sense and writes their histories.
 func (l *Load) request(ctx context.Context, c Collection, op string, batch map[string]bool) {
+	l.gate.RLock()
+	defer l.gate.RUnlock()
 	var records []Record
 	var ids []string
 	l.mu.Lock()
@@ -227,13 +237,7 @@ func (l *Load) send(ctx context.Context, c Collection, op string, ids []string, 
 // search in.
 func (l *Load) query(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
-		c := l.targets[i%len(l.targets)]
-		if n, err := l.client.Count(ctx, c.ID); err == nil && n > 0 {
-			_, err = l.client.Query(ctx, c.ID, l.record("question", i).Embedding, 5)
-			if err != nil && ctx.Err() == nil {
-				l.fail(err)
-			}
-		}
+		l.ask(ctx, i)
 		select {
 		case <-ctx.Done():
 		case <-time.After(20 * time.Millisecond):
@@ -241,38 +245,56 @@ func (l *Load) query(ctx context.Context) {
 	}
 }
 
+func (l *Load) ask(ctx context.Context, i int) {
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	c := l.targets[i%len(l.targets)]
+	if n, err := l.client.Count(ctx, c.ID); err == nil && n > 0 {
+		_, err = l.client.Query(ctx, c.ID, l.record("question", i).Embedding, 5)
+		if err != nil && ctx.Err() == nil {
+			l.fail(err)
+		}
+	}
+}
+
 // churn creates and deletes collections, so that folders come and are left
 // behind, and changes configurations.
 func (l *Load) churn(ctx context.Context) {
-	const alive = 3
-	for i := 0; ctx.Err() == nil; i++ {
-		name := fmt.Sprintf("churn-%d", i)
-		life := &lifetime{filled: never, dropped: never}
-		l.mu.Lock()
-		l.churned[name] = life
-		l.mu.Unlock()
-		if err := l.fill(context.WithoutCancel(ctx), name); err != nil {
-			l.fail(err)
-			return
-		}
-		l.mark(&life.filled)
-		if old := i - alive; old >= 0 {
-			name := fmt.Sprintf("churn-%d", old)
-			l.mu.Lock()
-			l.churned[name].dropped = l.Now()
-			l.mu.Unlock()
-			if err := l.client.Drop(context.WithoutCancel(ctx), name); err != nil {
-				l.refused(err)
-			}
-		}
-		if err := l.client.Configure(context.WithoutCancel(ctx), l.targets[0].ID, 50+i%50); err != nil {
-			l.refused(err)
-		}
+	for i := 0; ctx.Err() == nil && l.churnOnce(context.WithoutCancel(ctx), i); i++ {
 		select {
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+func (l *Load) churnOnce(ctx context.Context, i int) (ok bool) {
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	const alive = 3
+	name := fmt.Sprintf("churn-%d", i)
+	life := &lifetime{filled: never, dropped: never}
+	l.mu.Lock()
+	l.churned[name] = life
+	l.mu.Unlock()
+	if err := l.fill(ctx, name); err != nil {
+		l.fail(err)
+		return false
+	}
+	l.mark(&life.filled)
+	if old := i - alive; old >= 0 {
+		name := fmt.Sprintf("churn-%d", old)
+		l.mu.Lock()
+		l.churned[name].dropped = l.Now()
+		l.mu.Unlock()
+		if err := l.client.Drop(ctx, name); err != nil {
+			l.refused(err)
+		}
+	}
+	if err := l.client.Configure(ctx, l.targets[0].ID, 50+i%50); err != nil {
+		l.refused(err)
+	}
+	return true
 }
 
 // churnRecords is the number of records of each short-lived collection.

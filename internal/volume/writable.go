@@ -36,8 +36,9 @@ func probe(fsys durable.FS, dir string) (err error) {
 	renamed := filepath.Join(dir, durable.TempName("probe"))
 	defer func() {
 		for _, left := range []string{name, renamed} {
-			if rerr := fsys.Remove(left); !errors.Is(rerr, fs.ErrNotExist) {
-				err = errors.Join(err, rerr)
+			// A file system without writing refuses even to remove nothing.
+			if _, serr := os.Lstat(left); !errors.Is(serr, fs.ErrNotExist) {
+				err = errors.Join(err, fsys.Remove(left))
 			}
 		}
 	}()

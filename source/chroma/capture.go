@@ -145,13 +145,18 @@ func (c *capture) readSegments(ctx context.Context) error {
 	if err != nil {
 		return &holdfast.Error{Op: "read", Object: c.live.Path(), Err: err}
 	}
+	c.take(all)
+	return nil
+}
+
+// take makes the folders of segments those that count.
+func (c *capture) take(all []segment) {
 	c.segments = all
 	for _, g := range all {
 		if c.folders[g.id] == nil && g.isFolderName() {
 			c.folders[g.id] = &folder{segment: g, dir: filepath.Join(c.dir, g.id), files: map[string]stamp{}}
 		}
 	}
-	return nil
 }
 
 // named gives the folders of the segments that the latest transaction saw.

@@ -31,16 +31,25 @@ func (s *Source) Inspect(ctx context.Context) (_ holdfast.Inspection, err error)
 	defer closing(live, &err)
 	out := holdfast.Inspection{Exists: true}
 	c := &capture{Source: s, dir: dir, live: live, folders: map[string]*folder{}}
-	if err := c.look(ctx); err != nil {
+	err = c.look(ctx)
+	locked := errors.Is(err, holdfast.ErrLocked)
+	if locked {
+		// A capture waits longer, and then tells who holds the lock.
+		var all []segment
+		if all, err = everyFolder(dir); err == nil {
+			c.take(all)
+		}
+	}
+	if err != nil {
 		return holdfast.Inspection{}, err
 	}
 	if out.Bytes, err = c.bytes(); err != nil {
 		return holdfast.Inspection{}, err
 	}
-	if !c.lost {
+	if !c.lost && !locked {
 		out.Facts.Chroma, err = c.glance(ctx)
 	}
-	if isCorrupt(err) {
+	if isCorrupt(err) || errors.Is(err, holdfast.ErrLocked) {
 		err = nil // it is there and can be captured; what it holds nobody can tell
 	}
 	return out, err
