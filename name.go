@@ -20,7 +20,7 @@ const maxName = 180
 // says what is wrong with it.
 func ParseBackupName(s string) (BackupName, error) {
 	if err := checkName(s); err != nil {
-		return "", &Error{Op: "name", Object: fmt.Sprintf("%q", s), Err: fmt.Errorf("%w: %w", ErrUsage, err), Hint: "letters and digits of any script and . _ - are allowed"}
+		return "", &Error{Op: "name", Object: fmt.Sprintf("%q", s), Err: Kindf(ErrUsage, "%w", err), Hint: "letters and digits of any script and . _ - are allowed"}
 	}
 	return BackupName(s), nil
 }
@@ -39,7 +39,7 @@ func ParseSourceName(s string) (string, error) {
 		}
 	}
 	if err != nil {
-		return "", &Error{Op: "source name", Object: fmt.Sprintf("%q", s), Err: fmt.Errorf("%w: %w", ErrUsage, err), Hint: "letters and digits of any script and . _ - are allowed"}
+		return "", &Error{Op: "source name", Object: fmt.Sprintf("%q", s), Err: Kindf(ErrUsage, "%w", err), Hint: "letters and digits of any script and . _ - are allowed"}
 	}
 	return s, nil
 }

@@ -71,12 +71,20 @@ func (r *run) extractElsewhere(ctx context.Context, b *repo.Backup, parts []stri
 func mustBeEmptyDir(dir string) error {
 	empty, err := isEmptyDir(dir)
 	if err != nil {
-		return &holdfast.Error{Op: "write to", Object: dir, Err: err}
+		return &holdfast.Error{Op: "write to", Object: dir, Err: pathless(err), Hint: "name a directory that does not exist yet"}
 	}
 	if !empty {
 		return &holdfast.Error{Op: "write to", Object: dir, Err: holdfast.Kindf(holdfast.ErrRefused, "the directory is not empty"), Hint: "name a directory that does not exist yet"}
 	}
 	return nil
+}
+
+// pathless drops the path that a system call names, where the caller names it.
+func pathless(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
 }
 
 // empty undoes a failed extraction into a directory that was absent or empty.

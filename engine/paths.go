@@ -5,6 +5,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/holdfast-backup/holdfast"
 )
 
 // exists tells whether a name is taken, by whatever. A name that cannot be
@@ -19,8 +21,17 @@ func readLink(name string) (string, bool) {
 	return link, err == nil
 }
 
+// errNoDirectory tells that something else has the place of a directory.
+var errNoDirectory = holdfast.Kindf(holdfast.ErrRefused, "it is no directory")
+
 // isEmptyDir tells whether name is a directory without entries.
 func isEmptyDir(name string) (bool, error) {
+	// A pipe must not be opened: that would wait for a writer.
+	if info, err := os.Stat(name); err != nil {
+		return false, err
+	} else if !info.IsDir() {
+		return false, errNoDirectory
+	}
 	d, err := os.Open(name)
 	if err != nil {
 		return false, err

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -55,6 +56,9 @@ func Main(ctx context.Context, sys System) int {
 	if a.globals.Events && !a.globals.JSON {
 		return a.ui.fail(commandName(parsed), usagef("add --json", "--events only goes with --json"))
 	}
+	if flag := emptyFlag(parsed); flag != "" {
+		return a.ui.fail(commandName(parsed), usagef("leave the flag out for its default; an unset variable of the shell gives an empty value", "--%s is empty", flag))
+	}
 	a.model = parser.Model
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	err = parsed.Run(ctx, a)
@@ -65,6 +69,28 @@ func Main(ctx context.Context, sys System) int {
 		return ended.code
 	}
 	return a.ui.fail(commandName(parsed), err)
+}
+
+// emptyFlag gives the name of a flag that was given with nothing as its value.
+// Taken for absent, --to "$UNSET" would restore in place. Only a note may be
+// empty.
+func emptyFlag(parsed *kong.Context) string {
+	for _, p := range parsed.Path {
+		if p.Flag == nil || p.Flag.Name == "note" {
+			continue
+		}
+		switch value := parsed.FlagValue(p.Flag).(type) {
+		case string:
+			if value == "" {
+				return p.Flag.Name
+			}
+		case []string:
+			if len(value) == 0 || slices.Contains(value, "") {
+				return p.Flag.Name
+			}
+		}
+	}
+	return ""
 }
 
 // sticky keeps the first failure to write.

@@ -66,7 +66,7 @@ func (p *progress) advance(e holdfast.Event) {
 }
 
 // line tells a step that ended or was skipped, and with -v that it began. How
-// the verb itself ended is told by the command.
+// the verb itself ended, and why a step failed, is told by the command.
 func (p *progress) line(e holdfast.Event) {
 	if e.Step == holdfast.StepResult || (e.State == holdfast.Started && !p.verbose) {
 		return
@@ -86,7 +86,7 @@ func (p *progress) line(e holdfast.Event) {
 	if e.Source != "" {
 		text += " " + clean(e.Source)
 	}
-	if e.Message != "" {
+	if e.Message != "" && (e.State != holdfast.Failed || p.verbose) {
 		text += ": " + clean(e.Message)
 	}
 	if p.verbose && e.Path != "" {

@@ -97,11 +97,34 @@ func CreateRepository(ctx context.Context, c *config.Config) (r *repo.Repository
 		return nil, false, err
 	}
 	r, err = repo.Open(ctx, b)
-	if errors.Is(err, holdfast.ErrNotFound) {
-		r, err = repo.Init(ctx, b)
-		made = err == nil
+	if !errors.Is(err, holdfast.ErrNotFound) {
+		return r, false, err
 	}
-	return r, made, err
+	if err := notInside(ctx, b.Location()); err != nil {
+		return nil, false, err
+	}
+	r, err = repo.Init(ctx, b)
+	return r, err == nil, err
+}
+
+// notInside refuses to make a repository inside of another, where it would look
+// like damage of a backup.
+func notInside(ctx context.Context, location string) error {
+	for at := filepath.Dir(location); ; at = filepath.Dir(at) {
+		b, err := dir.New(at, dir.Options{})
+		if err == nil {
+			_, err = repo.Open(ctx, b)
+		}
+		if err == nil {
+			return &holdfast.Error{
+				Op: "make repository", Object: location, Err: holdfast.Kindf(holdfast.ErrRefused, "it lies inside the repository %s", at),
+				Hint: "name that repository itself, or a place outside of it",
+			}
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
+	}
 }
 
 // Options are what an engine needs beside the configuration.
