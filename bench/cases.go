@@ -46,7 +46,7 @@ func (w *workshop) cases() []contest {
 		{
 			"Chroma directory, restore",
 			command{"holdfast restore --to", restore + `--repo "$D/repo-chroma"`},
-			command{"zstd -d, tar -x, sync", `zstd -q -d -c "$D/chroma.tar.zst" | tar -xf -; find . -type f -exec sync {} +`},
+			command{"zstd -d, tar -x, sync", `zstd -q -d -c "$D/chroma.tar.zst" | tar -xf -; find . -exec sync {} +`},
 		},
 		{
 			"Chroma directory, verify",

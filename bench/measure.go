@@ -44,26 +44,32 @@ type result struct {
 	our, their []reading
 }
 
-// measure runs both commands in turns.
+// measure runs both commands in turns; who begins changes with every run, since
+// the first meets the memory and the disk that the turn before left.
 func (c contest) measure(ctx context.Context, w *workshop, runs int) (result, error) {
 	r := result{contest: c}
+	sides := []side{{c.ours, &r.our}, {c.theirs, &r.their}}
+	if c.theirs.script == "" {
+		sides = sides[:1]
+	}
 	for i := range runs {
-		a, err := w.time(ctx, c.ours)
-		if err != nil {
-			return r, err
+		for _, s := range sides {
+			took, err := w.time(ctx, s.command)
+			if err != nil {
+				return r, err
+			}
+			*s.readings = append(*s.readings, took)
+			fmt.Fprintf(os.Stderr, "  run %d: %.2f s, %s\n", i+1, took.wall.Seconds(), s.label)
 		}
-		r.our = append(r.our, a)
-		if c.theirs.script == "" {
-			continue
-		}
-		b, err := w.time(ctx, c.theirs)
-		if err != nil {
-			return r, err
-		}
-		r.their = append(r.their, b)
-		fmt.Fprintf(os.Stderr, "  run %d: %.2f s, %.2f s\n", i+1, a.wall.Seconds(), b.wall.Seconds())
+		slices.Reverse(sides)
 	}
 	return r, nil
+}
+
+// A side is one of the two commands of a contest and where its readings go.
+type side struct {
+	command
+	readings *[]reading
 }
 
 // time runs one command in an empty directory once the disk is quiet.

@@ -17,9 +17,12 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/durable"
 )
 
-// smallAtOnce is the number of small files written side by side, so that
-// their syncs share the disk's journal.
+// smallAtOnce is the number of small files written, or files synced, side by
+// side.
 const smallAtOnce = 4
+
+// openAtOnce bounds the files that are written and not yet synced.
+const openAtOnce = 64
 
 // Extract writes the entries below prefix (a source, or "." for all) into the
 // directory dir, which must not exist or be empty: modes, times, links and
@@ -39,7 +42,8 @@ func (b *Backup) Extract(ctx context.Context, prefix, dir string, fsys durable.F
 	if err != nil {
 		return &holdfast.Error{Op: "extract", Object: dir, Err: err}
 	}
-	for _, step := range []func(context.Context) error{x.makeDirs, x.writeFiles, x.makeLinks, x.finishDirs} {
+	defer x.abandon()
+	for _, step := range []func(context.Context) error{x.makeDirs, x.writeFiles, x.makeLinks, x.setDirTimes, x.syncFiles, x.finishDirs} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -62,8 +66,15 @@ type extraction struct {
 	dirs, files, links []*entry
 	total              int64
 
-	mu   sync.Mutex
-	done int64
+	mu       sync.Mutex
+	done     int64
+	unsynced []writtenFile
+}
+
+// writtenFile is a file that has its content, mode and time, but is not durable.
+type writtenFile struct {
+	e *entry
+	f durable.File
 }
 
 // plan sorts the entries by what is to be done and refuses names that this
@@ -125,12 +136,27 @@ func (x *extraction) fail(e *entry, err error) error {
 	return &holdfast.Error{Op: "extract", Object: e.Path, Err: x.b.damagedEntry(e, err)}
 }
 
-// writeFiles writes large files one after the other, each on all cores, and
-// small ones side by side.
+// writeFiles writes the files in groups. Each is synced before the next one,
+// the last by a step of its own, after all that changes names and times: so the
+// file system puts all of it into one entry of its journal.
 func (x *extraction) writeFiles(ctx context.Context) error {
+	for group := range slices.Chunk(x.files, openAtOnce) {
+		if err := x.syncFiles(ctx); err != nil {
+			return err
+		}
+		if err := x.writeGroup(ctx, group); err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// writeGroup writes large files one after the other, each on all cores, and
+// small ones side by side.
+func (x *extraction) writeGroup(ctx context.Context, files []*entry) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(smallAtOnce)
-	for _, e := range x.files {
+	for _, e := range files {
 		if gctx.Err() != nil {
 			break
 		}
@@ -141,7 +167,7 @@ func (x *extraction) writeFiles(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, e := range x.files {
+	for _, e := range files {
 		if e.Size > smallFile {
 			if err := x.writeFile(ctx, e); err != nil {
 				return err
@@ -164,13 +190,38 @@ func (x *extraction) writeFile(ctx context.Context, e *entry) error {
 	if err == nil {
 		err = x.fs.Chtimes(name, e.modTime)
 	}
-	if err == nil {
-		err = f.Sync()
+	if err != nil {
+		return x.fail(e, errors.Join(err, f.Close()))
 	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return x.fail(e, err)
-	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.unsynced = append(x.unsynced, writtenFile{e, f})
 	return nil
+}
+
+// syncFiles makes what was written durable. The handles are those of the
+// writing: the mode may forbid to open a file again.
+func (x *extraction) syncFiles(context.Context) error {
+	var g errgroup.Group
+	g.SetLimit(smallAtOnce)
+	for _, w := range x.unsynced {
+		g.Go(func() error {
+			if err := errors.Join(w.f.Sync(), w.f.Close()); err != nil {
+				return x.fail(w.e, err)
+			}
+			return nil
+		})
+	}
+	x.unsynced = nil
+	return g.Wait()
+}
+
+// abandon closes what a failed extraction left open. Its files are of no use,
+// and so are the errors of closing them.
+func (x *extraction) abandon() {
+	for _, w := range x.unsynced {
+		_ = w.f.Close()
+	}
 }
 
 // fill writes the bytes of e to f, holes as holes.
@@ -219,21 +270,33 @@ func (x *extraction) makeLinks(context.Context) error {
 	return nil
 }
 
-// finishDirs gives directories their times and modes, the deepest first:
-// making entries in them had changed the times.
+// recorded tells whether a directory itself was captured; else it is only
+// there because something lies in it.
+func (e *entry) recorded() bool { return e.ModTime != "" }
+
+// setDirTimes gives directories their times: making entries in them had changed
+// those.
+func (x *extraction) setDirTimes(context.Context) error {
+	for _, e := range x.dirs {
+		if !e.recorded() {
+			continue
+		}
+		if err := x.fs.Chtimes(x.target(e), e.modTime); err != nil {
+			return x.fail(e, err)
+		}
+	}
+	return nil
+}
+
+// finishDirs makes the names in directories durable and gives directories their
+// modes, the deepest first.
 func (x *extraction) finishDirs(context.Context) error {
 	for _, e := range slices.Backward(x.dirs) {
 		name := x.target(e)
-		recorded := e.ModTime != "" // else nobody captured this directory itself
-		if recorded {
-			if err := x.fs.Chtimes(name, e.modTime); err != nil {
-				return x.fail(e, err)
-			}
-		}
 		if err := x.fs.SyncDir(name); err != nil {
 			return x.fail(e, err)
 		}
-		if recorded { // last: the mode may forbid even to open it
+		if e.recorded() { // last: the mode may forbid even to open it
 			if err := x.fs.Chmod(name, e.perm.Perm()|e.perm&modeBits); err != nil {
 				return x.fail(e, err)
 			}
