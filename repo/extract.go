@@ -43,7 +43,7 @@ func (b *Backup) Extract(ctx context.Context, prefix, dir string, fsys durable.F
 		return &holdfast.Error{Op: "extract", Object: dir, Err: err}
 	}
 	defer x.abandon()
-	for _, step := range []func(context.Context) error{x.makeDirs, x.writeFiles, x.makeLinks, x.setDirTimes, x.syncFiles, x.finishDirs} {
+	for _, step := range []func(context.Context) error{x.makeDirs, x.writeFiles, x.makeLinks, x.setDirs, x.syncFiles, x.finishDirs} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -274,32 +274,42 @@ func (x *extraction) makeLinks(context.Context) error {
 // there because something lies in it.
 func (e *entry) recorded() bool { return e.ModTime != "" }
 
-// setDirTimes gives directories their times: making entries in them had changed
-// those.
-func (x *extraction) setDirTimes(context.Context) error {
+// locks tells whether a directory's mode forbids its owner to open it.
+func (e *entry) locks() bool { return e.perm&0o500 != 0o500 }
+
+// setDirs gives directories their times and modes, now that everything is made
+// in them. A mode that keeps even us out has to wait.
+func (x *extraction) setDirs(context.Context) error {
 	for _, e := range x.dirs {
 		if !e.recorded() {
 			continue
 		}
-		if err := x.fs.Chtimes(x.target(e), e.modTime); err != nil {
+		err := x.fs.Chtimes(x.target(e), e.modTime)
+		if err == nil && !e.locks() {
+			err = x.chmodDir(e)
+		}
+		if err != nil {
 			return x.fail(e, err)
 		}
 	}
 	return nil
 }
 
-// finishDirs makes the names in directories durable and gives directories their
-// modes, the deepest first.
+func (x *extraction) chmodDir(e *entry) error {
+	return x.fs.Chmod(x.target(e), e.perm.Perm()|e.perm&modeBits)
+}
+
+// finishDirs makes directories durable, the deepest first. A mode that waited
+// comes after its sync; after a power cut such a directory may be open to its
+// owner.
 func (x *extraction) finishDirs(context.Context) error {
 	for _, e := range slices.Backward(x.dirs) {
-		name := x.target(e)
-		if err := x.fs.SyncDir(name); err != nil {
-			return x.fail(e, err)
+		err := x.fs.SyncDir(x.target(e))
+		if err == nil && e.recorded() && e.locks() {
+			err = x.chmodDir(e)
 		}
-		if e.recorded() { // last: the mode may forbid even to open it
-			if err := x.fs.Chmod(name, e.perm.Perm()|e.perm&modeBits); err != nil {
-				return x.fail(e, err)
-			}
+		if err != nil {
+			return x.fail(e, err)
 		}
 	}
 	return nil
