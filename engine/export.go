@@ -62,7 +62,7 @@ func (r *run) extractElsewhere(ctx context.Context, b *repo.Backup, parts []stri
 			to = filepath.Join(dir, filepath.FromSlash(part))
 		}
 		if err := b.Extract(ctx, part, to, fsys, r.progress(step, part)); err != nil {
-			return &holdfast.Error{Op: "write", Object: to, Err: err}
+			return err
 		}
 	}
 	return nil

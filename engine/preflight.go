@@ -232,7 +232,7 @@ func noSpace(where string, need, free int64) error {
 // spaceError turns a full disk into a refusal that says what to do.
 func spaceError(err error) error {
 	if errors.Is(err, syscall.ENOSPC) && !errors.Is(err, holdfast.ErrRefused) {
-		return &holdfast.Error{Op: "space", Err: fmt.Errorf("%w: %w", holdfast.ErrRefused, err), Hint: "make room, for example with `holdfast prune`, or use another place"}
+		return &holdfast.Error{Err: holdfast.Kindf(holdfast.ErrRefused, "%w", err), Hint: "make room, for example with `holdfast prune`, or use another place"}
 	}
 	return err
 }

@@ -162,7 +162,9 @@ func targetDir(t holdfast.Target) string { return filepath.Dir(t.Path) }
 // sourceDetail adds what a source holds and how it keeps its journal.
 func sourceDetail(f holdfast.Facts) string {
 	var parts []string
-	if n, ok := f.Records(); ok {
+	if n, ok := f.Records(); ok && f.Files != nil {
+		parts = append(parts, plural(int(n), "file", "files"))
+	} else if ok {
 		parts = append(parts, plural(int(n), "record", "records"))
 	}
 	switch {

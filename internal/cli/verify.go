@@ -139,10 +139,12 @@ func (c *verifyCmd) print(u *ui, out verifyObject) {
 		case len(item.SourceProblems) > 0:
 			u.print("%s %s: the bytes are as recorded, but the data did not pass its own check\n", u.outPaint.yellow("not proven"), u.outPaint.bold(name))
 		case item.Proof != nil && item.Proof.OK:
-			u.print("%s %s: every byte is as recorded, and every source passed its check, but the proof was not kept: %s\n",
-				u.outPaint.yellow("not proven"), u.outPaint.bold(name), clean(item.Error))
+			u.warn(holdfast.Problem{Object: name, Severity: holdfast.Warning, Message: item.Error})
+			u.print("%s %s: every byte is as recorded, and every source passed its check, but the proof was not kept\n",
+				u.outPaint.yellow("not proven"), u.outPaint.bold(name))
 		default:
-			u.print("%s %s: %s\n", u.outPaint.red("not proven"), u.outPaint.bold(name), clean(item.Error))
+			u.warn(holdfast.Problem{Object: name, Severity: holdfast.Incomplete, Message: item.Error})
+			u.print("%s %s: it could not be verified\n", u.outPaint.red("not proven"), u.outPaint.bold(name))
 		}
 	}
 }

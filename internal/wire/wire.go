@@ -7,7 +7,9 @@ package wire
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -100,16 +102,25 @@ func CreateRepository(ctx context.Context, c *config.Config) (r *repo.Repository
 	if !errors.Is(err, holdfast.ErrNotFound) {
 		return r, false, err
 	}
-	if err := notInside(ctx, b.Location()); err != nil {
+	if err := mayLie(ctx, b.Location()); err != nil {
 		return nil, false, err
 	}
 	r, err = repo.Init(ctx, b)
 	return r, err == nil, err
 }
 
-// notInside refuses to make a repository inside of another, where it would look
-// like damage of a backup.
-func notInside(ctx context.Context, location string) error {
+// mayLie refuses places where no repository can be made: behind a link that
+// leads nowhere, and inside of another repository, where it would look like
+// damage of a backup.
+func mayLie(ctx context.Context, location string) error {
+	if to, err := os.Readlink(location); err == nil {
+		if _, err := os.Stat(location); errors.Is(err, fs.ErrNotExist) {
+			return &holdfast.Error{
+				Op: "make repository", Object: location, Err: holdfast.Kindf(holdfast.ErrRefused, "it is a link to %s, which does not exist", to),
+				Hint: "make that directory, or name it with --repo; is a disk not mounted?",
+			}
+		}
+	}
 	for at := filepath.Dir(location); ; at = filepath.Dir(at) {
 		b, err := dir.New(at, dir.Options{})
 		if err == nil {
