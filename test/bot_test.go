@@ -152,6 +152,7 @@ func TestBot_RunningAtARollback(t *testing.T) {
 // What a crashed bot leaves beside its database belongs to that database alone:
 // it must not meet the restored one, and must come back with a rollback.
 func TestBot_LeftoversOfACrash(t *testing.T) {
+	t.Parallel()
 	const fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<400) INSERT INTO t SELECT i, randomblob(900) FROM n;"
 	tests := []struct {
 		name, crash string // what the bot does before it is killed
@@ -235,6 +236,7 @@ func (m *machine) alone(db, sum string) {
 // Money moves between accounts while the real binary backs up: the sum is exact
 // in every backup.
 func TestBot_SumsAreExactWhileItWrites(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"wal", "delete"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()

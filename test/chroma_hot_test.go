@@ -22,6 +22,7 @@ var backups = flag.Int("backups", 52, "backups of Chroma servers under load, in 
 // and compared, record by record, with what had been acknowledged, and so is
 // the memory in it; then it takes new records.
 func TestChroma_HotBackupsHoldOneInstant(t *testing.T) {
+	t.Parallel()
 	modes := []string{"delete", "wal"}
 	each := (*backups + 2*len(modes) - 1) / (2 * len(modes))
 	for _, v := range chromatest.Versions() {
@@ -47,7 +48,7 @@ func hotBackups(t *testing.T, v chromatest.Version, mode string, n int) {
 	load := chromatest.StartLoad(t, server, chromatest.LoadOptions{
 		Churn: true, Preload: true, Records: 400, Dimension: 64, Batch: 6, SyncThreshold: 10,
 	})
-	load.Await(t, 50)
+	load.Await(t, 20)
 
 	var stalls []float64
 	busy := 0

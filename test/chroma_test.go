@@ -13,6 +13,7 @@ import (
 
 // eachServer runs a test against the old and the newest server.
 func eachServer(t *testing.T, test func(t *testing.T, v chromatest.Version)) {
+	t.Parallel()
 	for _, v := range chromatest.Versions() {
 		t.Run(string(v), func(t *testing.T) {
 			t.Parallel()

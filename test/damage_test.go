@@ -12,6 +12,7 @@ import (
 // found by verify and refused by restore, both naming the file, and the target
 // is not touched.
 func TestDamage_IsFoundNamedAndRefused(t *testing.T) {
+	t.Parallel()
 	m, r := newMachine(t), seeded(t)
 	m.sqlite("bot.db", "create table t(x); with recursive n(i) as (select 1 union all select i+1 from n where i<3000) insert into t select 'message number '||i from n;")
 	if err := os.MkdirAll(m.path("docs"), 0o755); err != nil {
@@ -72,6 +73,7 @@ func TestDamage_IsFoundNamedAndRefused(t *testing.T) {
 
 // A missing file is damage too.
 func TestDamage_MissingFile(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	m.sqlite("bot.db", "create table t(x); insert into t values (1);")
 	global := []string{"--sqlite", "bot.db", "--repo", "backups", "--yes"}

@@ -30,6 +30,7 @@ const someRows = "create table t(x blob); with recursive n(i) as (select 1 union
 // A full repository disk refuses with exit 13 before anything is written, and
 // leaves the earlier backups as they were.
 func TestDisk_FullRepository(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	m.smallDisk("backups", "3m")
 	m.sqlite("small.db", "create table t(x); insert into t values (1);")
@@ -48,6 +49,7 @@ func TestDisk_FullRepository(t *testing.T) {
 // A target on a disk without room for the stage beside it refuses and keeps
 // the target.
 func TestDisk_FullTarget(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	m.smallDisk("live", "9m")
 	m.sqlite("live/bot.db", someRows)
@@ -68,6 +70,7 @@ func TestDisk_FullTarget(t *testing.T) {
 // A target that is a mount point cannot be renamed; it is swapped entry by
 // entry inside.
 func TestDisk_TargetIsAMountPoint(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	m.smallDisk("docs", "20m")
 	write := func(name, content string) {

@@ -67,6 +67,7 @@ func database(ctx context.Context, t *testing.T, path string) {
 // A machine with nothing but ordinary tools gets its data back by the commands
 // of the guide, typed as they stand there.
 func TestDisasterRecovery_NeedsOnlyOrdinaryTools(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	original := m.path("original", "chroma.sqlite3")
 	if err := os.Mkdir(filepath.Dir(original), 0o755); err != nil {

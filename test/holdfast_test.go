@@ -8,11 +8,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -28,6 +31,10 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
+		if err := os.Chmod(dir, 0o755); err != nil { // other users run it, too
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		binary = filepath.Join(dir, "holdfast")
 		build := exec.Command("go", "build", "-o", binary, "../cmd/holdfast")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -35,8 +42,24 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "go build ../cmd/holdfast: %v\n%s", err, out)
 			return 1
 		}
+		if err := overlap(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		return m.Run()
 	}())
+}
+
+// overlap lets more tests run at once than there are processors, unless the
+// caller asked for a number: these tests mostly wait for other processes.
+func overlap() error {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if asked {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 }
 
 // A machine is a directory in which the binary runs as a person would run it.

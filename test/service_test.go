@@ -20,10 +20,12 @@ type service struct {
 	url string
 }
 
-// The scripts, in the directory where holdfast runs.
+// The scripts, in the directory where holdfast runs. A shell reads them: another
+// test may start a process while they are written, and what is open for writing
+// cannot be executed.
 const (
-	startHook = "./start.sh"
-	stopHook  = "./stop.sh"
+	startScript, startHook = "start.sh", "bash start.sh"
+	stopScript, stopHook   = "stop.sh", "bash stop.sh"
 )
 
 // newService writes the scripts for a server on dir, which is relative to the
@@ -40,7 +42,7 @@ func (m *machine) newService(v chromatest.Version, dir string) *service {
 	}
 	signal := map[chromatest.Version]string{chromatest.Old: "TERM", chromatest.New: "INT"}[v]
 	// A process that has ended but was not waited for has no command line.
-	m.script(stopHook, fmt.Sprintf(`
+	m.script(stopScript, fmt.Sprintf(`
 pid=$(cat chroma.pid)
 kill -%s "$pid"
 for i in $(seq 300); do
@@ -50,7 +52,7 @@ done
 echo "chroma, process $pid, does not end" >&2
 exit 1
 `, signal))
-	m.script(startHook, fmt.Sprintf(`
+	m.script(startScript, fmt.Sprintf(`
 setsid '%s' >chroma.log 2>&1 </dev/null &
 echo $! >chroma.pid
 for i in $(seq 600); do
@@ -66,10 +68,10 @@ exit 1
 	return s
 }
 
-// script writes an executable bash script.
+// script writes a bash script.
 func (m *machine) script(name, body string) {
 	m.t.Helper()
-	if err := os.WriteFile(m.path(name), []byte("#!/usr/bin/env bash\nset -euo pipefail"+body), 0o755); err != nil {
+	if err := os.WriteFile(m.path(name), []byte("set -euo pipefail"+body), 0o644); err != nil {
 		m.t.Fatal(err)
 	}
 }
