@@ -1,6 +1,8 @@
+//go:build linux
+
 // Package test holds the end-to-end tests: the real binary, real processes,
 // real signals, real file systems. Tests of one package's own promises are
-// beside that package.
+// beside that package. They need Linux: mounts, users, /proc.
 package test
 
 import (
