@@ -3,12 +3,15 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/durable"
 	"github.com/holdfast-backup/holdfast/internal/volume"
 	"github.com/holdfast-backup/holdfast/internal/wire"
@@ -127,6 +130,47 @@ func (x *examination) fileSystem(check, path string) {
 	default:
 		x.add("file system", path, checkOK, "", info.Kind)
 	}
+}
+
+// sameDisk warns of a repository that goes with the data when a disk does. Two
+// file systems may still lie on one disk; nothing here can tell.
+func (x *examination) sameDisk() {
+	place, err := volume.Nearest(x.cfg.Repository)
+	if err != nil {
+		return // told where the repository is looked at
+	}
+	var beside []string
+	for _, s := range x.cfg.Sources {
+		if at, err := volume.Nearest(s.Path); err == nil {
+			if same, err := durable.SameDevice(dirOf(at), dirOf(place)); err == nil && same {
+				beside = append(beside, s.Name)
+			}
+		}
+	}
+	if len(beside) > 0 {
+		x.add("repository", x.cfg.Repository, checkWarn, "keep it on another disk with --repo, or copy it to another machine now and then",
+			"lies on the same file system as "+strings.Join(beside, ", ")+": what takes the one takes both")
+	}
+}
+
+// dirOf is the directory of an existing path: itself, or the one it lies in.
+func dirOf(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return path
+	}
+	return filepath.Dir(path)
+}
+
+// locks tells how databases are read here.
+func (x *examination) locks() {
+	if !slices.ContainsFunc(x.cfg.Sources, func(s config.Source) bool { return s.Kind != holdfast.KindFiles }) {
+		return
+	}
+	if wire.FastReads() {
+		x.add("database locks", "", checkOK, "", "belong to open files: databases are read as files under SQLite's own locks")
+		return
+	}
+	x.add("database locks", "", checkOK, "", "belong to processes here: databases are read through SQLite, which is as safe and takes longer")
 }
 
 // sources opens each source as a backup would.

@@ -13,8 +13,9 @@ type doctorCmd struct{}
 func (doctorCmd) about() about {
 	return about{
 		text: `Checks the configuration, the repository (can it be locked and written, is there
-space, what file system is it), each source (can it be opened and read), what
-crashes left behind, the hooks and the clock. Each check says ok, warn or fail,
+space, what file system is it, is it that of the data), each source (can it be
+opened and read, what journal does it keep), the locks of databases, what crashes
+left behind, the hooks and the clock. Each check says ok, warn or fail,
 and what to do. Exit status 3 if anything failed.`,
 		examples: []example{{"holdfast doctor", "before the first backup, and when something is odd"}},
 		exits:    []int{holdfast.ExitIncomplete},
@@ -82,6 +83,8 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 		x.cfg = cfg
 		x.configuration()
 		x.repository()
+		x.sameDisk()
+		x.locks()
 		x.sources()
 		x.hooks()
 		x.clock()

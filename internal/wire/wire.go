@@ -68,6 +68,9 @@ func checker(md holdfast.SourceMetadata) holdfast.Source {
 	return s
 }
 
+// FastReads tells whether databases can be read as files here, beside SQLite.
+func FastReads() bool { return sqlite.ReadsBesideSQLite() }
+
 // bucketOf names the place of the repository.
 func bucketOf(c *config.Config) (bucket.Bucket, error) {
 	if scheme, _, found := strings.Cut(c.Repository, "://"); found {

@@ -54,11 +54,15 @@ func New(name, path string, opts Options) (*Source, error) {
 	if path == "" {
 		return nil, &holdfast.Error{Op: "files source", Object: name, Err: holdfast.Kindf(holdfast.ErrUsage, "it has no path")}
 	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, &holdfast.Error{Op: "files source", Object: name, Err: err}
+	}
 	exclude, err := parsePatterns(opts.Exclude)
 	if err != nil {
 		return nil, &holdfast.Error{Op: "files source", Object: name, Err: err}
 	}
-	return &Source{name: name, path: path, exclude: exclude}, nil
+	return &Source{name: name, path: abs, exclude: exclude}, nil
 }
 
 // Name is the folder of the source in every backup.

@@ -39,6 +39,12 @@ var ownDriver = sync.OnceValues(func() (*sqlite.Driver, error) {
 	return d, err
 })
 
+// ReadsBesideSQLite tells whether databases are read as files, beside SQLite and
+// under its locks, which is fastest. That takes locks that belong to an open
+// file; where the system has none, or the program opened a database before this
+// package could ask for them, all is read through SQLite.
+func ReadsBesideSQLite() bool { return plainReads() }
+
 // plainReads tells whether a database file may be opened outside SQLite in
 // this process without dropping SQLite's locks on it.
 func plainReads() bool {
