@@ -99,6 +99,7 @@ func measureAll(ctx context.Context, o options) error {
 		return err
 	}
 
+	before := load()
 	var results []result
 	for _, c := range w.cases() {
 		if !strings.Contains(c.name, o.only) {
@@ -114,7 +115,7 @@ func measureAll(ctx context.Context, o options) error {
 	if len(results) == 0 {
 		return fmt.Errorf("no case is named like %q", o.only)
 	}
-	text := table(results) + "\n" + circumstances(ctx, w, o)
+	text := table(results) + "\n" + circumstances(ctx, w, o) + "Load of the machine before " + before + ", after " + load() + ".\n"
 	fmt.Print(text)
 	if o.write {
 		if o.only != "" {
@@ -129,6 +130,16 @@ func measureAll(ctx context.Context, o options) error {
 func circumstances(ctx context.Context, w *workshop, o options) string {
 	return fmt.Sprintf("%d runs of each command in turns, medians; %d CPUs, %s; %s; data: %s.\n",
 		o.runs, runtime.NumCPU(), runtime.Version(), versions(ctx), w.data)
+}
+
+// load is the load average of the last minute: what else was running.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	minute, _, ok := strings.Cut(string(text), " ")
+	if err != nil || !ok {
+		return "unknown"
+	}
+	return minute
 }
 
 // versions names the other tools.
