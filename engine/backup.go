@@ -48,6 +48,9 @@ func (e *Engine) Backup(ctx context.Context, req BackupRequest) (*BackupResult, 
 	var result *BackupResult
 	err := r.locked(ctx, func(ctx context.Context) (err error) {
 		result, err = r.makeBackup(ctx, req, e.o.Sources)
+		if err == nil {
+			result.Problems = append(r.settled, result.Problems...) // no problem of the backup: its metadata is without it
+		}
 		return err
 	})
 	if err != nil {

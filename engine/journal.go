@@ -188,7 +188,9 @@ func (e *Engine) readState(name string, v any) (found bool, err error) {
 		return false, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(data, v)
+		if err = json.Unmarshal(data, v); err != nil {
+			err = holdfast.Kindf(holdfast.ErrRefused, "it is damaged: %w", err)
+		}
 	}
 	if err != nil {
 		return false, &holdfast.Error{Op: "read", Object: path, Err: err, Hint: "the file belongs to holdfast; move it away only if no restore was under way"}

@@ -89,6 +89,27 @@ func TestRecover_SetsApartWhatOthersMadeMeanwhile(t *testing.T) {
 	}
 }
 
+// A verb that settles a cut restore first must not do so in silence, and what it
+// found is no flaw of the backup that it makes.
+func TestRecover_ByTheNextVerbIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.backup("monday")
+	w.set("two")
+	w.cut(w.bot.path)
+	b := w.backup("tuesday")
+	if len(b.Problems) != 1 || b.Problems[0].Severity != holdfast.Warning || !strings.Contains(b.Problems[0].Message, "the restore of monday") {
+		t.Errorf("the backup told %+v", b.Problems)
+	}
+	if p := b.Backup.Metadata.Problems; len(p) > 0 {
+		t.Errorf("the backup's metadata blames it for %+v", p)
+	}
+	w.cut(w.bot.path)
+	r := w.restore(engine.RestoreRequest{Name: "tuesday"})
+	if len(r.Problems) == 0 || !strings.Contains(r.Problems[0].Message, "an unfinished restore was found") {
+		t.Errorf("the restore told %+v", r.Problems)
+	}
+}
+
 func TestRecover_RunsTheStartHookOfWhatWasStopped(t *testing.T) {
 	w := newWorld(t)
 	w.backup("monday")

@@ -56,6 +56,7 @@ func (e *Engine) Restore(ctx context.Context, req RestoreRequest) (*RestoreResul
 // conclude tells how a restore or rollback ended.
 func (r *run) conclude(result *RestoreResult, err error) (*RestoreResult, error) {
 	result.Duration = r.e.o.Now().Sub(r.begun)
+	result.Problems = append(r.settled, result.Problems...)
 	if err != nil {
 		message := err.Error()
 		if result.RolledBack {

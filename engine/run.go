@@ -33,6 +33,8 @@ type run struct {
 	begun  time.Time
 	log    *slog.Logger
 	backup holdfast.BackupName // as soon as it is known
+	// settled tells of a restore that was cut before, and what became of it.
+	settled []holdfast.Problem
 }
 
 func (e *Engine) start(op string) *run {
@@ -115,8 +117,12 @@ func (r *run) locked(ctx context.Context, fn func(ctx context.Context) error) er
 		return err
 	}
 	return r.underLease(ctx, rp.Lock, func(ctx context.Context) error {
-		if _, err := r.recover(ctx); err != nil {
+		found, err := r.recover(ctx)
+		if err != nil {
 			return err
+		}
+		if found.Found {
+			r.settled = append([]holdfast.Problem{{Severity: holdfast.Warning, Message: "an unfinished restore was found: " + found.Detail}}, found.Problems...)
 		}
 		return fn(ctx)
 	})

@@ -56,6 +56,8 @@ type recoverObject struct {
 	Found   bool   `json:"found"`
 	Outcome string `json:"outcome,omitempty"`
 	Detail  string `json:"detail,omitempty"`
+	// Problems are what is worth knowing afterwards.
+	Problems []holdfast.Problem `json:"problems,omitempty"`
 }
 
 // Run finishes or undoes a restore that was cut.
@@ -65,13 +67,16 @@ func (c *recoverCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		out := recoverObject{Type: "recover", Found: result.Found, Outcome: result.Outcome, Detail: result.Detail}
+		out := recoverObject{Type: "recover", Found: result.Found, Outcome: result.Outcome, Detail: result.Detail, Problems: result.Problems}
 		a.ui.tell(out, func() {
 			if !out.Found {
 				a.ui.print("Nothing to recover: no restore was cut.\n")
 				return
 			}
-			a.ui.print("A restore had been cut; it was %s. %s\n", clean(out.Outcome), clean(out.Detail))
+			for _, p := range out.Problems {
+				a.ui.warn(p)
+			}
+			a.ui.print("An unfinished restore was %s: %s.\n", clean(out.Outcome), clean(out.Detail))
 		})
 		return nil
 	})
