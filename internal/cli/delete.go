@@ -47,7 +47,7 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 	if len(infos) > 1 {
 		question = fmt.Sprintf("Delete %d backups?", len(infos))
 	}
-	if err := a.ui.confirm(a.Yes, func() {}, question); err != nil {
+	if err := a.ui.confirm(ctx, a.Yes, func() {}, question); err != nil {
 		return err
 	}
 	out := deleteObject{Type: "delete", Repository: r.Location(), Deleted: []holdfast.BackupName{}}

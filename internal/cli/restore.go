@@ -92,7 +92,7 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 			return nil
 		}
 		if replaces(plan, c.To) {
-			if err := a.ui.confirm(a.Yes, func() { printPlan(a.ui, plan) }, "Replace the present data by "+clean(plan.Backup.Name.String())+"?"); err != nil {
+			if err := a.ui.confirm(ctx, a.Yes, func() { printPlan(a.ui, plan) }, "Replace the present data by "+clean(plan.Backup.Name.String())+"?"); err != nil {
 				return err
 			}
 		}

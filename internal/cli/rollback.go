@@ -25,7 +25,7 @@ func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.withEngine(ctx, func(e *engine.Engine, _ *repo.Repository) error {
-		if err := a.ui.confirm(a.Yes, func() {}, "Put back the state from before the last restore?"); err != nil {
+		if err := a.ui.confirm(ctx, a.Yes, func() {}, "Put back the state from before the last restore?"); err != nil {
 			return err
 		}
 		result, err := e.Rollback(ctx)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -174,8 +175,8 @@ var errDeclined = &holdfast.Error{Err: holdfast.Kindf(holdfast.ErrRefused, "not 
 
 // confirm asks a yes-or-no question on the terminal, after telling what it is
 // about; anything but yes is no. Where nobody can be asked, the answer has to
-// be given with --yes.
-func (u *ui) confirm(yes bool, about func(), question string) error {
+// be given with --yes. An interruption ends the question.
+func (u *ui) confirm(ctx context.Context, yes bool, about func(), question string) error {
 	if yes {
 		return nil
 	}
@@ -188,8 +189,26 @@ func (u *ui) confirm(yes bool, about func(), question string) error {
 	}
 	defer terminal.Close()
 	about()
+	return ask(ctx, terminal, question)
+}
+
+// A conversation is what ask needs of a terminal.
+type conversation interface {
+	io.ReadWriter
+	SetReadDeadline(time.Time) error
+}
+
+// ask asks a question. It is nil for yes, errDeclined for any other answer, and
+// the reason of ctx if that ends first.
+func ask(ctx context.Context, terminal conversation, question string) error {
+	// Where the system cannot end a read, the second signal leaves anyway.
+	defer context.AfterFunc(ctx, func() { _ = terminal.SetReadDeadline(time.Unix(1, 0)) })()
 	fmt.Fprintf(terminal, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(terminal).ReadString('\n')
+	if ctx.Err() != nil {
+		fmt.Fprintln(terminal)
+		return ctx.Err()
+	}
 	if err != nil && answer == "" {
 		return errDeclined
 	}
