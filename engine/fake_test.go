@@ -43,7 +43,7 @@ func (d *database) Target() holdfast.Target {
 	return holdfast.Target{Path: d.path, File: filepath.Base(d.path), Companions: []string{"-wal", "-shm", "-journal"}, LiveFiles: []string{""}}
 }
 
-func (d *database) Inspect(context.Context) (holdfast.Inspection, error) {
+func (d *database) Inspect(context.Context, holdfast.InspectOptions) (holdfast.Inspection, error) {
 	if err := call(d.onInspect); err != nil {
 		return holdfast.Inspection{}, err
 	}
@@ -118,7 +118,7 @@ func memoryOf(collection string) string      { return "memory-" + collection }
 func (g *rag) databasePath() string          { return filepath.Join(g.path, "chroma.sqlite3") }
 func (g *rag) memoryPath(name string) string { return filepath.Join(g.path, memoryOf(name)) }
 
-func (g *rag) Inspect(context.Context) (holdfast.Inspection, error) {
+func (g *rag) Inspect(context.Context, holdfast.InspectOptions) (holdfast.Inspection, error) {
 	if err := call(g.onInspect); err != nil {
 		return holdfast.Inspection{}, err
 	}

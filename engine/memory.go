@@ -112,7 +112,7 @@ func (r *run) planMemoryOnly(ctx context.Context, p *plan, b *repo.Backup, ms ho
 	if err != nil {
 		return err
 	}
-	now, err := ms.Inspect(ctx)
+	now, err := ms.Inspect(ctx, holdfast.InspectOptions{Counts: true})
 	if err != nil {
 		return err
 	}

@@ -243,7 +243,7 @@ func (r *run) addTarget(ctx context.Context, p *plan, w *work, md holdfast.Sourc
 		p.Warnings = append(p.Warnings, holdfast.Problem{Source: md.Name, Severity: holdfast.Warning, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	if t.Exists {
-		now, err := w.source.Inspect(ctx)
+		now, err := w.source.Inspect(ctx, holdfast.InspectOptions{Counts: true})
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)

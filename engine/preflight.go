@@ -84,7 +84,7 @@ func absent(s holdfast.Source) error {
 func (b *backup) inspect(ctx context.Context) (map[string]holdfast.Inspection, error) {
 	seen := map[string]holdfast.Inspection{}
 	for _, s := range b.sources {
-		i, err := s.Inspect(ctx)
+		i, err := s.Inspect(ctx, holdfast.InspectOptions{})
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)

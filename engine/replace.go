@@ -353,7 +353,7 @@ func (c *ceremony) confirm(ctx context.Context) error {
 			if len(c.journal.Targets[i].In) == 0 && w.method != methodOnline {
 				continue // a rollback to nothing
 			}
-			now, err := w.source.Inspect(ctx)
+			now, err := w.source.Inspect(ctx, holdfast.InspectOptions{Counts: true})
 			if err != nil {
 				return "", &holdfast.Error{Op: "confirm", Object: w.source.Name(), Err: err}
 			}

@@ -170,7 +170,7 @@ func (r *run) emergency(ctx context.Context, works []*work, decline bool, result
 	var none emergencyBackup
 	var present []holdfast.Source
 	for _, w := range works {
-		if i, err := w.source.Inspect(ctx); exists(w.path) && (err != nil || i.Exists) {
+		if i, err := w.source.Inspect(ctx, holdfast.InspectOptions{}); exists(w.path) && (err != nil || i.Exists) {
 			present = append(present, w.source)
 		}
 	}

@@ -79,8 +79,20 @@ func describe(p holdfast.Problem) string {
 }
 
 // verify checks bytes and sources of one backup and makes the proof, without
-// recording it.
+// recording it. It holds no lock while it reads: what goes with a backup that is
+// deleted meanwhile is no damage.
 func (r *run) verify(ctx context.Context, name holdfast.BackupName, full bool) (*VerifyResult, error) {
+	v, err := r.examine(ctx, name, full)
+	if ctx.Err() == nil && (err != nil || len(v.Damage) > 0 || len(v.SourceProblems) > 0) {
+		if _, gone := r.e.o.Repository.Stat(ctx, string(name)); errors.Is(gone, holdfast.ErrNotFound) {
+			return nil, &holdfast.Error{Op: "verify", Object: string(name), Err: holdfast.Kindf(holdfast.ErrNotFound, "it was deleted meanwhile")}
+		}
+	}
+	return v, err
+}
+
+// examine is verify of a backup that stays.
+func (r *run) examine(ctx context.Context, name holdfast.BackupName, full bool) (*VerifyResult, error) {
 	begun := r.e.o.Now()
 	b, err := r.e.o.Repository.Backup(ctx, name)
 	if err != nil {

@@ -118,7 +118,7 @@ func Open(ctx context.Context, b bucket.Bucket) (*Repository, error) {
 	var info repositoryInfo
 	if err := unseal(data, &info); err != nil {
 		return fail(fmt.Errorf("%s: %w", repositoryFile, err),
-			"if it is damaged, move it away and run holdfast init: it is made again from the backups, which are not touched")
+			"if it is damaged, move it away: the next `holdfast backup` makes it again from the backups, which are not touched")
 	}
 	return &Repository{b: b, id: info.ID}, nil
 }

@@ -181,7 +181,7 @@ func (x *examination) sources() {
 			x.failed("source", s.Name, err)
 			continue
 		}
-		seen, err := source.Inspect(x.ctx)
+		seen, err := source.Inspect(x.ctx, holdfast.InspectOptions{Counts: true})
 		switch {
 		case err != nil:
 			x.failed("source", s.Name, err)

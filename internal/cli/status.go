@@ -135,7 +135,7 @@ func (c *statusCmd) inspect(ctx context.Context, cfg *config.Config, infos []rep
 	}
 	for _, s := range sources {
 		item := sourceStatus{Name: s.Name(), Kind: s.Kind(), Path: s.Target().Path}
-		seen, err := s.Inspect(ctx)
+		seen, err := s.Inspect(ctx, holdfast.InspectOptions{Counts: true})
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

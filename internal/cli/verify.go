@@ -66,6 +66,10 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 			if result == nil && (!c.All || errors.Is(err, context.Canceled)) {
 				return err
 			}
+			if result == nil && errors.Is(err, holdfast.ErrNotFound) {
+				a.ui.note("note: %s was deleted meanwhile", clean(name))
+				continue
+			}
 			item := newVerifyItem(name, result, err)
 			if !item.OK {
 				out.OK, worst = false, worse(worst, err)
