@@ -24,7 +24,7 @@ type Source interface {
 	// exist, how large is it, what does it hold now. It is for preflight,
 	// status and the dry run of a restore; it reads little. A source that
 	// does not exist is no error.
-	Inspect(ctx context.Context) (Inspection, error)
+	Inspect(ctx context.Context, opts InspectOptions) (Inspection, error)
 
 	// Capture writes one consistent view of the source into sink while its
 	// owner keeps writing. All files it leaves in the sink belong to one
@@ -38,6 +38,12 @@ type Source interface {
 	// copy is not changed. The error is for a check that could not be made
 	// (cancelled, unreadable); damage is a Problem, not an error.
 	Check(ctx context.Context, copy fs.FS, opts CheckOptions) (Report, error)
+}
+
+// InspectOptions bounds an inspection.
+type InspectOptions struct {
+	// Counts asks for the numbers of records too, which may take a moment.
+	Counts bool
 }
 
 // Inspection is a glance at a live source.
@@ -65,11 +71,20 @@ type Captured struct {
 type CheckOptions struct {
 	// Budget limits the time spent on checks that read everything
 	// (quick_check, row counts). Zero means no limit. What was not finished
-	// is said in Facts ("not finished"), never reported as good.
+	// is said in Facts ("not finished"), never reported as good; what could
+	// not be finished anyway need not be begun.
 	Budget time.Duration
 	// Full asks for the slowest, deepest check (integrity_check instead of
 	// quick_check, foreign keys).
 	Full bool
+}
+
+// checkRate is what a database's own check reads in a second at best.
+const checkRate = 512 << 20
+
+// Hopeless tells that a check that reads size bytes cannot end in the budget.
+func (o CheckOptions) Hopeless(size int64) bool {
+	return o.Budget > 0 && size > int64(o.Budget.Seconds()*checkRate)
 }
 
 // Report is the outcome of a check.

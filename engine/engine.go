@@ -101,7 +101,7 @@ func New(o Options) (*Engine, error) {
 		o.Now = time.Now
 	}
 	if o.Settings.CheckBudget == 0 {
-		o.Settings.CheckBudget = 2 * time.Second
+		o.Settings.CheckBudget = 500 * time.Millisecond
 	}
 	return &Engine{o: o}, nil
 }

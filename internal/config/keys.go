@@ -72,7 +72,7 @@ func Keys() []Key {
 		},
 		{
 			Name: "retention.days", Manual: []string{"BACKUP_RETENTION_DAYS", "BACKUP_CLEANUP_AGE_DAYS"}, Default: "7",
-			Doc:    "Backups older than this many days are removed after a successful backup; 0 keeps all.",
+			Doc:    "Backups older than this many days are removed after each backup; 0 keeps all.",
 			assign: days(func(c *Config) *int { return &c.RetentionDays }),
 		},
 		{
@@ -101,7 +101,7 @@ func Keys() []Key {
 			assign: duration(func(c *Config) *time.Duration { return &c.Hooks.Timeout }),
 		},
 		{
-			Name: "check_budget", Default: "2s",
+			Name: "check_budget", Default: "500ms",
 			Doc:    "How long a source's own check may take during a backup; verify has no limit.",
 			assign: duration(func(c *Config) *time.Duration { return &c.CheckBudget }),
 		},

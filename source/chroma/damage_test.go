@@ -55,7 +55,7 @@ func TestCapture_OfADamagedDatabase(t *testing.T) {
 			s := original.copyTo(t, filepath.Join(t.TempDir(), "live"))
 			folder := filepath.Base(s.folder(t, notes))
 			scribble(t, filepath.Join(s.dir, "chroma.sqlite3"), tt.page)
-			seen, err := s.source(t).Inspect(t.Context())
+			seen, err := s.source(t).Inspect(t.Context(), holdfast.InspectOptions{Counts: true})
 			if err != nil || !seen.Exists || seen.Bytes == 0 {
 				t.Errorf("Inspect = %+v, %v, want that it exists", seen, err)
 			}

@@ -19,7 +19,7 @@ const (
 )
 
 // Inspect implements holdfast.Source.
-func (s *Source) Inspect(ctx context.Context) (_ holdfast.Inspection, err error) {
+func (s *Source) Inspect(ctx context.Context, opts holdfast.InspectOptions) (_ holdfast.Inspection, err error) {
 	live, dir, err := s.open(ctx, sqlite.LiveOptions{Wait: glanceWait})
 	if errors.Is(err, holdfast.ErrNotFound) {
 		// Nothing there, or nothing of Chroma's yet: a restore may fill it.
@@ -47,7 +47,7 @@ func (s *Source) Inspect(ctx context.Context) (_ holdfast.Inspection, err error)
 		return holdfast.Inspection{}, err
 	}
 	if !c.lost && !locked {
-		out.Facts.Chroma, err = c.glance(ctx)
+		out.Facts.Chroma, err = c.glance(ctx, opts.Counts)
 	}
 	if isCorrupt(err) || errors.Is(err, holdfast.ErrLocked) {
 		err = nil // it is there and can be captured; what it holds nobody can tell
@@ -72,10 +72,10 @@ func (c *capture) bytes() (int64, error) {
 	return total, nil
 }
 
-// glance counts, one transaction for each collection so that a writer never
+// glance names the collections and counts, one transaction for each collection so that a writer never
 // waits for all of them. What cannot be counted in time is not told at all:
 // nil is better than a wrong number.
-func (c *capture) glance(ctx context.Context) (*holdfast.ChromaFacts, error) {
+func (c *capture) glance(ctx context.Context, counts bool) (*holdfast.ChromaFacts, error) {
 	facts := &holdfast.ChromaFacts{QuickCheck: holdfast.CheckUnchecked}
 	err := c.within(c.live.Begin(ctx), func() (err error) {
 		facts.JournalMode = c.live.Mode()
@@ -97,6 +97,9 @@ func (c *capture) glance(ctx context.Context) (*holdfast.ChromaFacts, error) {
 				return nil, err
 			}
 			col.Indexed = fp.indexed()
+		}
+		if !counts {
+			continue
 		}
 		if col.Records, err = c.count(ctx, col.ID); err != nil {
 			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {

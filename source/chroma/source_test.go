@@ -54,7 +54,7 @@ func TestInspect_CountsWhatIsThere(t *testing.T) {
 		t.Run(string(v), func(t *testing.T) {
 			s := newStage(t, v)
 			src := s.source(t)
-			got, err := src.Inspect(t.Context())
+			got, err := src.Inspect(t.Context(), holdfast.InspectOptions{Counts: true})
 			if err != nil {
 				t.Fatal(err)
 			}

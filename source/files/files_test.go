@@ -165,7 +165,7 @@ func TestCapture_KeepsWhatTheTreeIs(t *testing.T) {
 	if *report.Facts.Files != want {
 		t.Errorf("Check counts %+v, want %+v", *report.Facts.Files, want)
 	}
-	seen, err := newSource(t, dir, files.Options{}).Inspect(t.Context())
+	seen, err := newSource(t, dir, files.Options{}).Inspect(t.Context(), holdfast.InspectOptions{Counts: true})
 	must(t, err)
 	if *seen.Facts.Files != want || seen.Bytes != want.Bytes {
 		t.Errorf("Inspect counts %+v, want %+v", seen, want)

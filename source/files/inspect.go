@@ -19,7 +19,7 @@ var errBudget = errors.New("time is up")
 
 // Inspect counts what a capture would read. If that takes too long, Bytes is
 // what was counted until then and the facts are left out.
-func (s *Source) Inspect(ctx context.Context) (holdfast.Inspection, error) {
+func (s *Source) Inspect(ctx context.Context, _ holdfast.InspectOptions) (holdfast.Inspection, error) {
 	info, err := os.Stat(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return holdfast.Inspection{}, nil

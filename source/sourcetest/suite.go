@@ -100,13 +100,13 @@ func testTarget(t *testing.T, f Fixture) {
 }
 
 func inspect(t *testing.T, f Fixture) {
-	if _, err := f.Source.Inspect(t.Context()); err != nil {
+	if _, err := f.Source.Inspect(t.Context(), holdfast.InspectOptions{Counts: true}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func testInspect(t *testing.T, f Fixture) {
-	got, err := f.Source.Inspect(t.Context())
+	got, err := f.Source.Inspect(t.Context(), holdfast.InspectOptions{Counts: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func testInspect(t *testing.T, f Fixture) {
 }
 
 func testInspectMissing(t *testing.T, f Fixture) {
-	got, err := f.Missing.Inspect(t.Context())
+	got, err := f.Missing.Inspect(t.Context(), holdfast.InspectOptions{Counts: true})
 	if err != nil {
 		t.Fatal(err)
 	}

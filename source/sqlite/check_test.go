@@ -249,7 +249,7 @@ func TestIdentify_NamesWhatIsNoDatabase(t *testing.T) {
 			if holdfast.HintOf(err) == "" {
 				t.Errorf("%v has no hint", err)
 			}
-			if _, err := src.Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := src.Inspect(t.Context(), holdfast.InspectOptions{Counts: true}); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("inspect: got %v, want %q", err, tt.want)
 			}
 		})

@@ -21,8 +21,8 @@ const (
 // Inspect looks at the live database. Rows are counted only where that makes
 // no writer wait: in WAL mode inside a read transaction, otherwise from the
 // file without a lock, and then only if nothing was written meanwhile.
-func (s *Source) Inspect(ctx context.Context) (holdfast.Inspection, error) {
-	in, err := s.inspect(ctx)
+func (s *Source) Inspect(ctx context.Context, opts holdfast.InspectOptions) (holdfast.Inspection, error) {
+	in, err := s.inspect(ctx, opts)
 	if err != nil {
 		if ctx.Err() != nil {
 			return holdfast.Inspection{}, context.Cause(ctx)
@@ -32,7 +32,7 @@ func (s *Source) Inspect(ctx context.Context) (holdfast.Inspection, error) {
 	return in, nil
 }
 
-func (s *Source) inspect(ctx context.Context) (holdfast.Inspection, error) {
+func (s *Source) inspect(ctx context.Context, opts holdfast.InspectOptions) (holdfast.Inspection, error) {
 	path := followLinks(s.path)
 	info, err := statDatabase(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -53,10 +53,10 @@ func (s *Source) inspect(ctx context.Context) (holdfast.Inspection, error) {
 		return holdfast.Inspection{}, err
 	}
 	if l.file != nil {
-		err = inspectFile(ctx, l, facts)
+		err = inspectFile(ctx, l, opts, facts)
 	}
 	if err == nil && (l.file == nil || facts.JournalMode == ModeWAL && !noLog(path)) {
-		in.Bytes, err = inspectLive(ctx, l, facts)
+		in.Bytes, err = inspectLive(ctx, l, opts, facts)
 		if errors.Is(err, holdfast.ErrLocked) {
 			in.Bytes, err = info.Size(), nil // a glance does not wait for long
 		}
@@ -65,7 +65,7 @@ func (s *Source) inspect(ctx context.Context) (holdfast.Inspection, error) {
 }
 
 // inspectFile reads the header, and counts without a lock.
-func inspectFile(ctx context.Context, l *Live, facts *holdfast.SQLiteFacts) error {
+func inspectFile(ctx context.Context, l *Live, opts holdfast.InspectOptions, facts *holdfast.SQLiteFacts) error {
 	before, err := identityOf(l.file)
 	if err != nil {
 		return err
@@ -78,8 +78,8 @@ func inspectFile(ctx context.Context, l *Live, facts *holdfast.SQLiteFacts) erro
 		return located(l.path, err)
 	}
 	head.fill(facts, before.size)
-	if head.wal() && !noLog(l.path) {
-		return nil // counted in a transaction, which sees the log
+	if !opts.Counts || head.wal() && !noLog(l.path) {
+		return nil // with a log, counted in a transaction, which sees it
 	}
 	counted := *facts
 	if err := countFile(ctx, l.path, &counted); err != nil {
@@ -113,7 +113,7 @@ func countFile(ctx context.Context, path string, facts *holdfast.SQLiteFacts) er
 
 // inspectLive looks through SQLite. Only in WAL mode is a transaction long
 // enough to count in.
-func inspectLive(ctx context.Context, l *Live, facts *holdfast.SQLiteFacts) (bytes int64, err error) {
+func inspectLive(ctx context.Context, l *Live, opts holdfast.InspectOptions, facts *holdfast.SQLiteFacts) (bytes int64, err error) {
 	if err := l.Begin(ctx); err != nil {
 		return 0, err
 	}
@@ -130,7 +130,7 @@ func inspectLive(ctx context.Context, l *Live, facts *holdfast.SQLiteFacts) (byt
 		}
 	}
 	facts.JournalMode = l.Mode()
-	if l.Mode() == ModeWAL {
+	if opts.Counts && l.Mode() == ModeWAL {
 		within, cancel := context.WithTimeout(ctx, inspectBudget)
 		defer cancel()
 		_ = countTables(within, l.Conn(), facts) // as in countFile

@@ -53,7 +53,7 @@ func TestSource_InAProcessThatUsesPOSIXLocks(t *testing.T) {
 			}
 			src := newSource(t, path, Options{})
 			got, sink := captureNow(t, src)
-			if _, err := src.Inspect(t.Context()); err != nil {
+			if _, err := src.Inspect(t.Context(), holdfast.InspectOptions{Counts: true}); err != nil {
 				t.Fatal(err)
 			}
 			other := startShell(t, path)

@@ -127,6 +127,11 @@ func (d *Dir) quickCheck(ctx context.Context, opts holdfast.CheckOptions) (holdf
 		bounded, cancel = context.WithTimeout(ctx, opts.Budget)
 		defer cancel()
 	}
+	if info, err := fs.Stat(d.fsys, DatabaseFile); err != nil {
+		return holdfast.CheckUnfinished, nil, err
+	} else if opts.Hopeless(info.Size()) {
+		return holdfast.CheckUnfinished, nil, nil
+	}
 	pragma := "PRAGMA quick_check(10)"
 	if opts.Full {
 		pragma = "PRAGMA integrity_check(10)"
