@@ -114,6 +114,10 @@ func testInspect(t *testing.T, f Fixture) {
 		t.Fatalf("got %+v, want a source that exists and has a size", got)
 	}
 	factsOf(t, f.Source.Kind(), got.Facts)
+	quick, err := f.Source.Inspect(t.Context(), holdfast.InspectOptions{})
+	if err != nil || quick.Exists != got.Exists || quick.Bytes != got.Bytes {
+		t.Fatalf("without counts got %+v, %v; with them %+v", quick, err, got)
+	}
 }
 
 func testInspectMissing(t *testing.T, f Fixture) {

@@ -181,6 +181,9 @@ func TestInspect_CountsWithoutBlockingAnyone(t *testing.T) {
 			if f := got.Facts.SQLite; !got.Exists || f.Rows == nil || *f.Rows != 2 || got.Bytes != f.PageCount*int64(f.PageSize) {
 				t.Errorf("got %+v with %+v", got, f)
 			}
+			if got, err := src.Inspect(t.Context(), holdfast.InspectOptions{}); err != nil || !got.Exists || got.Bytes == 0 || got.Facts.SQLite.Rows != nil {
+				t.Errorf("without counts: %+v with %+v, %v", got, got.Facts.SQLite, err)
+			}
 			// A writer at work does not make an inspection fail.
 			owner.run("BEGIN IMMEDIATE; INSERT INTO t VALUES(3);")
 			if got, err := src.Inspect(t.Context(), holdfast.InspectOptions{Counts: true}); err != nil || !got.Exists {
