@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -116,10 +117,11 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if pending != nil {
 		out.Pending = &pendingItem{Op: pending.Op, Backup: pending.Backup, Begun: pending.Begun}
 	}
-	if err := c.inspect(ctx, cfg, infos, a.sys.Now(), &out); err != nil {
+	wanted := slices.DeleteFunc(slices.Clone(infos), ofReplacedState)
+	if err := c.inspect(ctx, cfg, wanted, a.sys.Now(), &out); err != nil {
 		return err
 	}
-	c.judge(&out, infos, a.sys.Now())
+	c.judge(&out, wanted, a.sys.Now())
 	a.ui.tell(out, func() { c.print(a.ui, out) })
 	if out.Verdict != verdictSafe && out.Verdict != verdictUnproven {
 		return &ending{holdfast.ExitIncomplete}
@@ -157,6 +159,12 @@ func (c *statusCmd) inspect(ctx context.Context, cfg *config.Config, infos []rep
 	return nil
 }
 
+// ofReplacedState tells that a backup holds what a restore replaced: it says
+// nothing of how well the present data is kept.
+func ofReplacedState(i repo.Info) bool {
+	return i.Metadata != nil && i.Metadata.Trigger == holdfast.TriggerEmergency
+}
+
 // newestOf finds the newest usable backup that holds a source.
 func newestOf(infos []repo.Info, source string) (repo.Info, bool) {
 	for _, i := range infos {
@@ -184,7 +192,7 @@ func newRepositoryState(ctx context.Context, r *repo.Repository, infos []repo.In
 		}
 		s.LogicalBytes += i.Metadata.LogicalBytes
 		s.StoredBytes += i.Metadata.StoredBytes
-		if p, ok := i.Proven(); ok && (s.ProvenAt == nil || p.At.After(s.ProvenAt.Time)) {
+		if p, ok := i.Proven(); ok && !ofReplacedState(i) && (s.ProvenAt == nil || p.At.After(s.ProvenAt.Time)) {
 			at := p.At
 			s.LastProven, s.ProvenAt = i.Name, &at
 		}
