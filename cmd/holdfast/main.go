@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -15,7 +16,14 @@ import (
 // version is set by the release build.
 var version = "dev"
 
+// memoryLimit lets the garbage collector work harder before the process grows
+// beyond what a small machine can spare; GOMEMLIMIT overrides it.
+const memoryLimit = 64 << 20
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	ctx, cancel := cli.Interruptible(context.Background(), signals, os.Exit)
