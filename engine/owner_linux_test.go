@@ -1,11 +1,8 @@
 package engine_test
 
 import (
-	"bufio"
 	"errors"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -13,60 +10,17 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/procs/procstest"
 )
 
-// TestMain plays the owner of a database when asked to: it holds a file open
-// until its input ends.
-func TestMain(m *testing.M) {
-	name := os.Getenv("HOLD_FILE")
-	if name == "" {
-		os.Exit(m.Run())
-	}
-	if _, err := os.Open(name); err != nil {
-		os.Exit(1)
-	}
-	os.Stdout.WriteString("open\n")
-	io.Copy(io.Discard, os.Stdin)
-	os.Exit(0)
-}
-
-// own starts a process that holds a file open until it is told to stop.
-func own(t *testing.T, name string) (pid int, stop func()) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "HOLD_FILE="+name)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stopped := false
-	stop = func() {
-		if !stopped {
-			stopped = true
-			in.Close()
-			cmd.Wait()
-		}
-	}
-	t.Cleanup(stop)
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("the owner did not open its file: %v", err)
-	}
-	return cmd.Process.Pid, stop
-}
+func TestMain(m *testing.M) { procstest.Main(m) }
 
 func TestRestore_ALiveOwner(t *testing.T) {
 	setup := func(t *testing.T) (*world, func()) {
 		w := newWorld(t)
 		w.backup("monday")
 		w.set("two")
-		_, stop := own(t, w.rag.databasePath())
+		_, stop := procstest.Hold(t, w.rag.databasePath())
 		return w, stop
 	}
 	t.Run("is named and left alone", func(t *testing.T) {

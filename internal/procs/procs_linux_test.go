@@ -1,62 +1,16 @@
 package procs
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/holdfast-backup/holdfast/internal/procs/procstest"
 )
 
-// TestMain plays the owner of a database when asked to: it opens the files
-// named in its arguments, says so, and keeps them open until its input ends.
-func TestMain(m *testing.M) {
-	if os.Getenv("HOLD_FILES") == "" {
-		os.Exit(m.Run())
-	}
-	for _, name := range os.Args[1:] {
-		if _, err := os.Open(name); err != nil {
-			os.Exit(1)
-		}
-	}
-	os.Stdout.WriteString("open\n")
-	io.Copy(io.Discard, os.Stdin)
-	os.Exit(0)
-}
-
-// hold starts a process that holds files open until the test ends.
-func hold(t *testing.T, files ...string) (pid int, release func()) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0], files...)
-	cmd.Env = append(os.Environ(), "HOLD_FILES=1")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	released := false
-	release = func() {
-		if !released {
-			released = true
-			in.Close()
-			cmd.Wait()
-		}
-	}
-	t.Cleanup(release)
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("the holder did not open its files: %v", err)
-	}
-	return cmd.Process.Pid, release
-}
+func TestMain(m *testing.M) { procstest.Main(m) }
 
 func write(t *testing.T, name string) string {
 	t.Helper()
@@ -89,7 +43,7 @@ func TestHolding_NamesTheProcessAndItsFile(t *testing.T) {
 	dir := t.TempDir()
 	db := write(t, filepath.Join(dir, "data ข้อมูล", "chroma.sqlite3"))
 	beside := write(t, filepath.Join(dir, "data ข้อมูล2", "chroma.sqlite3"))
-	pid, release := hold(t, db)
+	pid, release := procstest.Hold(t, db)
 	if got := pids(t, filepath.Dir(db))[pid]; got != db {
 		t.Errorf("searching the directory gave %q, want %q", got, db)
 	}
@@ -142,7 +96,7 @@ func TestHolding_FindsDeletedRenamedAndLinkedFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			db := write(t, filepath.Join(dir, "data", "bot.db"))
-			pid, _ := hold(t, db)
+			pid, _ := procstest.Hold(t, db)
 			search := change(t, dir, db)
 			if _, ok := pids(t, search)[pid]; !ok {
 				t.Errorf("process %d was not found", pid)

@@ -84,24 +84,8 @@ func (d *Dir) readCollections(ctx context.Context) ([]Collection, error) {
 
 // complete adds what other tables and the index folder say of a collection.
 func (d *Dir) complete(ctx context.Context, c *Collection) error {
-	rows, err := d.db.QueryContext(ctx, `SELECT id, scope FROM segments WHERE collection = ?`, c.ID)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id, scope string
-		if err := rows.Scan(&id, &scope); err != nil {
-			return err
-		}
-		switch scope {
-		case "VECTOR":
-			c.Segment = id
-		case "METADATA":
-			c.MetadataSegment = id
-		}
-	}
-	if err := rows.Err(); err != nil {
+	var err error
+	if c.Segment, c.MetadataSegment, err = readSegments(ctx, d.db, c.ID); err != nil {
 		return err
 	}
 	if c.Metadata, err = readValues(ctx, d.db, d.layout, "collection_metadata", "collection_id", c.ID); err != nil {
@@ -137,6 +121,29 @@ func (d *Dir) folder(c Collection) (fs.FS, bool) {
 	}
 	sub, err := fs.Sub(d.fsys, c.Segment)
 	return sub, err == nil
+}
+
+// readSegments gives the two segments of a collection; one that is not there
+// is empty.
+func readSegments(ctx context.Context, q querier, collection string) (vector, metadata string, err error) {
+	rows, err := q.QueryContext(ctx, `SELECT id, scope FROM segments WHERE collection = ?`, collection)
+	if err != nil {
+		return "", "", err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, scope string
+		if err := rows.Scan(&id, &scope); err != nil {
+			return "", "", err
+		}
+		switch scope {
+		case "VECTOR":
+			vector = id
+		case "METADATA":
+			metadata = id
+		}
+	}
+	return vector, metadata, rows.Err()
 }
 
 // readValues reads one of the tables of typed values that hang on a collection

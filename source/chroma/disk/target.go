@@ -179,24 +179,8 @@ func hnswConfiguration(parameters map[string]any) sql.NullString {
 
 // segments gives the collection a new vector segment and a metadata segment.
 func (w *writer) segments(ctx context.Context, t *target) error {
-	rows, err := w.conn.QueryContext(ctx, `SELECT id, scope FROM segments WHERE collection = ?`, t.id)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id, scope string
-		if err := rows.Scan(&id, &scope); err != nil {
-			return err
-		}
-		switch scope {
-		case "VECTOR":
-			t.old = id
-		case "METADATA":
-			t.metadata = id
-		}
-	}
-	if err := rows.Err(); err != nil {
+	var err error
+	if t.old, t.metadata, err = readSegments(ctx, w.conn, t.id); err != nil {
 		return err
 	}
 	t.vector = uuid.NewString()
