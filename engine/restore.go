@@ -114,9 +114,14 @@ func (r *run) restored(p *plan, result *RestoreResult) {
 			result.Restored = append(result.Restored, t.source.Name())
 		}
 	}
-	result.Memory = p.Memory
+	result.rememberMemory(p)
+}
+
+// rememberMemory says what became of memory once everything is in place.
+func (r *RestoreResult) rememberMemory(p *plan) {
+	r.Memory = p.Memory
 	if p.Memory == memoryRestore {
-		result.Memory = memoryRestored
+		r.Memory = memoryRestored
 	}
 }
 
@@ -288,10 +293,7 @@ func (r *run) restoreElsewhere(ctx context.Context, req RestoreRequest, result *
 	for _, t := range p.Targets {
 		result.Restored = append(result.Restored, t.Source)
 	}
-	result.Memory = p.Memory
-	if p.Memory == memoryRestore {
-		result.Memory = memoryRestored
-	}
+	result.rememberMemory(p)
 	return nil
 }
 

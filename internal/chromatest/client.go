@@ -19,11 +19,11 @@ type Client struct {
 
 // NewClient gives a client of the default database of the server at address.
 func NewClient(address string) *Client {
-	return &Client{
+	c := &Client{
 		root: address + "/api/v2",
-		base: address + "/api/v2/tenants/default_tenant/databases/default_database",
 		http: &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
 	}
+	return c.Database("default_tenant", "default_database")
 }
 
 // A StatusError is an answer other than success.
@@ -202,6 +202,19 @@ func (c *Client) Query(ctx context.Context, id string, embedding []float32, n in
 		return nil, fmt.Errorf("query: %d answers to one question", len(out.IDs))
 	}
 	return out.IDs[0], nil
+}
+
+// Database gives a client of another database of the same server.
+func (c *Client) Database(tenant, database string) *Client {
+	other := *c
+	other.base = c.root + "/tenants/" + tenant + "/databases/" + database
+	return &other
+}
+
+// Call sends a request of the test's own words to a path below the database;
+// an answer that is no success is a *StatusError.
+func (c *Client) Call(ctx context.Context, method, path string, body, out any) error {
+	return c.do(ctx, method, c.base+path, body, out)
 }
 
 func (c *Client) do(ctx context.Context, method, address string, body, out any) error {

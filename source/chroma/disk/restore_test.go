@@ -295,7 +295,7 @@ func TestRestoreMemory_BetweenReleases(t *testing.T) {
 
 			s = chromatest.Start(t, pair[1], to)
 			a = apiOf(t, s)
-			a.base = s.URL() + "/api/v2/tenants/elsewhere/databases/books"
+			a.client = a.client.Database("elsewhere", "books")
 			c := a.describe("moved")
 			same(t, "moved", a.get(c.ID), want)
 			if c.Config.HNSW["space"] != "ip" || c.Config.HNSW["sync_threshold"] != 12.0 {

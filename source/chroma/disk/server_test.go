@@ -1,10 +1,8 @@
 package disk_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -21,12 +19,14 @@ import (
 // api speaks with a real server in its own words, so that types and texts can
 // be compared exactly.
 type api struct {
-	t    testing.TB
-	base string
+	t      testing.TB
+	client *chromatest.Client
 }
 
 func apiOf(t testing.TB, s *chromatest.Server) api {
-	return api{t, s.URL() + "/api/v2/tenants/default_tenant/databases/default_database"}
+	client := s.Client()
+	t.Cleanup(client.Close)
+	return api{t, client}
 }
 
 // call sends a request and fails the test if the server refuses it.
@@ -38,33 +38,9 @@ func (a api) call(method, path string, body, out any) {
 }
 
 func (a api) try(method, path string, body, out any) error {
-	var in io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		in = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(a.t.Context(), method, a.base+path, in)
-	if err != nil {
+	var answer json.RawMessage
+	if err := a.client.Call(a.t.Context(), method, path, body, &answer); err != nil || out == nil {
 		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, answer)
-	}
-	if out == nil {
-		return nil
 	}
 	return json.Unmarshal(answer, out)
 }

@@ -109,14 +109,8 @@ func (f *Folder) Elements(yield func(Element) error) error {
 		if err != nil {
 			return err
 		}
-		links := int(binary.LittleEndian.Uint16(e))
-		if links > f.Header.MaxLinks0 {
-			return damaged("element %d of %s has %d links where %d have room", i, DataFile, links, f.Header.MaxLinks0)
-		}
-		for l := range links {
-			if to := binary.LittleEndian.Uint32(e[4+4*l:]); uint64(to) >= f.Header.Count {
-				return damaged("element %d of %s links to element %d of %d", i, DataFile, to, f.Header.Count)
-			}
+		if err := f.checkLinks(e, f.Header.MaxLinks0, i, DataFile); err != nil {
+			return err
 		}
 		err = yield(Element{
 			Slot:    uint32(i),

@@ -83,15 +83,24 @@ func (f *Folder) verifyLinks() error {
 			if err != nil {
 				return err
 			}
-			links := int(binary.LittleEndian.Uint16(list))
-			if links > f.Header.MaxLinks {
-				return damaged("element %d of %s has %d links where %d have room", i, LinksFile, links, f.Header.MaxLinks)
+			if err := f.checkLinks(list, f.Header.MaxLinks, i, LinksFile); err != nil {
+				return err
 			}
-			for l := range links {
-				if to := binary.LittleEndian.Uint32(list[4+4*l:]); uint64(to) >= f.Header.Count {
-					return damaged("element %d of %s links to element %d of %d", i, LinksFile, to, f.Header.Count)
-				}
-			}
+		}
+	}
+	return nil
+}
+
+// checkLinks looks at one list of links: how many it has room for, and that
+// each leads to an element.
+func (f *Folder) checkLinks(list []byte, room int, element uint64, file string) error {
+	links := int(binary.LittleEndian.Uint16(list))
+	if links > room {
+		return damaged("element %d of %s has %d links where %d have room", element, file, links, room)
+	}
+	for l := range links {
+		if to := binary.LittleEndian.Uint32(list[4+4*l:]); uint64(to) >= f.Header.Count {
+			return damaged("element %d of %s links to element %d of %d", element, file, to, f.Header.Count)
 		}
 	}
 	return nil
