@@ -51,10 +51,15 @@ type Bucket interface {
 	// that cleanup can repeat.
 	Delete(ctx context.Context, key string) error
 
+	// Create streams one object, in a tree that is visible or beside all
+	// trees. It shows, whole and durable, when the writer was closed, in
+	// place of what had the key; whoever has that open goes on reading it.
+	Create(ctx context.Context, key string) (Writer, error)
+
 	// Stage begins a tree of objects below prefix that becomes visible all
 	// at once. If objects exist below prefix, Commit fails and matches
 	// fs.ErrExist.
-	Stage(ctx context.Context, prefix string) (Stage, error)
+	Stage(ctx context.Context, prefix string, o StageOptions) (Stage, error)
 
 	// RemoveTree removes all objects below prefix, the object marker (a key
 	// relative to prefix) first: a cut leaves a whole tree, or one without marker that Clean removes.
@@ -62,17 +67,30 @@ type Bucket interface {
 	RemoveTree(ctx context.Context, prefix, marker string) error
 
 	// Clean removes what crashes left behind: stages never committed,
-	// temporary files, trees half removed. It tells what it removed. The
-	// caller must hold the lease.
+	// temporary files, trees half removed. Stages that can be resumed stay
+	// for a week. It tells what it removed. The caller must hold the lease.
 	Clean(ctx context.Context) ([]string, error)
 
 	// Lock takes the single-writer lease or fails with a *LockedError that
-	// names the owner. A lease of a dead owner is taken over.
+	// names the owner. A lease of a dead owner is taken over. From the moment
+	// that somebody else may hold it, whatever this bucket was told to
+	// change fails and matches ErrLocked: a writer that was paused finds its
+	// stage refused at Commit.
 	Lock(ctx context.Context, owner holdfast.Owner) (Lease, error)
 
 	// Free tells how many bytes can still be written; ok is false if the
 	// store does not know.
 	Free(ctx context.Context) (bytes int64, ok bool, err error)
+}
+
+// StageOptions are what a stage needs to know from its beginning.
+type StageOptions struct {
+	// Marker is the object, relative to the prefix, that Commit writes last.
+	Marker string
+	// Resume begins with the complete objects of a stage of the same prefix
+	// that was given up without Abort, and lets this one be resumed too.
+	// Open tells what is there.
+	Resume bool
 }
 
 // PutMode tells what Put does with an existing object.
@@ -113,13 +131,13 @@ type Stage interface {
 	// Remove drops an object whose writer was closed; whoever has it open
 	// goes on reading it.
 	Remove(ctx context.Context, key string) error
-	// Commit makes every object durable, writes marker with data last and
+	// Commit makes every object durable, writes the marker with data last and
 	// shows the tree. On nil it is durable and complete; on an error, or
 	// after a cut at any point, nothing is visible (or all of it is, if the
 	// error came after the rename; then List shows the marker). While an
 	// object is still being written Commit is refused.
-	Commit(ctx context.Context, marker string, data []byte) error
-	// Abort removes everything. After Commit it does nothing. It works on a
+	Commit(ctx context.Context, data []byte) error
+	// Abort removes everything, of a stage that can be resumed too. After Commit it does nothing. It works on a
 	// cancelled context.
 	Abort(ctx context.Context) error
 }

@@ -56,7 +56,7 @@ func (r *Repository) Create(ctx context.Context, name holdfast.BackupName, exact
 	if err := r.b.Delete(ctx, stateKey(free)); err != nil {
 		return nil, &holdfast.Error{Op: "create", Object: string(free), Err: err}
 	}
-	stage, err := r.b.Stage(ctx, string(free))
+	stage, err := r.b.Stage(ctx, string(free), bucket.StageOptions{Marker: holdfast.MetadataFile})
 	if err != nil {
 		return nil, &holdfast.Error{Op: "create", Object: string(free), Err: err}
 	}
@@ -267,7 +267,7 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 	if err != nil {
 		return fail(err)
 	}
-	if err := p.stage.Commit(ctx, holdfast.MetadataFile, data); err != nil {
+	if err := p.stage.Commit(ctx, data); err != nil {
 		return fail(err)
 	}
 	return Info{Name: p.name, Metadata: m}, nil

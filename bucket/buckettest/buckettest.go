@@ -140,7 +140,7 @@ func write(ctx context.Context, s bucket.Stage, key, data string) error {
 // stage begins a tree with the given objects.
 func stage(t *testing.T, b bucket.Bucket, prefix string, objects map[string]string) bucket.Stage {
 	t.Helper()
-	s, err := b.Stage(t.Context(), prefix)
+	s, err := b.Stage(t.Context(), prefix, bucket.StageOptions{Marker: marker})
 	must(t, err)
 	for key, data := range objects {
 		must(t, write(t.Context(), s, key, data))
@@ -151,5 +151,5 @@ func stage(t *testing.T, b bucket.Bucket, prefix string, objects map[string]stri
 // commit makes a tree with a marker.
 func commit(t *testing.T, b bucket.Bucket, prefix string, objects map[string]string) {
 	t.Helper()
-	must(t, stage(t, b, prefix, objects).Commit(t.Context(), marker, []byte("committed")))
+	must(t, stage(t, b, prefix, objects).Commit(t.Context(), []byte("committed")))
 }

@@ -45,7 +45,7 @@ func model(t *testing.T, b bucket.Bucket) {
 			taken := slices.ContainsFunc(slices.Collect(maps.Keys(want)), func(k string) bool { return strings.HasPrefix(k, tree+"/") })
 			step = fmt.Sprintf("commit %s (taken %v)", tree, taken)
 			s := stage(t, b, tree, map[string]string{name: data})
-			if err := s.Commit(t.Context(), marker, []byte(data)); (err == nil) == taken {
+			if err := s.Commit(t.Context(), []byte(data)); (err == nil) == taken {
 				t.Errorf("%s: %v", step, err)
 			} else if err == nil {
 				want[key], want[tree+"/"+marker] = data, data

@@ -20,7 +20,7 @@ func stageVisibility(t *testing.T, b bucket.Bucket) {
 	lists(t, b, "")
 	_, err := b.Open(t.Context(), "tree/a")
 	is(t, "open before commit", err, fs.ErrNotExist)
-	must(t, s.Commit(t.Context(), marker, []byte("committed")))
+	must(t, s.Commit(t.Context(), []byte("committed")))
 	lists(t, b, "", "tree/a", "tree/"+marker, "tree/sub/b")
 	holds(t, b, "tree/a", "A")
 	holds(t, b, "tree/sub/b", "B")
@@ -30,7 +30,7 @@ func stageVisibility(t *testing.T, b bucket.Bucket) {
 func commitTaken(t *testing.T, b bucket.Bucket) {
 	commit(t, b, "tree", map[string]string{"a": "first"})
 	s := stage(t, b, "tree", map[string]string{"a": "second", "b": "second"})
-	is(t, "commit", s.Commit(t.Context(), marker, nil), fs.ErrExist)
+	is(t, "commit", s.Commit(t.Context(), nil), fs.ErrExist)
 	must(t, s.Abort(t.Context()))
 	lists(t, b, "", "tree/a", "tree/"+marker)
 	holds(t, b, "tree/a", "first")
@@ -53,7 +53,7 @@ func commitRace(t *testing.T, b bucket.Bucket) {
 	errs := make([]error, len(stages))
 	var wg sync.WaitGroup
 	for i, s := range stages {
-		wg.Go(func() { errs[i] = s.Commit(t.Context(), marker, []byte(fmt.Sprint(i))) })
+		wg.Go(func() { errs[i] = s.Commit(t.Context(), []byte(fmt.Sprint(i))) })
 	}
 	wg.Wait()
 	winner := slices.Index(errs, nil)
@@ -75,12 +75,12 @@ func commitOpenWriter(t *testing.T, b bucket.Bucket) {
 	s := stage(t, b, "tree", map[string]string{"a": "A"})
 	w, err := s.Create(t.Context(), "b")
 	must(t, err)
-	if err := s.Commit(t.Context(), marker, nil); err == nil {
+	if err := s.Commit(t.Context(), nil); err == nil {
 		t.Error("half an object was committed")
 	}
 	lists(t, b, "")
 	must(t, w.Close())
-	must(t, s.Commit(t.Context(), marker, nil))
+	must(t, s.Commit(t.Context(), nil))
 	lists(t, b, "", "tree/a", "tree/b", "tree/"+marker)
 }
 
@@ -100,7 +100,7 @@ func abort(t *testing.T, b bucket.Bucket) {
 
 func abortAfterCommit(t *testing.T, b bucket.Bucket) {
 	s := stage(t, b, "tree", map[string]string{"a": "A"})
-	must(t, s.Commit(t.Context(), marker, nil))
+	must(t, s.Commit(t.Context(), nil))
 	must(t, s.Abort(t.Context()))
 	lists(t, b, "", "tree/a", "tree/"+marker)
 }
@@ -121,7 +121,7 @@ func stageEnded(t *testing.T, b bucket.Bucket) {
 	ctx := t.Context()
 	for name, end := range map[string]func(bucket.Stage) error{
 		"aborted":   func(s bucket.Stage) error { return s.Abort(ctx) },
-		"committed": func(s bucket.Stage) error { return s.Commit(ctx, marker, nil) },
+		"committed": func(s bucket.Stage) error { return s.Commit(ctx, nil) },
 	} {
 		s := stage(t, b, name, map[string]string{"a": "A"})
 		must(t, end(s))
@@ -130,7 +130,7 @@ func stageEnded(t *testing.T, b bucket.Bucket) {
 		_, oerr := s.Open(ctx, "a")
 		is(t, name+" Open", oerr, fs.ErrClosed)
 		is(t, name+" Remove", s.Remove(ctx, "a"), fs.ErrClosed)
-		is(t, name+" Commit", s.Commit(ctx, marker, nil), fs.ErrClosed)
+		is(t, name+" Commit", s.Commit(ctx, nil), fs.ErrClosed)
 	}
 	lists(t, b, "", "committed/a", "committed/"+marker)
 }
@@ -147,7 +147,7 @@ func sideBySide(t *testing.T, b bucket.Bucket) {
 		})
 	}
 	wg.Wait()
-	must(t, s.Commit(t.Context(), marker, nil))
+	must(t, s.Commit(t.Context(), nil))
 	for i := range 16 {
 		holds(t, b, fmt.Sprintf("tree/sub/%d/%02d", i%3, i), strings.Repeat(fmt.Sprintf("%02d", i), 10_000))
 	}
@@ -162,7 +162,7 @@ func createAgain(t *testing.T, b bucket.Bucket) {
 		t.Error("one object was given to two writers")
 	}
 	must(t, w.Close())
-	must(t, s.Commit(t.Context(), marker, nil))
+	must(t, s.Commit(t.Context(), nil))
 	holds(t, b, "tree/a", "second")
 }
 
@@ -191,7 +191,7 @@ func openOutlives(t *testing.T, b bucket.Bucket) {
 			t.Errorf("the %s object reads as %d other bytes", name, len(got))
 		}
 	}
-	must(t, s.Commit(ctx, marker, nil))
+	must(t, s.Commit(ctx, nil))
 	holds(t, b, "tree/a", strings.ToUpper(first))
 	lists(t, b, "", "tree/a", "tree/"+marker)
 }
@@ -216,7 +216,7 @@ func readBack(t *testing.T, b bucket.Bucket) {
 	must(t, s.Remove(ctx, "sub/b"))
 	must(t, s.Remove(ctx, "sub/b"))
 	must(t, s.Remove(ctx, "sub")) // a folder is no object
-	must(t, s.Commit(ctx, marker, nil))
+	must(t, s.Commit(ctx, nil))
 	lists(t, b, "", "tree/c", "tree/"+marker, "tree/sub/a")
 }
 
@@ -226,7 +226,7 @@ func deepPrefix(t *testing.T, b bucket.Bucket) {
 	must(t, b.RemoveTree(t.Context(), "one/two/three", marker))
 	lists(t, b, "", "one/two/four/a", "one/two/four/"+marker)
 	s := stage(t, b, "one/two", nil)
-	is(t, "a prefix with a tree below", s.Commit(t.Context(), marker, nil), fs.ErrExist)
+	is(t, "a prefix with a tree below", s.Commit(t.Context(), nil), fs.ErrExist)
 	must(t, s.Abort(t.Context()))
 }
 
@@ -270,7 +270,7 @@ func skip(t *testing.T, b bucket.Bucket) {
 			t.Errorf("%s: %d bytes differ from %d written", tt.key, len(got), want.Len())
 		}
 	}
-	must(t, s.Commit(t.Context(), marker, nil))
+	must(t, s.Commit(t.Context(), nil))
 	holds(t, b, "tree/last", "head"+strings.Repeat("\x00", 70_000))
 }
 
@@ -285,7 +285,7 @@ func discard(t *testing.T, b bucket.Bucket) {
 	}
 	w, err = s.Create(t.Context(), "closed")
 	must(t, errors.Join(err, w.Close(), w.Discard()))
-	must(t, s.Commit(t.Context(), marker, nil))
+	must(t, s.Commit(t.Context(), nil))
 	lists(t, b, "", "tree/closed", "tree/kept", "tree/"+marker)
 }
 
@@ -337,7 +337,7 @@ func clean(t *testing.T, b bucket.Bucket) {
 	if len(removed) != 1 || !strings.Contains(removed[0], "left") {
 		t.Errorf("Clean told %q, want the stage of left", removed)
 	}
-	if err := left.Commit(ctx, marker, nil); err == nil {
+	if err := left.Commit(ctx, nil); err == nil {
 		t.Error("a stage that Clean removed was committed")
 	}
 	must(t, left.Abort(ctx))

@@ -23,7 +23,7 @@ const marker = "backup_metadata.json"
 
 // commitTree makes a tree with a hole, a folder and a marker.
 func commitTree(ctx context.Context, b bucket.Bucket, prefix string) error {
-	s, err := b.Stage(ctx, prefix)
+	s, err := b.Stage(ctx, prefix, bucket.StageOptions{Marker: marker})
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func commitTree(ctx context.Context, b bucket.Bucket, prefix string) error {
 	if err := s.Remove(ctx, "a"); err != nil {
 		return err
 	}
-	return s.Commit(ctx, marker, []byte("{}"))
+	return s.Commit(ctx, []byte("{}"))
 }
 
 // contents reads a whole bucket: every key with its content.
@@ -132,7 +132,7 @@ func TestBucket_EveryCrashLeavesOldOrNew(t *testing.T) {
 		{"commit", func(ctx context.Context, b bucket.Bucket) error { return commitTree(ctx, b, "new") }},
 		{"commit of a deep prefix", func(ctx context.Context, b bucket.Bucket) error { return commitTree(ctx, b, "deep/er/new") }},
 		{"abort", func(ctx context.Context, b bucket.Bucket) error {
-			s, err := b.Stage(ctx, "new")
+			s, err := b.Stage(ctx, "new", bucket.StageOptions{Marker: marker})
 			if err != nil {
 				return err
 			}

@@ -82,7 +82,7 @@ func TestBucket_AFailedPutLeavesTheOldObject(t *testing.T) {
 
 func TestBucket_AFailedWriteCannotBeClosed(t *testing.T) {
 	b, _ := failing(t, "write", syscall.ENOSPC)
-	s, err := b.Stage(t.Context(), "new")
+	s, err := b.Stage(t.Context(), "new", bucket.StageOptions{Marker: marker})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestBucket_MissingPermissionIsTold(t *testing.T) {
 		}
 	}
 	readOnly, _ := failing(t, "mkdir", syscall.EROFS)
-	if _, err := readOnly.Stage(t.Context(), "new"); !strings.Contains(holdfast.HintOf(err), "read-only") {
+	if _, err := readOnly.Stage(t.Context(), "new", bucket.StageOptions{Marker: marker}); !strings.Contains(holdfast.HintOf(err), "read-only") {
 		t.Errorf("a read-only disk gave %v (hint %q)", err, holdfast.HintOf(err))
 	}
 }
@@ -134,7 +134,7 @@ func TestStage_ClashingFoldersAreRefused(t *testing.T) {
 		seen[folded] = true
 		return nil
 	})
-	s, err := open(t, root, dir.Options{FS: disk}).Stage(t.Context(), "new")
+	s, err := open(t, root, dir.Options{FS: disk}).Stage(t.Context(), "new", bucket.StageOptions{Marker: marker})
 	if err != nil {
 		t.Fatal(err)
 	}

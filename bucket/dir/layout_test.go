@@ -116,7 +116,7 @@ func TestBucket_CleanKeepsWhatIsNotItsOwn(t *testing.T) {
 func TestStage_WritesBesideTheFinalFolder(t *testing.T) {
 	root := started(t)
 	b := open(t, root, dir.Options{})
-	s, err := b.Stage(t.Context(), "enhanced_backup_20241030_143000")
+	s, err := b.Stage(t.Context(), "enhanced_backup_20241030_143000", bucket.StageOptions{Marker: marker})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestWriter_SkipLeavesARealHole(t *testing.T) {
 	const hole = 64 << 20
 	root := started(t)
 	b := open(t, root, dir.Options{})
-	s, err := b.Stage(t.Context(), "sparse")
+	s, err := b.Stage(t.Context(), "sparse", bucket.StageOptions{Marker: marker})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestWriter_SkipLeavesARealHole(t *testing.T) {
 	_, err1 := io.WriteString(w, "head")
 	err2 := w.Skip(hole)
 	_, err3 := io.WriteString(w, "middle")
-	if err := errors.Join(err1, err2, err3, w.Skip(hole), w.Close(), s.Commit(t.Context(), marker, nil)); err != nil {
+	if err := errors.Join(err1, err2, err3, w.Skip(hole), w.Close(), s.Commit(t.Context(), nil)); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(filepath.Join(root, "sparse", "data"))

@@ -22,9 +22,10 @@ var (
 
 // stage is a tree in a temporary folder of the root.
 type stage struct {
-	b   *Bucket
-	rel string // the final place
-	dir string // the temporary folder
+	b      *Bucket
+	rel    string // the final place
+	dir    string // the temporary folder
+	marker string // local path below dir, written last
 
 	mu      sync.Mutex
 	folders map[string]bool    // made below dir
@@ -33,12 +34,16 @@ type stage struct {
 }
 
 // Stage implements bucket.Bucket.
-func (b *Bucket) Stage(ctx context.Context, prefix string) (bucket.Stage, error) {
+func (b *Bucket) Stage(ctx context.Context, prefix string, o bucket.StageOptions) (bucket.Stage, error) {
 	rel, err := b.begin(ctx, prefix)
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{b: b, rel: rel, dir: b.tempPath(rel), folders: map[string]bool{".": true}, writers: map[string]*writer{}}
+	marker, err := localKey(o.Marker)
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{b: b, rel: rel, dir: b.tempPath(rel), marker: marker, folders: map[string]bool{".": true}, writers: map[string]*writer{}}
 	if err := durable.MkdirAll(b.fsys, b.root, dirMode); err != nil {
 		return nil, volume.Explain("write to", b.root, pathless(err))
 	}
@@ -163,17 +168,19 @@ func (s *stage) Remove(ctx context.Context, key string) error {
 
 // Commit implements bucket.Stage. The order is the promise: all objects and
 // names durable, the marker durable, the rename, the rename durable.
-func (s *stage) Commit(ctx context.Context, marker string, data []byte) error {
+func (s *stage) Commit(ctx context.Context, data []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rel, err := s.begin(ctx, marker)
-	if err != nil {
-		return err
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case s.ended:
+		return s.fail("commit", "", errEnded)
 	}
 	if len(s.writers) > 0 {
 		return s.fail("commit", "", errOpen)
 	}
-	if err := s.seal(ctx, rel, data); err != nil {
+	if err := s.seal(ctx, data); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -183,24 +190,24 @@ func (s *stage) Commit(ctx context.Context, marker string, data []byte) error {
 }
 
 // seal makes the tree durable and complete where nobody sees it.
-func (s *stage) seal(ctx context.Context, marker string, data []byte) error {
+func (s *stage) seal(ctx context.Context, data []byte) error {
 	if err := s.taken(); err != nil {
 		return err // before the work, not after it
 	}
 	if err := durable.SyncTree(ctx, s.b.fsys, s.dir); err != nil {
 		return err
 	}
-	if err := s.mkdir(filepath.Dir(marker)); err != nil {
+	if err := s.mkdir(filepath.Dir(s.marker)); err != nil {
 		return err
 	}
-	path := filepath.Join(s.dir, marker)
+	path := filepath.Join(s.dir, s.marker)
 	if err := s.b.fsys.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := s.b.writeWhole(path, data); err != nil {
 		return err
 	}
-	for dir := filepath.Dir(marker); ; dir = filepath.Dir(dir) {
+	for dir := filepath.Dir(s.marker); ; dir = filepath.Dir(dir) {
 		if err := s.b.fsys.SyncDir(filepath.Join(s.dir, dir)); err != nil || dir == "." {
 			return err
 		}

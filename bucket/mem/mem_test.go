@@ -47,7 +47,7 @@ func TestBucket_InjectedFaultsAreTheOutcome(t *testing.T) {
 		}
 		return nil
 	})
-	s, err := b.Stage(t.Context(), "tree")
+	s, err := b.Stage(t.Context(), "tree", bucket.StageOptions{Marker: "m"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestBucket_InjectedFaultsAreTheOutcome(t *testing.T) {
 
 func TestBucket_HolesCostNothing(t *testing.T) {
 	b := mem.New()
-	s, err := b.Stage(t.Context(), "tree")
+	s, err := b.Stage(t.Context(), "tree", bucket.StageOptions{Marker: "m"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestBucket_HolesCostNothing(t *testing.T) {
 	}
 	const hole = 1 << 50
 	_, werr := w.Write([]byte("tail"))
-	if err := errors.Join(w.Skip(hole), werr, w.Close(), s.Commit(t.Context(), "m", nil)); err != nil {
+	if err := errors.Join(w.Skip(hole), werr, w.Close(), s.Commit(t.Context(), nil)); err != nil {
 		t.Fatal(err)
 	}
 	o, err := b.Open(t.Context(), "tree/sparse")

@@ -24,17 +24,21 @@ var (
 type stage struct {
 	b       *Bucket
 	prefix  string
+	marker  string
 	objects map[string]object  // complete, by key below prefix
 	writers map[string]*writer // being written
 	ended   bool
 }
 
 // Stage implements bucket.Bucket.
-func (b *Bucket) Stage(ctx context.Context, prefix string) (bucket.Stage, error) {
+func (b *Bucket) Stage(ctx context.Context, prefix string, o bucket.StageOptions) (bucket.Stage, error) {
+	if err := bucket.CheckKey(o.Marker); err != nil {
+		return nil, err
+	}
 	if err := b.beginKey(ctx, "stage", prefix); err != nil {
 		return nil, err
 	}
-	s := &stage{b: b, prefix: prefix, objects: map[string]object{}, writers: map[string]*writer{}}
+	s := &stage{b: b, prefix: prefix, marker: o.Marker, objects: map[string]object{}, writers: map[string]*writer{}}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stages[s] = true
@@ -105,8 +109,8 @@ func (s *stage) Remove(ctx context.Context, key string) error {
 }
 
 // Commit implements bucket.Stage.
-func (s *stage) Commit(ctx context.Context, marker string, data []byte) error {
-	if err := s.begin(ctx, "commit", marker); err != nil {
+func (s *stage) Commit(ctx context.Context, data []byte) error {
+	if err := s.begin(ctx, "commit", s.marker); err != nil {
 		return err
 	}
 	s.b.mu.Lock()
@@ -119,7 +123,7 @@ func (s *stage) Commit(ctx context.Context, marker string, data []byte) error {
 			return exists("commit", s.prefix)
 		}
 	}
-	s.objects[marker] = object{newBlob(append([]byte(nil), data...)), time.Now()}
+	s.objects[s.marker] = object{newBlob(append([]byte(nil), data...)), time.Now()}
 	for key, o := range s.objects {
 		s.b.objects[s.prefix+"/"+key] = o
 	}
