@@ -27,8 +27,13 @@ type Metadata struct {
 	WriterStallMS float64          `json:"writer_stall_ms"`
 	Problems      []Problem        `json:"problems,omitempty"`
 	Note          string           `json:"note,omitempty"`
-	Host          string           `json:"host,omitempty"`
-	ToolVersion   string           `json:"tool_version"`
+	// Encrypted tells that everything but this file is encrypted, to the
+	// Recipients. What of the metadata could tell of the content then lies
+	// encrypted beside it, and is filled in for whoever has a key.
+	Encrypted   bool     `json:"encrypted,omitempty"`
+	Recipients  []string `json:"recipients,omitempty"`
+	Host        string   `json:"host,omitempty"`
+	ToolVersion string   `json:"tool_version"`
 }
 
 // DatabaseInfo is the manual's summary of the first database in a backup.

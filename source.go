@@ -155,6 +155,13 @@ type Sink interface {
 	Add(e Entry) error
 	// Remove forgets a path that was created or added before.
 	Remove(path string) error
+	// Reuse records e with the content that its path has in the last
+	// backup, if that was captured under the same stamp (see
+	// FileWriter.Stamp), and tells whether it did. If not, nothing has
+	// happened and the file must be written. An empty stamp is never the
+	// same. After a Reuse that turned out to be wrong, Create or Remove
+	// begins the path again.
+	Reuse(e Entry, stamp string) (bool, error)
 }
 
 // An Entry describes one file, directory or symbolic link of a source.
@@ -178,6 +185,12 @@ type FileWriter interface {
 	// that holds a lock during the second pass holds it for little more
 	// than one read of the file.
 	Reset() error
+	// Stamp says by what the bytes written are known: whenever the file at
+	// this path has the same stamp again, it has the same bytes. A source
+	// gives one only where that is certain (identity, size, times and
+	// whatever its format counts, settled long enough for a later change to
+	// show). It is called before Close; Reset takes it back.
+	Stamp(stamp string)
 	// Close completes the file. The real work of a second pass may happen
 	// here: release locks before.
 	Close() error

@@ -293,8 +293,8 @@ func onDiskWith(t *testing.T, root, repository string, fsys durable.FS) *world {
 		t.Fatal(err)
 	}
 	w := bare(t, root)
-	if w.repo, err = repo.Open(t.Context(), b); errors.Is(err, holdfast.ErrNotFound) {
-		w.repo, err = repo.Init(t.Context(), b)
+	if w.repo, err = repo.Open(t.Context(), b, repo.Options{}); errors.Is(err, holdfast.ErrNotFound) {
+		w.repo, err = repo.Init(t.Context(), b, repo.Options{})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -74,6 +74,9 @@ func (s *dirSink) Remove(path string) error {
 	return s.fsys.RemoveAll(name)
 }
 
+// Reuse implements holdfast.Sink: a directory has no last backup.
+func (s *dirSink) Reuse(holdfast.Entry, string) (bool, error) { return false, nil }
+
 // A dirFile is one file being captured. Skipped runs become holes.
 type dirFile struct {
 	sink  *dirSink
@@ -101,6 +104,9 @@ func (w *dirFile) Reset() error {
 	w.off = 0
 	return w.f.Truncate(0)
 }
+
+// Stamp implements holdfast.FileWriter.
+func (w *dirFile) Stamp(string) {}
 
 // Close implements holdfast.FileWriter.
 func (w *dirFile) Close() error {

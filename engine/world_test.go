@@ -37,7 +37,7 @@ func newWorld(t *testing.T) *world {
 	w := bare(t, t.TempDir())
 	w.bucket = mem.New()
 	var err error
-	if w.repo, err = repo.Init(t.Context(), w.bucket); err != nil {
+	if w.repo, err = repo.Init(t.Context(), w.bucket, repo.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	w.opts.Repository = w.repo

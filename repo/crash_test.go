@@ -30,7 +30,7 @@ func replaceOld(ctx context.Context, root string, disk durable.FS) (done acknowl
 	if err != nil {
 		return done, err
 	}
-	r, err := Open(ctx, b)
+	r, err := Open(ctx, b, Options{})
 	if err != nil {
 		return done, err
 	}
@@ -147,7 +147,7 @@ func checkAfterCut(t *testing.T, root string, done acknowledged, at string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(t.Context(), b)
+	r, err := Open(t.Context(), b, Options{})
 	if err != nil {
 		t.Fatalf("cut at %s: %v", at, err)
 	}

@@ -54,7 +54,7 @@ func smallBackup(t *testing.T, scale int) (*mem.Bucket, map[string][]byte) {
 // found gives the objects in which a complete check finds damage.
 func found(t *testing.T, b *mem.Bucket) []string {
 	t.Helper()
-	r, err := Open(t.Context(), b)
+	r, err := Open(t.Context(), b, Options{})
 	if errors.Is(err, holdfast.ErrDamaged) {
 		return []string{repositoryFile}
 	}
@@ -211,7 +211,7 @@ func TestReaders_NeverPassDamageOn(t *testing.T) {
 // test.
 func readsRight(t *testing.T, b *mem.Bucket, want map[string][]byte, rnd *rand.Rand) bool {
 	t.Helper()
-	r, err := Open(t.Context(), b)
+	r, err := Open(t.Context(), b, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestVerify_WarnsOfForeignFiles(t *testing.T) {
 	if err := b.Put(t.Context(), "victim/chromadb/.DS_Store", []byte("x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(t.Context(), b)
+	r, err := Open(t.Context(), b, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +287,7 @@ func TestVerify_WarnsOfForeignFiles(t *testing.T) {
 
 func TestState_DamagedCountsAsPinnedAndUnproven(t *testing.T) {
 	b, _ := smallBackup(t, 1)
-	r, err := Open(t.Context(), b)
+	r, err := Open(t.Context(), b, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestState_DamagedCountsAsPinnedAndUnproven(t *testing.T) {
 
 func TestList_ShowsWhatCannotBeRead(t *testing.T) {
 	b, _ := smallBackup(t, 1)
-	r, err := Open(t.Context(), b)
+	r, err := Open(t.Context(), b, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,10 +343,10 @@ func TestInit_MakesLostRepositoryFileAgain(t *testing.T) {
 	if err := b.Delete(t.Context(), repositoryFile); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), b); !errors.Is(err, holdfast.ErrNotFound) {
+	if _, err := Open(t.Context(), b, Options{}); !errors.Is(err, holdfast.ErrNotFound) {
 		t.Fatalf("open without repository.json: %v", err)
 	}
-	r, err := Init(t.Context(), b)
+	r, err := Init(t.Context(), b, Options{})
 	if err != nil || r.ID() != "testrepository" {
 		t.Fatalf("init: %v", err)
 	}
@@ -356,7 +356,7 @@ func TestInit_MakesLostRepositoryFileAgain(t *testing.T) {
 	if err := foreign.Put(t.Context(), "thesis.doc", []byte("x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Init(t.Context(), foreign); !errors.Is(err, holdfast.ErrRefused) {
+	if _, err := Init(t.Context(), foreign, Options{}); !errors.Is(err, holdfast.ErrRefused) {
 		t.Errorf("init over foreign files: %v", err)
 	}
 }
@@ -364,7 +364,7 @@ func TestInit_MakesLostRepositoryFileAgain(t *testing.T) {
 // One unreadable backup does not hide the others.
 func TestList_SurvivesReadErrors(t *testing.T) {
 	b, _ := smallBackup(t, 1)
-	r, err := Open(t.Context(), b)
+	r, err := Open(t.Context(), b, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

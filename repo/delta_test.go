@@ -263,7 +263,7 @@ func TestNewerFormat_IsRefused(t *testing.T) {
 	if err := b.Put(t.Context(), repositoryFile, data, bucket.Replace); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), b); !errors.Is(err, holdfast.ErrRefused) || !strings.Contains(err.Error(), "format 2") {
+	if _, err := Open(t.Context(), b, Options{}); !errors.Is(err, holdfast.ErrRefused) || !strings.Contains(err.Error(), "format 2") {
 		t.Errorf("newer repository: %v", err)
 	}
 }

@@ -277,6 +277,9 @@ func (w *fileWriter) Reset() error {
 	return w.err
 }
 
+// Stamp implements holdfast.FileWriter.
+func (w *fileWriter) Stamp(string) {}
+
 // returnCurrent gives back the frame being filled.
 func (w *fileWriter) returnCurrent() {
 	switch {

@@ -32,7 +32,7 @@ func exampleFiles() map[string][]byte {
 func writeExample(t *testing.T) *mem.Bucket {
 	t.Helper()
 	b := mem.New()
-	r, err := initAt(t.Context(), b, "exampleid", testTime)
+	r, err := initAt(t.Context(), b, Options{}, "exampleid", testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestFormat_GoldenReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(t.Context(), b)
+	r, err := Open(t.Context(), b, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

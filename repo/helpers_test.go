@@ -26,7 +26,7 @@ func newRepo(t testing.TB) (*Repository, *mem.Bucket) {
 
 func newRepoIn(t testing.TB, b bucket.Bucket) *Repository {
 	t.Helper()
-	r, err := initAt(t.Context(), b, "testrepository", testTime)
+	r, err := initAt(t.Context(), b, Options{}, "testrepository", testTime)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,12 +1,7 @@
 package repo
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"hash"
 	"sync"
-
-	"github.com/holdfast-backup/holdfast/bucket"
 )
 
 // notes are what the manifest says about the plaintext of a file, collected as
@@ -65,22 +60,19 @@ var zeroLog = sync.OnceValue(func() []byte {
 // A payloadWriter stores the frames of one file in order. It is used by one
 // goroutine at a time.
 type payloadWriter struct {
-	p      *Pending
-	w      bucket.Writer
+	file   *storedFile
 	zstd   bool
-	sum    hash.Hash // of the stored bytes
-	stored int64
 	table  seekTableWriter
 	groups []byte
 	notes  *notes
 }
 
 func (p *Pending) newPayloadWriter(key string, zstd bool, n *notes) (*payloadWriter, error) {
-	w, err := p.stage.Create(p.ctx, key)
+	f, err := p.newStoredFile(key)
 	if err != nil {
 		return nil, err
 	}
-	return &payloadWriter{p: p, w: w, zstd: zstd, sum: sha256.New(), notes: n}, nil
+	return &payloadWriter{file: f, zstd: zstd, notes: n}, nil
 }
 
 // add notes and stores one frame that was hashed and, if the payload is
@@ -119,14 +111,14 @@ func (o *payloadWriter) storeZeros() error {
 		return o.write(z)
 	}
 	o.groups = append(o.groups, zeroGroup()...)
-	return o.skip(frameSize)
+	return o.file.skip(frameSize)
 }
 
 // writeSparse stores the plaintext itself, its zero blocks as holes.
 func (o *payloadWriter) writeSparse(f *frame) error {
 	end := f.off
 	err := f.data(func(off int64, b []byte) error {
-		if err := o.skip(off - end); err != nil {
+		if err := o.file.skip(off - end); err != nil {
 			return err
 		}
 		end = off + int64(len(b))
@@ -135,30 +127,12 @@ func (o *payloadWriter) writeSparse(f *frame) error {
 	if err != nil {
 		return err
 	}
-	return o.skip(f.off + int64(len(f.raw)) - end)
+	return o.file.skip(f.off + int64(len(f.raw)) - end)
 }
 
 func (o *payloadWriter) write(b []byte) error {
-	if err := o.p.account(int64(len(b))); err != nil {
-		return err
-	}
-	o.stored += int64(len(b))
-	o.sum.Write(b)
-	_, err := o.w.Write(b)
+	_, err := o.file.Write(b)
 	return err
-}
-
-// skip stores at most a frame of zeros.
-func (o *payloadWriter) skip(n int64) error {
-	if n == 0 {
-		return nil
-	}
-	if err := o.p.account(n); err != nil {
-		return err
-	}
-	o.stored += n
-	o.sum.Write(zeros[:n])
-	return o.w.Skip(n)
 }
 
 // finish ends the payload and fills in what e says about it.
@@ -172,17 +146,11 @@ func (o *payloadWriter) finish(e *entry) error {
 		e.Encoding, e.Groups = encodingRaw, o.groups
 	}
 	e.Form = formFull
-	e.StoredSize = o.stored
-	e.StoredSHA256 = hex.EncodeToString(o.sum.Sum(nil))
 	e.Size = o.notes.digest.size
 	e.Digest = o.notes.digest.String()
 	e.Extents = o.notes.extents.xs
-	return o.w.Close()
+	return o.file.finish(e)
 }
 
 // discard drops the payload.
-func (o *payloadWriter) discard() error {
-	o.p.unaccount(o.stored)
-	o.stored = 0
-	return o.w.Discard()
-}
+func (o *payloadWriter) discard() error { return o.file.discard() }

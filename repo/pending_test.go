@@ -277,7 +277,7 @@ func TestExtract_ModesTimesLinksHoles(t *testing.T) {
 
 func TestExtract_Cancelled(t *testing.T) {
 	b, _ := smallBackup(t, 40)
-	r, err := Open(t.Context(), b)
+	r, err := Open(t.Context(), b, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

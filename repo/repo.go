@@ -34,6 +34,7 @@ const repositoryFile = "repository.json"
 // A Repository is a set of backups in a bucket.
 type Repository struct {
 	b  bucket.Bucket
+	o  Options
 	id string
 }
 
@@ -48,12 +49,12 @@ type repositoryInfo struct {
 // Init makes b a repository and opens it. An existing repository is opened
 // as it is. A bucket that holds foreign objects but no repository.json is
 // refused; one that holds backups gets a repository.json with their id again.
-func Init(ctx context.Context, b bucket.Bucket) (*Repository, error) {
-	return initAt(ctx, b, strings.ToLower(rand.Text()), time.Now())
+func Init(ctx context.Context, b bucket.Bucket, o Options) (*Repository, error) {
+	return initAt(ctx, b, o, strings.ToLower(rand.Text()), time.Now())
 }
 
-func initAt(ctx context.Context, b bucket.Bucket, id string, now time.Time) (*Repository, error) {
-	r, err := Open(ctx, b)
+func initAt(ctx context.Context, b bucket.Bucket, o Options, id string, now time.Time) (*Repository, error) {
+	r, err := Open(ctx, b, o)
 	if !errors.Is(err, holdfast.ErrNotFound) {
 		return r, err
 	}
@@ -77,7 +78,7 @@ func initAt(ctx context.Context, b bucket.Bucket, id string, now time.Time) (*Re
 	if err != nil && !errors.Is(err, fs.ErrExist) { // existing: another Init was first
 		return nil, &holdfast.Error{Op: "make repository", Object: b.Location(), Err: err}
 	}
-	return Open(ctx, b)
+	return Open(ctx, b, o)
 }
 
 // survey looks into a bucket without repository.json: the repository id that
@@ -104,7 +105,7 @@ func survey(ctx context.Context, b bucket.Bucket) (id, foreign string, err error
 
 // Open opens the repository in b. Without one the error matches ErrNotFound; a
 // newer format matches ErrRefused and says which version is needed.
-func Open(ctx context.Context, b bucket.Bucket) (*Repository, error) {
+func Open(ctx context.Context, b bucket.Bucket, o Options) (*Repository, error) {
 	fail := func(err error, hint string) (*Repository, error) {
 		return nil, &holdfast.Error{Op: "open repository", Object: b.Location(), Err: err, Hint: hint}
 	}
@@ -120,7 +121,7 @@ func Open(ctx context.Context, b bucket.Bucket) (*Repository, error) {
 		return fail(fmt.Errorf("%s: %w", repositoryFile, err),
 			"if it is damaged, move it away: the next `holdfast backup` makes it again from the backups, which are not touched")
 	}
-	return &Repository{b: b, id: info.ID}, nil
+	return &Repository{b: b, o: o, id: info.ID}, nil
 }
 
 // ID identifies the repository for ever.

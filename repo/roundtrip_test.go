@@ -90,7 +90,7 @@ func TestRoundTrip_AnyContentAnyPasses(t *testing.T) {
 }
 
 func roundTrip(t *testing.T, rt *rapid.T, b bucket.Bucket, dir string) {
-	r, err := initAt(t.Context(), b, "testrepository", testTime)
+	r, err := initAt(t.Context(), b, Options{}, "testrepository", testTime)
 	if err != nil {
 		rt.Fatal(err)
 	}

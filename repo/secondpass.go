@@ -46,7 +46,7 @@ const (
 
 // newSecondPass begins after the first pass of w was stored.
 func newSecondPass(w *fileWriter) *secondPass {
-	w.out.stored = 0 // accounted for by the first pass from here on
+	w.out.file.size = 0 // accounted for by the first pass from here on
 	return &secondPass{w: w, first: firstPass{size: w.e.Size, stored: w.e.StoredSize, log: w.out.notes.log}}
 }
 

@@ -64,6 +64,9 @@ func (s *sink) Add(e holdfast.Entry) error {
 	return nil
 }
 
+// Reuse implements holdfast.Sink.
+func (s *sink) Reuse(holdfast.Entry, string) (bool, error) { return false, nil }
+
 // Remove implements holdfast.Sink.
 func (s *sink) Remove(name string) error {
 	at, err := s.path(name)

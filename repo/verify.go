@@ -44,7 +44,7 @@ func (v *verification) add(p ...holdfast.Problem) { v.problems = append(v.proble
 // repository checks what lies beside the backup: repository.json and its
 // state. A damaged state costs notes, not data.
 func (v *verification) repository(ctx context.Context) error {
-	if _, err := Open(ctx, v.b.r.b); err != nil {
+	if _, err := Open(ctx, v.b.r.b, v.b.r.o); err != nil {
 		if !errors.Is(err, holdfast.ErrDamaged) && !errors.Is(err, holdfast.ErrNotFound) && !errors.Is(err, holdfast.ErrRefused) {
 			return err
 		}

@@ -88,7 +88,7 @@ func OpenRepository(ctx context.Context, c *config.Config) (*repo.Repository, er
 	if err != nil {
 		return nil, err
 	}
-	r, err := repo.Open(ctx, b)
+	r, err := repo.Open(ctx, b, repo.Options{})
 	if errors.Is(err, holdfast.ErrNotFound) && holdfast.HintOf(err) == "" {
 		return nil, &holdfast.Error{Err: err, Hint: "`holdfast backup` creates it, or name another with --repo"}
 	}
@@ -101,14 +101,14 @@ func CreateRepository(ctx context.Context, c *config.Config) (r *repo.Repository
 	if err != nil {
 		return nil, false, err
 	}
-	r, err = repo.Open(ctx, b)
+	r, err = repo.Open(ctx, b, repo.Options{})
 	if !errors.Is(err, holdfast.ErrNotFound) {
 		return r, false, err
 	}
 	if err := mayLie(ctx, b.Location()); err != nil {
 		return nil, false, err
 	}
-	r, err = repo.Init(ctx, b)
+	r, err = repo.Init(ctx, b, repo.Options{})
 	return r, err == nil, err
 }
 
@@ -127,7 +127,7 @@ func mayLie(ctx context.Context, location string) error {
 	for at := filepath.Dir(location); ; at = filepath.Dir(at) {
 		b, err := dir.New(at, dir.Options{})
 		if err == nil {
-			_, err = repo.Open(ctx, b)
+			_, err = repo.Open(ctx, b, repo.Options{})
 		}
 		if err == nil {
 			return &holdfast.Error{

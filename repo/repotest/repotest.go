@@ -60,7 +60,7 @@ func files() map[string][]byte {
 
 func initialize(t *testing.T, b bucket.Bucket) *repo.Repository {
 	t.Helper()
-	r, err := repo.Init(t.Context(), b)
+	r, err := repo.Init(t.Context(), b, repo.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func reopened(t *testing.T, b bucket.Bucket) {
 	if err := r.AddProof(t.Context(), "kept", holdfast.Proof{At: holdfast.At(when), Kind: holdfast.ProofVerify, OK: true}); err != nil {
 		t.Fatal(err)
 	}
-	again, err := repo.Open(t.Context(), b)
+	again, err := repo.Open(t.Context(), b, repo.Options{})
 	if err != nil || again.ID() != r.ID() {
 		t.Fatalf("opened again: %v", err)
 	}

@@ -28,7 +28,7 @@ func TestCapture_ThroughARepositoryAndBack(t *testing.T) {
 	must(t, os.Chtimes(filepath.Join(dir, "plain"), at, at))
 	must(t, os.Chmod(dir, 0o751))
 
-	r, err := repo.Init(ctx, mem.New())
+	r, err := repo.Init(ctx, mem.New(), repo.Options{})
 	must(t, err)
 	lease, err := r.Lock(ctx, "test")
 	must(t, err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -29,6 +30,9 @@ type Sink struct {
 	entries map[string]holdfast.Entry
 	open    map[string]bool
 	resets  map[string]int
+	stamps  map[string]string
+	last    *Sink
+	reused  int
 	written int64
 }
 
@@ -43,6 +47,7 @@ func NewSink(t testing.TB) *Sink {
 		entries: map[string]holdfast.Entry{},
 		open:    map[string]bool{},
 		resets:  map[string]int{},
+		stamps:  map[string]string{},
 	}
 }
 
@@ -134,6 +139,46 @@ func (s *Sink) begin(e holdfast.Entry) error {
 	return os.MkdirAll(s.Path(path.Dir(e.Path)), 0o755)
 }
 
+// Reuse implements holdfast.Sink. What KeepFrom gave is reused if the stamps are
+// equal.
+func (s *Sink) Reuse(e holdfast.Entry, stamp string) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.begin(e); err != nil {
+		return false, err
+	}
+	if s.last == nil || stamp == "" || s.last.stamps[e.Path] != stamp {
+		return false, nil
+	}
+	data, err := os.ReadFile(s.last.Path(e.Path))
+	if err == nil {
+		err = os.WriteFile(s.Path(e.Path), data, 0o600)
+	}
+	if err != nil {
+		return false, err
+	}
+	s.entries[e.Path], s.stamps[e.Path] = e, stamp
+	s.reused++
+	return true, nil
+}
+
+// KeepFrom makes last the last backup of this capture.
+func (s *Sink) KeepFrom(last *Sink) { s.last = last }
+
+// Reused tells how often Reuse did.
+func (s *Sink) Reused() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reused
+}
+
+// Stamps gives the stamps of the files, by path.
+func (s *Sink) Stamps() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.stamps)
+}
+
 // Remove implements holdfast.Sink.
 func (s *Sink) Remove(name string) error {
 	s.mu.Lock()
@@ -145,6 +190,7 @@ func (s *Sink) Remove(name string) error {
 		return fmt.Errorf("remove %s: it was never created", name)
 	}
 	delete(s.entries, name)
+	delete(s.stamps, name)
 	return os.RemoveAll(s.Path(name))
 }
 
@@ -164,6 +210,7 @@ type writer struct {
 	entry holdfast.Entry
 	file  *os.File
 	size  int64
+	stamp string
 	done  bool
 }
 
@@ -197,9 +244,11 @@ func (w *writer) Reset() error {
 	w.sink.mu.Lock()
 	w.sink.resets[w.entry.Path]++
 	w.sink.mu.Unlock()
-	w.size = 0
+	w.size, w.stamp = 0, ""
 	return w.file.Truncate(0)
 }
+
+func (w *writer) Stamp(stamp string) { w.stamp = stamp }
 
 func (w *writer) Close() error {
 	if w.done {
@@ -210,6 +259,9 @@ func (w *writer) Close() error {
 	if err == nil {
 		w.sink.mu.Lock()
 		w.sink.entries[w.entry.Path] = w.entry
+		if w.stamp != "" {
+			w.sink.stamps[w.entry.Path] = w.stamp
+		}
 		w.sink.mu.Unlock()
 	}
 	return err

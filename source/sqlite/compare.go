@@ -49,5 +49,6 @@ func (c *comparer) Write(p []byte) (int, error) {
 
 func (c *comparer) Skip(int64) error { return errDiffers }
 func (c *comparer) Reset() error     { c.done = 0; return nil }
+func (c *comparer) Stamp(string)     {}
 func (c *comparer) Close() error     { return nil }
 func (c *comparer) Discard() error   { return nil }

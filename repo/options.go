@@ -1,0 +1,30 @@
+package repo
+
+import (
+	"context"
+
+	"filippo.io/age"
+)
+
+// Options are what a repository is opened with.
+type Options struct {
+	// Cache is a folder of this machine that remembers what the last backup
+	// looked like, so that the next one stores only what changed. Losing it
+	// costs time or space, never a backup. Empty: nothing is remembered,
+	// and every backup is full.
+	Cache string
+	// Recipients (age1…) are those to whom new backups are encrypted; none:
+	// as repository.json says.
+	Recipients []string
+	// Keys opens what is encrypted.
+	Keys Keys
+}
+
+// Keys opens what is encrypted. Each function is asked at most once, and only
+// when something that needs it is to be read; nil means that there is none.
+type Keys struct {
+	// Identities are the private keys of recipients.
+	Identities func(context.Context) ([]age.Identity, error)
+	// Passphrase opens the repository's own key.
+	Passphrase func(context.Context) (string, error)
+}
