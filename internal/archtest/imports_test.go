@@ -34,9 +34,10 @@ var rows = []row{
 	{root, nil, "the domain knows nothing but the standard library"},
 	{"internal/durable/...", nil, "a leaf that anyone may use"},
 	{"internal/inode", nil, "a leaf that anyone may use"},
+	{"internal/nearest", nil, "a leaf that anyone may use"},
 
 	{"bucket", []string{root}, "the interface speaks of the domain only"},
-	{"bucket/...", []string{root, "bucket", "internal/durable", "internal/volume"}, "buckets do not know each other"},
+	{"bucket/...", []string{root, "bucket", "internal/durable", "internal/nearest", "internal/volume"}, "buckets do not know each other"},
 
 	{"repo/retention", []string{root}, "deciding is pure"},
 	{"repo/...", []string{root, "bucket", "repo/...", "internal/durable"}, "the format works over any bucket"},
@@ -50,7 +51,7 @@ var rows = []row{
 	{"internal/demo", []string{"..."}, "it makes a world of its own to show"},
 	{"internal/cli/...", []string{root, "bucket", "engine", "repo", "repo/retention", "internal/..."}, "a surface calls the engine's verbs and has no logic of its own"},
 	{"internal/chromatest", []string{root}, "it runs servers for tests"},
-	{"internal/config", []string{root, "repo/retention", "internal/durable"}, "settings are data for whoever wires them"},
+	{"internal/config", []string{root, "repo/retention", "internal/durable", "internal/nearest"}, "settings are data for whoever wires them"},
 	{"internal/...", []string{root, "internal/durable"}, "a mechanism knows nothing of the product"},
 
 	{"cmd/holdfast", []string{root, "internal/cli"}, "main only"},
