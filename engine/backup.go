@@ -31,6 +31,7 @@ type BackupRequest struct {
 // BackupResult tells what was made. Problems are what the exit code 3 is for.
 type BackupResult struct {
 	Backup   repo.Info
+	Form     Form
 	Problems []holdfast.Problem // all severities
 }
 
@@ -88,7 +89,11 @@ func (r *run) makeBackup(ctx context.Context, req BackupRequest, sources []holdf
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("about %s to read", humanize.IBytes(uint64(b.estimate))), nil
+		if b.form, err = b.chooseForm(ctx); err != nil {
+			return "", err
+		}
+		r.log.Info("form chosen", keyForm, b.form.String())
+		return fmt.Sprintf("about %s to read, stored as a %s", humanize.IBytes(uint64(b.estimate)), b.form), nil
 	})
 	if err != nil {
 		return nil, err
@@ -111,6 +116,8 @@ type backup struct {
 	estimate   int64 // bytes to read
 	problems   []holdfast.Problem
 
+	form     Form
+	base     *holdfast.Metadata // of what the form is based on, nil for a full
 	pending  *repo.Pending
 	captured []holdfast.SourceMetadata
 	taken    taken
@@ -118,7 +125,12 @@ type backup struct {
 
 func (b *backup) make(ctx context.Context) (_ *BackupResult, err error) {
 	begun := b.e.o.Now()
-	opts := repo.CreateOptions{Compress: b.e.o.Settings.Compress, Progress: b.taken.observe(b.progress(holdfast.StepCapture, ""), b.estimate)}
+	opts := repo.CreateOptions{
+		Compress: b.e.o.Settings.Compress, Base: b.form.Base,
+		// The state before a restore is no good base for what comes after it.
+		Remember: b.trigger != holdfast.TriggerEmergency,
+		Progress: b.taken.observe(b.progress(holdfast.StepCapture, ""), b.estimate),
+	}
 	if b.e.o.Settings.MaxBackupSet {
 		opts.MaxStored = b.e.o.Settings.MaxBackupBytes
 	}
@@ -164,7 +176,7 @@ func (b *backup) make(ctx context.Context) (_ *BackupResult, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &BackupResult{Backup: b.pinned(ctx, info), Problems: b.problems}, nil
+	return &BackupResult{Backup: b.pinned(ctx, info), Form: b.form.chosen(info.Metadata), Problems: b.problems}, nil
 }
 
 // capture captures and checks one source.
@@ -194,8 +206,13 @@ func (b *backup) capture(ctx context.Context, s holdfast.Source) error {
 	})
 }
 
-// check opens the captured copy as its owner would, within the budget.
+// check opens the captured copy as its owner would, within the budget, unless
+// that was done already with the same bytes.
 func (b *backup) check(ctx context.Context, s holdfast.Source, md *holdfast.SourceMetadata) error {
+	if facts, ok := b.checkOf(s); ok {
+		md.Facts = mergeFacts(facts, md.Facts)
+		return nil
+	}
 	sub, err := fs.Sub(b.pending.FS(), s.Name())
 	if err != nil {
 		return err

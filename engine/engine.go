@@ -54,6 +54,8 @@ type Settings struct {
 	EmergencyBackup bool   // EMERGENCY_BACKUP_ENABLED
 	EmergencyPrefix string // EMERGENCY_BACKUP_PREFIX
 	Retention       retention.Policy
+	Deltas          Deltas        // empty is auto
+	FullEvery       time.Duration // how old the full below deltas becomes; zero is 7 days
 	// CheckBudget bounds each source's own check during a backup, zero is
 	// two seconds. What it leaves open is said in the facts; verify
 	// finishes it.
@@ -102,6 +104,9 @@ func New(o Options) (*Engine, error) {
 	}
 	if o.Settings.CheckBudget == 0 {
 		o.Settings.CheckBudget = 500 * time.Millisecond
+	}
+	if o.Settings.FullEvery == 0 {
+		o.Settings.FullEvery = defaultFullEvery
 	}
 	return &Engine{o: o}, nil
 }

@@ -19,6 +19,7 @@ const (
 	keyBackup   = "backup"
 	keySource   = "source"
 	keyStep     = "step"
+	keyForm     = "form"
 	keyObject   = "object"
 	keySeverity = "severity"
 	keyDuration = "duration"

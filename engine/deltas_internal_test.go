@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+func TestSituation_Choose(t *testing.T) {
+	now := time.Date(2024, 10, 30, 14, 30, 0, 0, time.UTC)
+	sources := []holdfast.SourceMetadata{{Name: "chromadb", Kind: holdfast.KindChroma}, {Name: "bot", Kind: holdfast.KindSQLite}}
+	made := func(name, parent holdfast.BackupName, age time.Duration, stored int64) *holdfast.Metadata {
+		return &holdfast.Metadata{BackupName: name, Parent: parent, CreatedAt: holdfast.At(now.Add(-age)), StoredBytes: stored, Sources: sources}
+	}
+	const mb = 1 << 20
+	usual := func() situation {
+		return situation{
+			now: now, fullEvery: 7 * 24 * time.Hour, trigger: holdfast.TriggerScheduled, estimate: 100 * mb,
+			sources: []sourceKey{{"bot", holdfast.KindSQLite}, {"chromadb", holdfast.KindChroma}}, base: "d2",
+			ancestry: []*holdfast.Metadata{made("d2", "d1", time.Hour, mb), made("d1", "f", 2*time.Hour, 2*mb), made("f", "", 3*time.Hour, 40*mb)},
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*situation)
+		want   string
+	}{
+		{"what comes often", func(*situation) {}, "delta of d2: backups of the trigger scheduled come often"},
+		{"auto", func(s *situation) { s.trigger = holdfast.TriggerAuto }, "delta of d2: backups of the trigger auto come often"},
+		{"change", func(s *situation) { s.trigger = holdfast.TriggerChange }, "delta of d2: backups of the trigger change come often"},
+		{"startup", func(s *situation) { s.trigger = holdfast.TriggerStartup }, "delta of d2: backups of the trigger startup come often"},
+		{"shutdown", func(s *situation) { s.trigger = holdfast.TriggerShutdown }, "delta of d2: backups of the trigger shutdown come often"},
+		{"by a person", func(s *situation) { s.trigger = holdfast.TriggerManual }, "full: a small backup of the trigger manual is whole in itself"},
+		{"by a person, quickly", func(s *situation) { s.trigger = holdfast.TriggerQuick }, "full: a small backup of the trigger quick is whole in itself"},
+		{"before a restore", func(s *situation) { s.trigger = holdfast.TriggerEmergency }, "full: a small backup of the trigger emergency is whole in itself"},
+		{"by a guard", func(s *situation) { s.trigger = holdfast.TriggerGuard }, "full: a small backup of the trigger guard is whole in itself"},
+		{"by a person, just small enough", func(s *situation) { s.trigger, s.estimate = holdfast.TriggerManual, 256*mb }, "full: a small backup of the trigger manual is whole in itself"},
+		{"by a person, large", func(s *situation) { s.trigger, s.estimate = holdfast.TriggerManual, 300*mb }, "delta of d2: a full would take in 300 MiB"},
+		{"before a restore, large", func(s *situation) { s.trigger, s.estimate = holdfast.TriggerEmergency, 300*mb }, "delta of d2: a full would take in 300 MiB"},
+		{"always", func(s *situation) { s.trigger, s.deltas = holdfast.TriggerManual, DeltasAlways }, "delta of d2: deltas are always wanted"},
+		{"never", func(s *situation) { s.deltas, s.estimate = DeltasNever, 300*mb }, "full: deltas are switched off"},
+		{"asked for a full", func(s *situation) { s.asked, s.deltas = true, DeltasAlways }, "full: asked for with --full"},
+		{"no base", func(s *situation) { s.base, s.why, s.ancestry = "", "nothing is remembered", nil }, "full: nothing is remembered"},
+		{"the base cannot be read", func(s *situation) { s.ancestry = nil }, "full: d2 cannot be read"},
+		{"a source more", func(s *situation) { s.sources = append(s.sources, sourceKey{"docs", holdfast.KindFiles}) }, "full: d2 holds another set of sources"},
+		{"a source of another kind", func(s *situation) { s.sources[0].kind = holdfast.KindFiles }, "full: d2 holds another set of sources"},
+		{"the full is gone", func(s *situation) { s.ancestry = s.ancestry[:2] }, "full: the full that d2 rests on is gone"},
+		{"the full is just not too old", func(s *situation) { s.ancestry[2] = made("f", "", 7*24*time.Hour, 40*mb) }, "delta of d2: backups of the trigger scheduled come often"},
+		{"the full is too old", func(s *situation) { s.ancestry[2] = made("f", "", 7*24*time.Hour+time.Second, 40*mb) }, "full: the last full, f, is older than 7 days"},
+		{"the deltas are just not too heavy", func(s *situation) { s.ancestry[1].StoredBytes = 19 * mb }, "delta of d2: backups of the trigger scheduled come often"},
+		{"the deltas are too heavy", func(s *situation) { s.ancestry[1].StoredBytes = 19*mb + 1 }, "full: the deltas since f take 20 MiB, more than half of its 40 MiB"},
+		{"the base is the full", func(s *situation) { s.base, s.ancestry = "f", s.ancestry[2:] }, "delta of f: backups of the trigger scheduled come often"},
+		{"the full was made by a clock that was ahead", func(s *situation) { s.ancestry[2] = made("f", "", -time.Hour, 40*mb) }, "delta of d2: backups of the trigger scheduled come often"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := usual()
+			c.change(&s)
+			if got := s.choose().String(); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestForm_ChosenSaysWhatBecameOfIt(t *testing.T) {
+	f := Form{Base: "f", Reason: "often"}
+	if got := f.chosen(&holdfast.Metadata{Parent: "f"}); got != f {
+		t.Errorf("a delta is told as %s", got)
+	}
+	if got := f.chosen(&holdfast.Metadata{}); got.Base != "" || got.Reason == f.Reason {
+		t.Errorf("a full for want of memory is told as %s", got)
+	}
+}
+
+func TestPeriod_IsSaidAsItIsConfigured(t *testing.T) {
+	for d, want := range map[time.Duration]string{24 * time.Hour: "1 day", 168 * time.Hour: "7 days", 36 * time.Hour: "36h0m0s"} {
+		if got := period(d); got != want {
+			t.Errorf("period(%v) = %q, want %q", d, got, want)
+		}
+	}
+}

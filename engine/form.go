@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// chooseForm decides how the backup is stored. Whatever keeps the base from
+// being looked at costs space and no backup: it is then a full one.
+func (b *backup) chooseForm(ctx context.Context) (Form, error) {
+	s := situation{
+		now: b.e.o.Now(), asked: b.full, deltas: b.e.o.Settings.Deltas, fullEvery: b.e.o.Settings.FullEvery,
+		trigger: b.trigger, estimate: b.estimate,
+	}
+	for _, source := range b.sources {
+		s.sources = append(s.sources, sourceKey{source.Name(), source.Kind()})
+	}
+	s.sources = sorted(s.sources)
+	if _, wanted := s.wanted(); !wanted {
+		return s.choose(), nil // without a look at the repository
+	}
+	var err error
+	if s.base, s.why, err = b.repository.Base(ctx); err != nil {
+		if ctx.Err() != nil {
+			return Form{}, context.Cause(ctx)
+		}
+		b.log.Warn("the base of a delta cannot be looked at", keyError, err)
+		return Form{Reason: "what is remembered of the last backup cannot be read: " + err.Error()}, nil
+	}
+	if s.base != "" {
+		if s.ancestry, err = b.ancestry(ctx, s.base); err != nil {
+			return Form{}, err
+		}
+	}
+	form := s.choose()
+	if form.Base != "" {
+		b.base = s.ancestry[0]
+	}
+	return form, nil
+}
+
+// ancestry gives the metadata of a backup, its parent and so on. It ends where
+// one is gone; then the full that the first one needs comes last, if that is
+// still there.
+func (b *backup) ancestry(ctx context.Context, name holdfast.BackupName) ([]*holdfast.Metadata, error) {
+	var chain []*holdfast.Metadata
+	seen := map[holdfast.BackupName]bool{}
+	for name != "" && !seen[name] {
+		seen[name] = true
+		m, err := b.metadataOf(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if m == nil {
+			break
+		}
+		chain = append(chain, m)
+		name = m.Parent
+	}
+	if len(chain) == 0 || name == "" {
+		return chain, nil
+	}
+	for _, needed := range chain[0].Needs {
+		m, err := b.metadataOf(ctx, needed)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil && m.Parent == "" {
+			return append(chain, m), nil
+		}
+	}
+	return chain, nil
+}
+
+// metadataOf reads what one backup says of itself; nil if it is not there or
+// cannot be read.
+func (b *backup) metadataOf(ctx context.Context, name holdfast.BackupName) (*holdfast.Metadata, error) {
+	info, err := b.repository.Stat(ctx, string(name))
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil && !errors.Is(err, holdfast.ErrNotFound):
+		b.log.Warn("a backup cannot be read", keyBackup, name, keyError, err)
+	}
+	if err != nil {
+		return nil, nil
+	}
+	return info.Metadata, nil
+}
+
+// chosen tells the form that the finished backup has, which is a full one if
+// what was remembered of the base turned out to be of no use.
+func (f Form) chosen(m *holdfast.Metadata) Form {
+	if f.Base != "" && m.Parent == "" {
+		return Form{Reason: "what is remembered of " + string(f.Base) + " is of no use any more"}
+	}
+	return f
+}
