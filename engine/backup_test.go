@@ -309,20 +309,22 @@ func TestPrune_RemovesByAgeButNeverTheLastProven(t *testing.T) {
 	if _, err := w.engine().Backup(t.Context(), engine.BackupRequest{Name: "pinned", Pin: true}); err != nil {
 		t.Fatal(err)
 	}
-	w.now = w.now.Add(30 * 24 * time.Hour)
-	w.backup("new")
+	for _, name := range []string{"week", "new"} {
+		w.now = w.now.Add(15 * 24 * time.Hour)
+		w.backup(name)
+	}
 	plan, err := w.engine().PlanPrune(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(w.names()) != 4 {
+	if len(w.names()) != 5 {
 		t.Fatal("the plan removed something")
 	}
 	decisions, err := w.engine().Prune(t.Context())
 	if err != nil || len(decisions) != len(plan) {
 		t.Fatalf("%v, %v", decisions, err)
 	}
-	if got := w.names(); !slices.Equal(got, []holdfast.BackupName{"new", "pinned", "proven"}) {
+	if got := w.names(); !slices.Equal(got, []holdfast.BackupName{"new", "week", "pinned", "proven"}) {
 		t.Errorf("kept %v", got)
 	}
 	for _, d := range decisions {
@@ -338,6 +340,10 @@ func TestPrune_WhatCannotBeRemovedIsTold(t *testing.T) {
 	w.backup("old")
 	w.now = w.now.Add(30 * 24 * time.Hour)
 	w.backup("new")
+	w.now = w.now.Add(time.Minute)
+	w.backup("newer")
+	w.now = w.now.Add(time.Hour)
+	w.backup("newest")
 	w.bucket.Inject(func(op, key string) error {
 		if strings.HasPrefix(op, "remove") && strings.HasPrefix(key, "old") {
 			return errors.New("access denied")
@@ -349,7 +355,7 @@ func TestPrune_WhatCannotBeRemovedIsTold(t *testing.T) {
 	if !errors.Is(err, holdfast.ErrIncomplete) || !strings.Contains(err.Error(), "access denied") {
 		t.Errorf("got %v", err)
 	}
-	if len(decisions) != 2 {
+	if len(decisions) != 4 {
 		t.Errorf("%d decisions", len(decisions))
 	}
 	for _, d := range decisions {

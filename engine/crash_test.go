@@ -142,10 +142,17 @@ var scenarios = map[string]scenario{
 		},
 	},
 	"prune": {
-		prepare: func(w *world) { prepared(w); w.now = w.now.Add(30 * 24 * time.Hour); w.backup("later") }, old: "2 backups", new: "1 backups", state: backups, next: true,
+		prepare: func(w *world) {
+			prepared(w)
+			for _, name := range []string{"later", "last"} {
+				w.now = w.now.Add(30 * 24 * time.Hour)
+				w.backup(name)
+			}
+		},
+		old: "3 backups", new: "2 backups", state: backups, next: true,
 		change: func(w *world, fsys durable.FS) durable.FS {
-			w.opts.Settings.Retention.MaxAge = 24 * time.Hour
-			w.now = w.now.Add(60 * 24 * time.Hour)
+			w.opts.Settings.Retention.KeepLast = 2
+			w.now = w.now.Add(90 * 24 * time.Hour)
 			return fsys
 		},
 		act: func(ctx context.Context, e *engine.Engine) error {

@@ -40,7 +40,7 @@ func candidates(infos []repo.Info) []retention.Candidate {
 		_, proven := i.Proven()
 		c := retention.Candidate{Name: i.Name, Pinned: i.Pinned, Proven: proven, NeededBy: neededBy[i.Name], Damaged: true}
 		if i.Metadata != nil {
-			c.CreatedAt, c.Trigger = i.Metadata.CreatedAt.Time, i.Metadata.Trigger
+			c.CreatedAt, c.Trigger, c.StoredBytes = i.Metadata.CreatedAt.Time, i.Metadata.Trigger, i.Metadata.StoredBytes
 			for _, source := range i.Metadata.Sources {
 				c.Sources = append(c.Sources, source.Name)
 			}
