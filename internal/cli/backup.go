@@ -32,6 +32,10 @@ Afterwards backups older than the retention (7 days unless set) are removed; of
 every source the newest, the newest undamaged and the last proven backup stay,
 and so do pinned ones. A backup that cannot be removed is a warning.
 
+A backup that comes often (scheduled, auto, change, startup, shutdown), or would
+take in more than 256 MB, stores only what changed since the one before; deltas
+and full_every in the configuration, or --full, decide otherwise.
+
 With --trigger auto, which an application uses before a large change,
 AUTO_BACKUP_ENABLED=false makes it do nothing and say so.`,
 		examples: []example{
@@ -50,6 +54,7 @@ type backupObject struct {
 	Repository string             `json:"repository"`
 	Skipped    string             `json:"skipped,omitempty"` // why nothing was done
 	Backup     *backupItem        `json:"backup,omitempty"`
+	FormReason string             `json:"form_reason,omitempty"` // why it is a full or a delta
 	Incomplete bool               `json:"incomplete"`
 	Problems   []holdfast.Problem `json:"problems,omitempty"`
 	Pruned     []decisionItem     `json:"pruned,omitempty"`
@@ -89,7 +94,7 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	item := newBackupItem(result.Backup)
-	out.Backup, out.Problems, out.Incomplete = &item, result.Problems, result.Incomplete()
+	out.Backup, out.FormReason, out.Problems, out.Incomplete = &item, result.Form.Reason, result.Problems, result.Incomplete()
 	if !c.NoPrune && cfg.RetentionDays > 0 {
 		out.Pruned, err = c.prune(ctx, e, &out)
 	}
@@ -162,6 +167,7 @@ func (c *backupCmd) print(u *ui, out backupObject) {
 		[2]string{"  sources", strings.Join(names, ", ")},
 		[2]string{"  records", recordsOf(b)},
 		[2]string{"  size", size(b.LogicalBytes) + ", stored in " + size(b.StoredBytes)},
+		[2]string{"  form", formLine(b)},
 		[2]string{"  memory", memoryWord(b.IncludesMemory)},
 		[2]string{"  took", span(millis(b.DurationMS)) + ", writers waited at most " + span(millisF(b.WriterStallMS))},
 	))
@@ -171,6 +177,15 @@ func (c *backupCmd) print(u *ui, out backupObject) {
 	if out.Incomplete {
 		u.print("%s\n", u.outPaint.yellow("The backup is kept, but it is incomplete or holds damage; see the warnings."))
 	}
+}
+
+// formLine tells of a delta what it is the delta of. That a backup is whole
+// needs no word.
+func formLine(b *backupItem) string {
+	if b.Form != formDelta {
+		return ""
+	}
+	return "delta of " + b.Parent.String()
 }
 
 // recordsOf tells what each source holds; with one source its name says nothing

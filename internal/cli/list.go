@@ -76,8 +76,11 @@ func (c *listCmd) print(u *ui, out listObject) {
 			proven = ago(b.Proven.At.Time, now)
 		}
 		marks := ""
+		if b.Form == formDelta {
+			marks = formDelta
+		}
 		if b.Pinned {
-			marks = "pinned"
+			marks = join(marks, "pinned")
 		}
 		if len(b.Problems) > 0 {
 			marks = join(marks, plural(len(b.Problems), "problem", "problems"))

@@ -70,21 +70,24 @@ type eventObject struct {
 
 // backupItem is one backup as every command shows it.
 type backupItem struct {
-	Name           holdfast.BackupName `json:"name"`
-	CreatedAt      *holdfast.Time      `json:"created_at,omitempty"`
-	Kind           holdfast.Type       `json:"backup_type,omitempty"`
-	Trigger        holdfast.Trigger    `json:"trigger,omitempty"`
-	IncludesMemory bool                `json:"includes_memory"`
-	Records        int64               `json:"records"`
-	LogicalBytes   int64               `json:"logical_bytes"`
-	StoredBytes    int64               `json:"stored_bytes"`
-	DurationMS     int64               `json:"duration_ms"`
-	WriterStallMS  float64             `json:"writer_stall_ms"`
-	Sources        []sourceItem        `json:"sources"`
-	Pinned         bool                `json:"pinned"`
-	Proven         *provenItem         `json:"proven,omitempty"`
-	Note           string              `json:"note,omitempty"`
-	Problems       []holdfast.Problem  `json:"problems,omitempty"`
+	Name           holdfast.BackupName   `json:"name"`
+	CreatedAt      *holdfast.Time        `json:"created_at,omitempty"`
+	Kind           holdfast.Type         `json:"backup_type,omitempty"`
+	Trigger        holdfast.Trigger      `json:"trigger,omitempty"`
+	IncludesMemory bool                  `json:"includes_memory"`
+	Records        int64                 `json:"records"`
+	LogicalBytes   int64                 `json:"logical_bytes"`
+	StoredBytes    int64                 `json:"stored_bytes"`
+	Form           string                `json:"form,omitempty"` // full, delta
+	Parent         holdfast.BackupName   `json:"parent,omitempty"`
+	Needs          []holdfast.BackupName `json:"needs,omitempty"`
+	DurationMS     int64                 `json:"duration_ms"`
+	WriterStallMS  float64               `json:"writer_stall_ms"`
+	Sources        []sourceItem          `json:"sources"`
+	Pinned         bool                  `json:"pinned"`
+	Proven         *provenItem           `json:"proven,omitempty"`
+	Note           string                `json:"note,omitempty"`
+	Problems       []holdfast.Problem    `json:"problems,omitempty"`
 	// Error tells why the backup cannot be used.
 	Error string `json:"error,omitempty"`
 }
@@ -117,6 +120,7 @@ func newBackupItem(i repo.Info) backupItem {
 	}
 	item.CreatedAt, item.Kind, item.Trigger, item.IncludesMemory = &m.CreatedAt, m.Type, m.Trigger, m.IncludesMemory
 	item.Records, item.LogicalBytes, item.StoredBytes = m.DatabaseInfo.TotalRecords, m.LogicalBytes, m.StoredBytes
+	item.Form, item.Parent, item.Needs = formOf(m), m.Parent, m.Needs
 	item.DurationMS, item.WriterStallMS, item.Note, item.Problems = m.DurationMS, m.WriterStallMS, m.Note, m.Problems
 	for _, s := range m.Sources {
 		source := sourceItem{Name: s.Name, Kind: s.Kind, Bytes: s.LogicalBytes}
@@ -126,4 +130,18 @@ func newBackupItem(i repo.Info) backupItem {
 		item.Sources = append(item.Sources, source)
 	}
 	return item
+}
+
+// The forms of a backup.
+const (
+	formFull  = "full"
+	formDelta = "delta"
+)
+
+// formOf tells how a backup is stored: as a delta if it was made from another.
+func formOf(m *holdfast.Metadata) string {
+	if m.Parent != "" {
+		return formDelta
+	}
+	return formFull
 }

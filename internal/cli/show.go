@@ -107,6 +107,8 @@ func (c *showCmd) print(u *ui, out showObject) {
 		[2]string{"  memory", memoryWord(m.IncludesMemory)},
 		[2]string{"  rag mode", ragMode(m)},
 		[2]string{"  size", size(m.LogicalBytes) + ", stored in " + size(m.StoredBytes)},
+		[2]string{"  form", formLine(&out.Backup)},
+		[2]string{"  needs", names(m.Needs)},
 		[2]string{"  took", span(millis(m.DurationMS)) + ", writers waited at most " + span(millisF(m.WriterStallMS))},
 		[2]string{"  proven", proven},
 		[2]string{"  pinned", pinned},
@@ -137,6 +139,15 @@ func (c *showCmd) print(u *ui, out showObject) {
 		}
 		u.print("\n%s", t.render(u.outPaint))
 	}
+}
+
+// names joins the names of backups.
+func names(list []holdfast.BackupName) string {
+	words := make([]string, len(list))
+	for i, n := range list {
+		words[i] = n.String()
+	}
+	return strings.Join(words, ", ")
 }
 
 // ragMode is the assistant's mode, if there is an assistant.

@@ -40,6 +40,8 @@ type Config struct {
 	// MaxBackupSizeSet tells that a person chose the limit: it refuses.
 	MaxBackupSizeSet bool
 	RetentionDays    int // 0 keeps everything
+	Deltas           string // DeltasAuto …
+	FullEvery        time.Duration
 	Emergency        Emergency
 	Hooks            Hooks
 	CheckBudget      time.Duration
@@ -53,6 +55,13 @@ type Config struct {
 	Values   []Value            // every setting with its origin, in the order of Keys
 	Warnings []holdfast.Problem // worth telling, but not wrong
 }
+
+// The values of Deltas.
+const (
+	DeltasAuto   = "auto"
+	DeltasAlways = "always"
+	DeltasNever  = "never"
+)
 
 // Emergency configures the backup that precedes a restore.
 type Emergency struct {

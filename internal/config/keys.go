@@ -76,6 +76,16 @@ func Keys() []Key {
 			assign: days(func(c *Config) *int { return &c.RetentionDays }),
 		},
 		{
+			Name: "deltas", Default: DeltasAuto,
+			Doc:    "When a backup stores only what changed: auto (what comes often, or is large), always, never.",
+			assign: oneOf(func(c *Config) *string { return &c.Deltas }, DeltasAuto, DeltasAlways, DeltasNever),
+		},
+		{
+			Name: "full_every", Default: "7d",
+			Doc:    "How old the full backup that deltas rest on becomes.",
+			assign: duration(func(c *Config) *time.Duration { return &c.FullEvery }),
+		},
+		{
 			Name: "emergency.enabled", Manual: []string{"EMERGENCY_BACKUP_ENABLED"}, Default: "true",
 			Doc:    "Whether a restore first backs up the present state.",
 			assign: boolean(func(c *Config) *bool { return &c.Emergency.Enabled }),
@@ -111,7 +121,7 @@ func Keys() []Key {
 // later are keys of the design that this version does not honour yet. Naming
 // them makes the error say so instead of guessing at a typing mistake.
 var later = map[string]bool{
-	"schedule": true, "replicas": true, "telegram": true, "deltas": true, "full_every": true,
+	"schedule": true, "replicas": true, "telegram": true,
 	"encrypt_to": true, "passphrase_file": true, "notify": true, "serve": true, "webhooks": true,
 	"retention.keep_last": true, "retention.daily": true, "retention.weekly": true, "retention.monthly": true,
 	"sources.*.mirror": true, "sources.*.url": true,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,11 +67,34 @@ func days(field func(*Config) *int) func(*Config, string) error {
 
 func duration(field func(*Config) *time.Duration) func(*Config, string) error {
 	return func(c *Config, raw string) error {
-		d, err := time.ParseDuration(raw)
+		d, err := parseDuration(raw)
 		if err != nil || d <= 0 {
-			return fmt.Errorf("%q is not a duration such as 30s or 2m", raw)
+			return fmt.Errorf("%q is not a duration such as 30s, 2m or 7d", raw)
 		}
 		*field(c) = d
+		return nil
+	}
+}
+
+// parseDuration reads a duration of Go, or a whole number of days.
+func parseDuration(raw string) (time.Duration, error) {
+	number, isDays := strings.CutSuffix(raw, "d")
+	if !isDays {
+		return time.ParseDuration(raw)
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 0 || n > maxDays {
+		return 0, fmt.Errorf("%q is not a number of days", raw)
+	}
+	return time.Duration(n) * 24 * time.Hour, nil
+}
+
+func oneOf(field func(*Config) *string, known ...string) func(*Config, string) error {
+	return func(c *Config, raw string) error {
+		if !slices.Contains(known, raw) {
+			return fmt.Errorf("%q is none of %s", raw, strings.Join(known, ", "))
+		}
+		*field(c) = raw
 		return nil
 	}
 }

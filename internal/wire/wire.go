@@ -71,6 +71,16 @@ func checker(md holdfast.SourceMetadata) holdfast.Source {
 // FastReads tells whether databases can be read as files here, beside SQLite.
 func FastReads() bool { return sqlite.ReadsBesideSQLite() }
 
+// cacheFolder, in the state directory, remembers what the last backup looked
+// like.
+const cacheFolder = "cache"
+
+// repositoryOptions are what the repository of the configuration is opened
+// with.
+func repositoryOptions(c *config.Config) repo.Options {
+	return repo.Options{Cache: filepath.Join(StateDir(c), cacheFolder)}
+}
+
 // bucketOf names the place of the repository.
 func bucketOf(c *config.Config) (bucket.Bucket, error) {
 	if scheme, _, found := strings.Cut(c.Repository, "://"); found {
@@ -88,7 +98,7 @@ func OpenRepository(ctx context.Context, c *config.Config) (*repo.Repository, er
 	if err != nil {
 		return nil, err
 	}
-	r, err := repo.Open(ctx, b, repo.Options{})
+	r, err := repo.Open(ctx, b, repositoryOptions(c))
 	if errors.Is(err, holdfast.ErrNotFound) && holdfast.HintOf(err) == "" {
 		return nil, &holdfast.Error{Err: err, Hint: "`holdfast backup` creates it, or name another with --repo"}
 	}
@@ -101,14 +111,14 @@ func CreateRepository(ctx context.Context, c *config.Config) (r *repo.Repository
 	if err != nil {
 		return nil, false, err
 	}
-	r, err = repo.Open(ctx, b, repo.Options{})
+	r, err = repo.Open(ctx, b, repositoryOptions(c))
 	if !errors.Is(err, holdfast.ErrNotFound) {
 		return r, false, err
 	}
 	if err := mayLie(ctx, b.Location()); err != nil {
 		return nil, false, err
 	}
-	r, err = repo.Init(ctx, b, repo.Options{})
+	r, err = repo.Init(ctx, b, repositoryOptions(c))
 	return r, err == nil, err
 }
 
@@ -170,6 +180,8 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 			EmergencyBackup: c.Emergency.Enabled,
 			EmergencyPrefix: c.Emergency.Prefix,
 			Retention:       retention.Policy{MaxAge: time.Duration(c.RetentionDays) * 24 * time.Hour},
+			Deltas:          engine.Deltas(c.Deltas),
+			FullEvery:       c.FullEvery,
 			CheckBudget:     c.CheckBudget,
 		},
 		Hooks:       engine.Hooks{Stop: c.Hooks.Stop, Start: c.Hooks.Start, Timeout: c.Hooks.Timeout},
