@@ -156,8 +156,12 @@ func Plan(backups []Candidate, p Policy, now time.Time) []Decision {
 // weigh tells of each backup that goes what becomes of its space.
 func weigh(plan []Decision) {
 	going := map[holdfast.BackupName]bool{}
+	var unknown []holdfast.BackupName // nobody can tell what these need
 	for _, d := range plan {
 		going[d.Name] = d.Remove
+		if d.Unreadable {
+			unknown = append(unknown, d.Name)
+		}
 	}
 	for i := range plan {
 		d := &plan[i]
@@ -165,16 +169,16 @@ func weigh(plan []Decision) {
 			continue
 		}
 		needing := slices.DeleteFunc(slices.Clone(d.NeededBy), func(n holdfast.BackupName) bool { return going[n] })
-		if len(needing) == 0 {
+		switch {
+		case len(needing) > 0:
+			d.Hides = true
+			d.Reason += " (its space stays as long as " + names(needing) + ")"
+		case len(unknown) > 0:
+			d.Hides = true
+			d.Reason += " (its space stays, since " + names(unknown) + " cannot be read)"
+		default:
 			d.Frees = d.StoredBytes
-			continue
 		}
-		verb := " goes"
-		if len(needing) > 1 {
-			verb = " go"
-		}
-		d.Hides = true
-		d.Reason += " (its space stays until " + names(needing) + verb + ")"
 	}
 }
 
