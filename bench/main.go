@@ -1,15 +1,20 @@
 //go:build linux
 
 // Command bench measures holdfast beside the tools that people use today, on
-// the same data, in one run: every pair of commands runs in turns, so that a
-// busy moment of the machine hits both.
+// the same data, in one run: commands that do the same work run in turns, so
+// that a busy moment of the machine hits all of them.
 //
-//	go run ./bench              measure and print the table
-//	go run ./bench -write       put the table into docs/benchmarks.md as well
+//	go run ./bench                                     measure all and print the tables
+//	go run ./bench -run full,increment -size 64MiB     a part, small
+//	go run ./bench -write                              put all into docs/benchmarks.md as well
 //
-// docs/benchmarks.md says what is compared and why that is fair. It needs
-// Linux, sqlite3, zstd, tar and about 8 GiB of room; the Chroma directory is
-// written by a real server (test/servers/install.sh).
+// Start from [subject], the data; [tool], who backs it up; [course], the steps;
+// [goal], what holdfast has to reach; [limits], what the machine can do at all.
+// docs/benchmarks.md says what is compared and why that is fair.
+//
+// It needs Linux, sqlite3, zstd, tar and about 20 GiB of room; the Chroma
+// directory is written by a real server (test/servers/install.sh). Other
+// backup tools are measured if they are installed; peers.sh installs them.
 package main
 
 import (
@@ -28,108 +33,91 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// options are the flags of the program.
-type options struct {
-	dir   string
-	runs  int
-	size  int64
-	only  string
-	write bool
-	make  string
-}
-
-func run(ctx context.Context, args []string) error {
-	var o options
-	var mib int64
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.StringVar(&o.dir, "dir", "", "work here and keep the data for the next run (default: a temporary directory)")
-	flags.IntVar(&o.runs, "runs", 3, "how often each command runs")
-	flags.Int64Var(&mib, "size", 1024, "size of the large database in MiB")
-	flags.StringVar(&o.only, "only", "", "measure only the cases whose name contains this")
-	flags.BoolVar(&o.write, "write", false, "put the table into docs/benchmarks.md")
-	flags.StringVar(&o.make, "make", "", "only make one piece of data (used by bench itself)")
-	if err := flags.Parse(args); err != nil {
-		return err
+func run(ctx context.Context, args []string) (err error) {
+	if len(args) > 1 && args[0] == "-make" { // a child of its own
+		return serveChild(ctx, args[1:])
 	}
-	o.size = mib << 20
-	if o.make != "" {
-		return makeData(ctx, o)
-	}
-	if o.runs < 1 {
-		return fmt.Errorf("%d runs measure nothing", o.runs)
-	}
-	if o.dir == "" {
-		dir, err := os.MkdirTemp("", "holdfast-bench-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		o.dir = dir
-	}
-	return measureAll(ctx, o)
-}
-
-func measureAll(ctx context.Context, o options) error {
-	for _, tool := range []string{"sqlite3", "zstd", "tar", "sync", "cp"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return err
-		}
-	}
-	dir, err := filepath.Abs(o.dir)
+	o, err := parseOptions(args)
 	if err != nil {
 		return err
 	}
-	w := &workshop{dir: dir, holdfast: filepath.Join(dir, "holdfast")}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	for _, command := range []string{"sqlite3", "zstd", "tar", "sync", "cp", "cmp", "find"} {
+		if _, err := exec.LookPath(command); err != nil {
+			return err
+		}
+	}
+	w, err := open(ctx, o)
+	if err != nil {
 		return err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", w.holdfast, "./cmd/holdfast")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return fmt.Errorf("build holdfast (run this in the root of the module): %w", err)
-	}
-	if err := w.prepare(ctx, o); err != nil {
+	defer func() { err = errors.Join(err, w.close()) }()
+	r, err := measureAll(ctx, w, o)
+	if err != nil {
 		return err
 	}
-
-	before := load()
-	var results []result
-	for _, c := range w.cases() {
-		if !strings.Contains(c.name, o.only) {
-			continue
-		}
-		fmt.Fprintf(os.Stderr, "measuring: %s\n", c.name)
-		r, err := c.measure(ctx, w, o.runs)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		results = append(results, r)
-	}
-	if len(results) == 0 {
-		return fmt.Errorf("no case is named like %q", o.only)
-	}
-	text := table(results) + "\n" + circumstances(ctx, w, o) + "Load of the machine before " + before + ", after " + load() + ".\n"
+	text := r.markdown()
 	fmt.Print(text)
 	if o.write {
-		if o.only != "" {
-			return errors.New("the table of some cases only does not replace the table of all")
-		}
-		return writeTable(filepath.Join("docs", "benchmarks.md"), text)
+		return writeTables(filepath.Join("docs", "benchmarks.md"), text)
 	}
 	return nil
 }
 
-// circumstances says what the numbers depend on.
-func circumstances(ctx context.Context, w *workshop, o options) string {
-	return fmt.Sprintf("%d runs of each command in turns, medians; %d CPUs, %s; %s; data: %s.\n",
-		o.runs, runtime.NumCPU(), runtime.Version(), versions(ctx), w.data)
+// measureAll makes the data and measures what was asked for.
+func measureAll(ctx context.Context, w *workshop, o options) (report, error) {
+	var r report
+	before := load()
+	var all []subject
+	for _, s := range subjects(o) {
+		if !o.data.has(s.key) {
+			continue
+		}
+		if err := w.prepare(ctx, s); err != nil {
+			return r, fmt.Errorf("make the %s: %w", s.title, err)
+		}
+		all = append(all, s)
+	}
+	if o.run.has(runLimits) {
+		fmt.Fprintln(os.Stderr, "measuring the machine")
+		r.limits = &limits{}
+		s := all[0]
+		if err := w.child(ctx, r.limits, "limits", filepath.Join(w.live(s), s.database), w.dir); err != nil {
+			return r, err
+		}
+	}
+	if o.run.has(runContests) {
+		if err := w.prepareStored(ctx, all); err != nil {
+			return r, err
+		}
+		for _, c := range contests(all) {
+			fmt.Fprintf(os.Stderr, "measuring: %s\n", c.name)
+			result, err := c.measure(ctx, w, o.runs)
+			if err != nil {
+				return r, err
+			}
+			r.contests = append(r.contests, result)
+		}
+	}
+	for _, s := range all {
+		c := w.newCourse(s, o)
+		if len(c.steps) == 0 {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "measuring: %s\n", s.title)
+		if err := c.measure(ctx, w, o.runs); err != nil {
+			return r, err
+		}
+		r.courses = append(r.courses, c)
+	}
+	r.foot = fmt.Sprintf("%d runs of each command in turns, medians; %d CPUs, %s; %s.\nLoad of the machine before %s, after %s.\n",
+		o.runs, runtime.NumCPU(), runtime.Version(), versions(ctx), before, load())
+	return r, nil
 }
 
 // load is the load average of the last minute: what else was running.
@@ -142,11 +130,21 @@ func load() string {
 	return minute
 }
 
-// versions names the other tools.
+// versions names the other tools that are installed.
 func versions(ctx context.Context) string {
 	var all []string
-	for _, cmd := range [][]string{{"sqlite3", "--version"}, {"zstd", "--version"}, {"tar", "--version"}} {
+	for _, cmd := range [][]string{
+		{"sqlite3", "--version"},
+		{"zstd", "--version"},
+		{"tar", "--version"},
+		{"restic", "version"},
+		{"borg", "--version"},
+		{"litestream", "version"},
+	} {
 		out, err := exec.CommandContext(ctx, cmd[0], cmd[1:]...).Output()
+		if errors.Is(err, exec.ErrNotFound) {
+			continue
+		}
 		version := "of unknown version"
 		if err == nil {
 			version = versionIn(string(out))

@@ -7,41 +7,180 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
 
-// table renders results as Markdown.
-func table(results []result) string {
+// A report is all that was measured.
+type report struct {
+	courses  []*course
+	contests []result
+	limits   *limits
+	foot     string // circumstances
+}
+
+// markdown renders the report: targets and ratios first, then what they are
+// made of.
+func (r report) markdown() string {
 	var b strings.Builder
-	b.WriteString("| Work | Command | Wall s | Ratio | CPU s | Memory MiB | Left on disk MiB |\n")
-	b.WriteString("|---|---|--:|--:|--:|--:|--:|\n")
-	for _, r := range results {
-		ours := median(r.our, wallOf)
-		ratio := ""
-		if len(r.their) > 0 {
-			ratio = fmt.Sprintf("**%.2f**", float64(ours)/float64(median(r.their, wallOf)))
+	b.WriteString(targetTable(r.courses))
+	for _, c := range r.courses {
+		fmt.Fprintf(&b, "### %s: ratios\n\n%s\n", c.title, c.ratioTable())
+	}
+	if r.limits != nil {
+		b.WriteString(r.limits.table(r.courses))
+	}
+	for _, c := range r.courses {
+		fmt.Fprintf(&b, "### %s: medians\n\n%s\n", c.title, c.medianTable())
+	}
+	if len(r.contests) > 0 {
+		fmt.Fprintf(&b, "### Single commands\n\n%s\n", contestTable(r.contests))
+	}
+	return b.String() + r.foot
+}
+
+// ratioTable has a row for each tool: holdfast's figures divided by its.
+func (c *course) ratioTable() string {
+	var b strings.Builder
+	b.WriteString("| holdfast divided by | Right while written to | Synced |")
+	line := "|---|---|---|"
+	for _, st := range c.steps {
+		b.WriteString(" " + string(st) + ", time |")
+		line += "--:|"
+		if st != restore && st != unchanged {
+			b.WriteString(" bytes |")
+			line += "--:|"
 		}
-		writeRow(&b, r.name, r.ours.label, ratio, r.our)
+	}
+	b.WriteString("\n" + line + "\n")
+	for _, t := range c.tools {
+		if t.key == ours {
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |", t.label, yesNo(t.consistent), t.syncs)
+		for _, st := range c.steps {
+			mine, its := c.rounds[st][ours], c.rounds[st][t.key]
+			b.WriteString(" " + ratio(elapsed, mine, its) + " |")
+			if st != restore && st != unchanged {
+				b.WriteString(" " + ratio(growth, mine, its) + " |")
+			}
+		}
+		b.WriteString("\n")
+	}
+	for _, label := range c.absent {
+		fmt.Fprintf(&b, "| %s | not installed here; bench/peers.sh installs it |%s\n", label, strings.Repeat(" |", strings.Count(line, "|")-3))
+	}
+	return b.String()
+}
+
+// ratio of two medians, or nothing.
+func ratio(f figure, mine, its []reading) string {
+	if len(mine) == 0 || len(its) == 0 || f.of(its) <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("**%.2g**", f.of(mine)/f.of(its))
+}
+
+// medianTable has a row for each step of each tool.
+func (c *course) medianTable() string {
+	var b strings.Builder
+	b.WriteString("| Step | Tool | Wall s | CPU s | Memory MiB | Growth MiB |\n|---|---|--:|--:|--:|--:|\n")
+	for _, st := range c.steps {
+		name := st.words()
+		for _, t := range c.tools {
+			if rs := c.rounds[st][t.key]; len(rs) > 0 {
+				writeRow(&b, name, t.label, rs)
+				name = ""
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\n%d MiB on disk.", c.bytes>>20)
+	if len(c.changes) > 0 {
+		fmt.Fprintf(&b, " The change (%s) touched %d pages of 4 KiB: %s MiB, or %s MiB packed together and compressed at zstd's fastest level.", c.changed,
+			middle(pick(c.changes, func(d changes) int64 { return int64(d.Pages) })),
+			mib(middle(pick(c.changes, func(d changes) int64 { return d.Bytes }))),
+			mib(middle(pick(c.changes, func(d changes) int64 { return d.Packed }))))
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+func writeRow(b *strings.Builder, first, label string, rs []reading) {
+	fmt.Fprintf(b, "| %s | %s | %s | %s | %d | %s |\n", first, label,
+		seconds(median(rs, wallOf)), seconds(median(rs, cpuOf)), median(rs, memoryOf)>>20, mib(median(rs, outputOf)))
+}
+
+// contestTable has two rows for each contest.
+func contestTable(results []result) string {
+	var b strings.Builder
+	b.WriteString("| Work | Command | Ratio | Wall s | CPU s | Memory MiB | Left on disk MiB |\n|---|---|--:|--:|--:|--:|--:|\n")
+	for _, r := range results {
+		writeRow(&b, r.name, r.ours.label+" | "+ratio(elapsed, r.our, r.their), r.our)
 		if len(r.their) > 0 {
-			writeRow(&b, "", r.theirs.label, "1", r.their)
+			writeRow(&b, "", r.theirs.label+" | 1", r.their)
 		}
 	}
 	return b.String()
 }
 
-func wallOf(r reading) time.Duration { return r.wall }
+// table renders the limits of the machine and, for each course, how far
+// holdfast is from them.
+func (l limits) table(courses []*course) string {
+	var b strings.Builder
+	b.WriteString("### What the machine can do\n\n| With two cores, in memory | MB/s |\n|---|--:|\n")
+	for _, row := range []struct {
+		what string
+		rate float64
+	}{
+		{"reading from the page cache", l.Read},
+		{"BLAKE3 of each 4 KiB", l.Hash},
+		{"zstd, fastest level, 256 KiB frames", l.Compress},
+		{"zstd, decompressing the same", l.Decompress},
+		{"SHA-256", l.Sum},
+		{"writing a file and syncing it (one core)", l.Write},
+	} {
+		fmt.Fprintf(&b, "| %s | %.0f |\n", row.what, row.rate/1e6)
+	}
+	b.WriteString("\n| Subject | Step | Least possible s | holdfast s | Factor | The least is |\n|---|---|--:|--:|--:|---|\n")
+	for _, c := range courses {
+		var changed int64
+		if len(c.changes) > 0 {
+			changed = middle(pick(c.changes, func(d changes) int64 { return d.Bytes }))
+		}
+		for _, f := range l.floors(c.bytes, changed) {
+			rs := c.rounds[f.step][ours]
+			if len(rs) == 0 {
+				continue
+			}
+			took := median(rs, wallOf)
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | **%.2f** | %s |\n", c.title, f.step.words(), seconds(f.takes), seconds(took), float64(took)/float64(f.takes), f.why)
+		}
+	}
+	return b.String() + "\n"
+}
 
-func writeRow(b *strings.Builder, work, label, ratio string, rs []reading) {
-	fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %d | %s |\n", work, label,
-		seconds(median(rs, wallOf)), ratio,
-		seconds(median(rs, func(r reading) time.Duration { return r.cpu })),
-		median(rs, func(r reading) int64 { return r.memory })>>20,
-		mib(median(rs, func(r reading) int64 { return r.output })))
+// pick takes one number from each item.
+func pick[T any, N any](items []T, of func(T) N) []N {
+	var out []N
+	for item := range slices.Values(items) {
+		out = append(out, of(item))
+	}
+	return out
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
 }
 
 // seconds keeps three digits of what matters.
 func seconds(d time.Duration) string {
+	if d == 0 {
+		return "" // not measured
+	}
 	if d < time.Second {
 		return fmt.Sprintf("%.3f", d.Seconds())
 	}
@@ -50,28 +189,36 @@ func seconds(d time.Duration) string {
 
 func mib(n int64) string {
 	if n < 10<<20 {
-		return fmt.Sprintf("%.1f", float64(n)/(1<<20))
+		return fmt.Sprintf("%.2f", float64(n)/(1<<20))
 	}
-	return fmt.Sprint(n >> 20)
+	return fmt.Sprintf("%.1f", float64(n)/(1<<20))
 }
 
-// The table in the document stands between these lines.
+// The tables in the document stand between these lines.
 const (
 	beginMark = "<!-- bench: begin -->\n"
 	endMark   = "<!-- bench: end -->\n"
 )
 
-// writeTable replaces what stands between the marks of a document.
-func writeTable(path, text string) error {
+// writeTables replaces what stands between the marks of a document.
+func writeTables(path, text string) error {
 	doc, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
+	out, err := between(doc, text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.WriteFile(path, out, 0o644)
+}
+
+// between replaces what stands between the marks.
+func between(doc []byte, text string) ([]byte, error) {
 	before, rest, ok := bytes.Cut(doc, []byte(beginMark))
 	_, after, closed := bytes.Cut(rest, []byte(endMark))
 	if !ok || !closed {
-		return fmt.Errorf("%s: %w", path, errors.New("the marks around the table are missing"))
+		return nil, errors.New("the marks around the tables are missing")
 	}
-	out := fmt.Sprintf("%s%s%s%s%s", before, beginMark, text, endMark, after)
-	return os.WriteFile(path, []byte(out), 0o644)
+	return fmt.Appendf(nil, "%s%s%s%s%s", before, beginMark, text, endMark, after), nil
 }
