@@ -54,8 +54,11 @@ type Settings struct {
 	EmergencyBackup bool   // EMERGENCY_BACKUP_ENABLED
 	EmergencyPrefix string // EMERGENCY_BACKUP_PREFIX
 	Retention       retention.Policy
-	Deltas          Deltas        // empty is auto
-	FullEvery       time.Duration // how old the full below deltas becomes; zero is 7 days
+	// ShrinkHold puts pruning on hold when a source holds less than so many
+	// percent of what it held in the backup before; zero never does.
+	ShrinkHold int
+	Deltas     Deltas        // empty is auto
+	FullEvery  time.Duration // how old the full below deltas becomes; zero is 7 days
 	// CheckBudget bounds each source's own check during a backup, zero is
 	// two seconds. What it leaves open is said in the facts; verify
 	// finishes it.

@@ -95,7 +95,7 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 	}
 	item := newBackupItem(result.Backup)
 	out.Backup, out.FormReason, out.Problems, out.Incomplete = &item, result.Form.Reason, result.Problems, result.Incomplete()
-	if !c.NoPrune && cfg.RetentionDays > 0 {
+	if !c.NoPrune && cfg.Retention.Policy().Active() {
 		out.Pruned, err = c.prune(ctx, e, &out)
 	}
 	a.ui.tell(out, func() { c.print(a.ui, out) })

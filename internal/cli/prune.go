@@ -64,14 +64,14 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 		if err != nil && len(decisions) == 0 {
 			return err
 		}
-		out := pruneObject{Type: "prune", Repository: r.Location(), DryRun: c.DryRun, RetentionDays: cfg.RetentionDays, Decisions: []decisionItem{}}
+		out := pruneObject{Type: "prune", Repository: r.Location(), DryRun: c.DryRun, RetentionDays: cfg.Retention.Days, Decisions: []decisionItem{}}
 		for _, d := range decisions {
 			out.Decisions = append(out.Decisions, newDecisionItem(d))
 			if d.Remove {
 				out.Removed++
 			}
 		}
-		a.ui.tell(out, func() { c.print(a.ui, out, cfg.RetentionText()) })
+		a.ui.tell(out, func() { c.print(a.ui, out, cfg.Retention.Policy().String()) })
 		return err
 	})
 }

@@ -39,7 +39,7 @@ type Config struct {
 	MaxBackupSizeMB int64
 	// MaxBackupSizeSet tells that a person chose the limit: it refuses.
 	MaxBackupSizeSet bool
-	RetentionDays    int // 0 keeps everything
+	Retention        Retention
 	Deltas           string // DeltasAuto …
 	FullEvery        time.Duration
 	Emergency        Emergency

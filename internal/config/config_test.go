@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -72,7 +73,7 @@ func TestLoad_EveryLayerYieldsToTheOneAbove(t *testing.T) {
 func TestLoad_DefaultsAreTheManuals(t *testing.T) {
 	at(t, nil)
 	c := load(t, Flags{})
-	if c.RetentionDays != 7 || !c.AutoBackup || !c.Compression || !c.Emergency.Enabled || !c.IncludeMemory ||
+	if c.Retention.Days != 7 || !c.AutoBackup || !c.Compression || !c.Emergency.Enabled || !c.IncludeMemory ||
 		c.MaxBackupSizeMB != 1000 || c.MaxBackupSizeSet || c.Emergency.Prefix != "emergency_restore" {
 		t.Errorf("defaults are %+v", c)
 	}
@@ -83,12 +84,12 @@ func TestLoad_ManualNames(t *testing.T) {
 	c := load(t, Flags{},
 		"BACKUP_RETENTION_DAYS=30", "AUTO_BACKUP_ENABLED=false", "BACKUP_COMPRESSION=False", "EMERGENCY_BACKUP_ENABLED=0",
 		"DEFAULT_BACKUP_INCLUDE_MEMORY=False", "MAX_BACKUP_SIZE_MB=5", "EMERGENCY_BACKUP_PREFIX=before")
-	if c.RetentionDays != 30 || c.AutoBackup || c.Compression || c.Emergency.Enabled || c.IncludeMemory ||
+	if c.Retention.Days != 30 || c.AutoBackup || c.Compression || c.Emergency.Enabled || c.IncludeMemory ||
 		c.MaxBackupSizeMB != 5 || !c.MaxBackupSizeSet || c.Emergency.Prefix != "before" {
 		t.Errorf("settings are %+v", c)
 	}
-	if c := load(t, Flags{}, "BACKUP_CLEANUP_AGE_DAYS=12"); c.RetentionDays != 12 {
-		t.Errorf("BACKUP_CLEANUP_AGE_DAYS=12 gives %d days", c.RetentionDays)
+	if c := load(t, Flags{}, "BACKUP_CLEANUP_AGE_DAYS=12"); c.Retention.Days != 12 {
+		t.Errorf("BACKUP_CLEANUP_AGE_DAYS=12 gives %d days", c.Retention.Days)
 	}
 }
 
@@ -99,8 +100,8 @@ func TestLoad_TwoRetentionNamesTakeTheLongerAndWarn(t *testing.T) {
 		want, warnings     int
 	}{{"7", "30", 30, 1}, {"30", "7", 30, 1}, {"0", "7", 0, 1}, {"7", "0", 0, 1}, {"9", "9", 9, 0}} {
 		got := load(t, Flags{}, "BACKUP_RETENTION_DAYS="+c.retention, "BACKUP_CLEANUP_AGE_DAYS="+c.cleanup)
-		if got.RetentionDays != c.want || len(got.Warnings) != c.warnings {
-			t.Errorf("%s and %s: %d days, warnings %v", c.retention, c.cleanup, got.RetentionDays, got.Warnings)
+		if got.Retention.Days != c.want || len(got.Warnings) != c.warnings {
+			t.Errorf("%s and %s: %d days, warnings %v", c.retention, c.cleanup, got.Retention.Days, got.Warnings)
 		}
 	}
 }
@@ -241,4 +242,37 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestLoad_Retention(t *testing.T) {
+	day := 24 * time.Hour
+	for name, c := range map[string]struct {
+		yaml, env string
+		want      string // the rules in words
+		hold      int
+	}{
+		"as it is":              {want: "7 days", hold: 50},
+		"nothing goes":          {env: "BACKUP_RETENTION_DAYS=0", want: "all backups are kept", hold: 50},
+		"all rules in the file": {yaml: "retention:\n  days: 14\n  keep_last: 3\n  hourly: 24\n  daily: 7\n  weekly: 4\n  monthly: 12\n  yearly: 2\n  auto_days: 2\n  emergency_days: 3\n  shrink_hold: 80%\n", want: "14 days, auto backups 2 days, emergency backups 3 days, the last 3, 24 hourly, 7 daily, 4 weekly, 12 monthly, 2 yearly", hold: 80},
+		"all by the environment": {
+			env:  "HOLDFAST_RETENTION_DAYS=0 HOLDFAST_RETENTION_KEEP_LAST=5 HOLDFAST_RETENTION_HOURLY=1 HOLDFAST_RETENTION_DAILY=2 HOLDFAST_RETENTION_WEEKLY=3 HOLDFAST_RETENTION_MONTHLY=4 HOLDFAST_RETENTION_YEARLY=5 HOLDFAST_RETENTION_AUTO_DAYS=0 HOLDFAST_RETENTION_EMERGENCY_DAYS=1 HOLDFAST_RETENTION_SHRINK_HOLD=off",
+			want: "auto backups without a limit, emergency backups 1 day, the last 5, 1 hourly, 2 daily, 3 weekly, 4 monthly, 5 yearly",
+		},
+		"only automatic ones go": {yaml: "retention: {days: 0, auto_days: 1, shrink_hold: 0}\n", want: "auto backups 1 day"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := map[string]string{}
+			if c.yaml != "" {
+				files[FileName] = c.yaml
+			}
+			at(t, files)
+			got := load(t, Flags{}, strings.Fields(c.env)...).Retention
+			if got.Policy().String() != c.want || got.ShrinkHold != c.hold {
+				t.Errorf("%q, hold at %d %%", got.Policy(), got.ShrinkHold)
+			}
+		})
+	}
+	if limit := (Retention{AutoDays: new(3)}).Policy().TriggerAge[holdfast.TriggerAuto]; limit != 3*day {
+		t.Errorf("auto backups have a limit of %v", limit)
+	}
 }

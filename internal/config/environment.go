@@ -96,7 +96,7 @@ func quoted(s setting) string {
 // holds, since it loses nothing. Values that are no numbers are judged later.
 func longer(a, b setting) setting {
 	var x, y Config
-	parse := days(func(c *Config) *int { return &c.RetentionDays })
+	parse := days(func(c *Config) *int { return &c.Retention.Days })
 	if parse(&x, a.raw) != nil {
 		return a
 	}
@@ -104,7 +104,7 @@ func longer(a, b setting) setting {
 		return b
 	}
 	// Zero keeps everything, which is longest.
-	if y.RetentionDays == 0 || (x.RetentionDays != 0 && y.RetentionDays > x.RetentionDays) {
+	if y.Retention.Days == 0 || (x.Retention.Days != 0 && y.Retention.Days > x.Retention.Days) {
 		a, b = b, a
 	}
 	a.note = fmt.Sprintf("%s says %s days and %s says %s; the longer time holds", a.origin.Where, a.raw, b.origin.Where, b.raw)

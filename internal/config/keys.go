@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,7 +40,7 @@ const sourcesEnv = envPrefix + "SOURCES"
 
 // Keys lists every single-valued setting in the order of the file.
 func Keys() []Key {
-	return []Key{
+	return slices.Concat([]Key{
 		{
 			Name: "repository", Default: "./data/chromadb_backup", path: true,
 			Doc:    "Directory in which the backups are kept.",
@@ -70,11 +71,7 @@ func Keys() []Key {
 			Doc:    "Stored size of one backup in MB. Set by you it refuses a larger backup; unset it only warns.",
 			assign: count(func(c *Config) *int64 { return &c.MaxBackupSizeMB }, 1),
 		},
-		{
-			Name: "retention.days", Manual: []string{"BACKUP_RETENTION_DAYS", "BACKUP_CLEANUP_AGE_DAYS"}, Default: "7",
-			Doc:    "Backups older than this many days are removed after each backup; 0 keeps all.",
-			assign: days(func(c *Config) *int { return &c.RetentionDays }),
-		},
+	}, retentionKeys(), []Key{
 		{
 			Name: "deltas", Default: DeltasAuto,
 			Doc:    "When a backup stores only what changed: auto (what comes often, or is large), always, never.",
@@ -115,7 +112,7 @@ func Keys() []Key {
 			Doc:    "How long a source's own check may take during a backup; verify has no limit.",
 			assign: duration(func(c *Config) *time.Duration { return &c.CheckBudget }),
 		},
-	}
+	})
 }
 
 // later are keys of the design that this version does not honour yet. Naming
@@ -123,7 +120,6 @@ func Keys() []Key {
 var later = map[string]bool{
 	"schedule": true, "replicas": true, "telegram": true,
 	"encrypt_to": true, "passphrase_file": true, "notify": true, "serve": true, "webhooks": true,
-	"retention.keep_last": true, "retention.daily": true, "retention.weekly": true, "retention.monthly": true,
 	"sources.*.mirror": true, "sources.*.url": true,
 }
 

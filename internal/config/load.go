@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
@@ -189,11 +188,3 @@ func expandHome(path string) string {
 
 // MaxBackupBytes is the size limit in bytes.
 func (c *Config) MaxBackupBytes() int64 { return c.MaxBackupSizeMB << 20 }
-
-// RetentionText says the retention in words.
-func (c *Config) RetentionText() string {
-	if c.RetentionDays == 0 {
-		return "all backups are kept"
-	}
-	return strconv.Itoa(c.RetentionDays) + " days"
-}

@@ -20,7 +20,6 @@ import (
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/repo"
-	"github.com/holdfast-backup/holdfast/repo/retention"
 	"github.com/holdfast-backup/holdfast/source/chroma"
 	"github.com/holdfast-backup/holdfast/source/files"
 	"github.com/holdfast-backup/holdfast/source/sqlite"
@@ -179,7 +178,8 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 			MaxBackupSet:    c.MaxBackupSizeSet,
 			EmergencyBackup: c.Emergency.Enabled,
 			EmergencyPrefix: c.Emergency.Prefix,
-			Retention:       retention.Policy{MaxAge: time.Duration(c.RetentionDays) * 24 * time.Hour},
+			Retention:       c.Retention.Policy(),
+			ShrinkHold:      c.Retention.ShrinkHold,
 			Deltas:          engine.Deltas(c.Deltas),
 			FullEvery:       c.FullEvery,
 			CheckBudget:     c.CheckBudget,
