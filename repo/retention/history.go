@@ -33,8 +33,9 @@ func (c Candidate) rank() rank {
 type history struct {
 	sorted []Candidate
 	// upTo lists for each rank the backups of that rank and of better ones.
-	upTo   [ranks][]int
-	proven []int // undamaged, and proven
+	upTo [ranks][]int
+	// proven lists those that are proven and undamaged, the same way.
+	proven [ranks][]int
 	// ages gives for each age limit how much of the history that counts lies
 	// after each backup.
 	ages map[time.Duration]map[int]time.Duration
@@ -70,9 +71,9 @@ func (h *history) add(i int) {
 	c := h.sorted[i]
 	for r := c.rank(); r < ranks; r++ {
 		h.upTo[r] = append(h.upTo[r], i)
-	}
-	if c.Proven && !c.Damaged {
-		h.proven = append(h.proven, i)
+		if c.Proven && !c.Damaged {
+			h.proven[r] = append(h.proven[r], i)
+		}
 	}
 }
 

@@ -140,6 +140,12 @@ func TestPlan_Laws(t *testing.T) {
 				"newest backup":      func(c retention.Candidate) bool { return usable(c, at) },
 				"newest good backup": func(c retention.Candidate) bool { return usable(c, at) && !c.Damaged },
 				"last proven backup": func(c retention.Candidate) bool { return usable(c, at) && !c.Damaged && c.Proven },
+				"last proven backup that somebody wanted": func(c retention.Candidate) bool {
+					return usable(c, at) && !c.Damaged && c.Proven && c.Trigger != holdfast.TriggerEmergency
+				},
+				"newest good backup that somebody wanted": func(c retention.Candidate) bool {
+					return usable(c, at) && !c.Damaged && c.Trigger != holdfast.TriggerEmergency
+				},
 			} {
 				if d := newest(ds, func(c retention.Candidate) bool { return holds(c, source) && ok(c) }); d != nil && d.Remove {
 					t.Errorf("the %s of %q, %s, would be removed: %s", what, source, d.Name, d.Reason)

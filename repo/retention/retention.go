@@ -21,8 +21,9 @@
 // # What holds whatever the policy and the clock say
 //
 //   - For every source: the newest backup that holds it, the newest undamaged
-//     one and the last proven one stay. A backup of some sources alone (an
-//     emergency backup, say) takes no place of one that holds others too.
+//     one and the last proven one stay; the latter two also without counting
+//     emergency backups. A backup of some sources alone takes no place of one
+//     that holds others too.
 //   - Pinned backups and backups whose metadata cannot be read stay.
 //   - A backup made in the future stays, and takes no other backup's place: one
 //     of the two clocks was wrong, and nobody can tell which.
@@ -216,8 +217,10 @@ func (j *judge) decide(i int) (remove bool, reason string) {
 		holds  func(*history) bool
 	}{
 		{"the newest good backup", func(h *history) bool { return first(h.good(), i) }},
+		{"the newest good backup but for emergency backups", func(h *history) bool { return first(h.upTo[wanted], i) }},
 		{"the newest backup", func(h *history) bool { return first(h.all(), i) }},
-		{"the last proven backup", func(h *history) bool { return first(h.proven, i) }},
+		{"the last proven backup", func(h *history) bool { return first(h.proven[emergency], i) }},
+		{"the last proven backup but for emergency backups", func(h *history) bool { return first(h.proven[wanted], i) }},
 	} {
 		if of := j.holding(c, landmark.holds); len(of) > 0 {
 			return false, landmark.reason + j.among(" of ", of)

@@ -138,6 +138,10 @@ func TestPlan_Reasons(t *testing.T) {
 			of(backup("bot_alone", 10), "bot"),
 			of(backup("once_tried", 200), "notes"),
 		}},
+		{"emergency_backups_on_top", retention.Policy{KeepLast: 1}, now, []retention.Candidate{
+			backup("emergency_2", 0, "emergency", "proven"), backup("emergency_1", 0.1, "emergency", "proven"),
+			backup("wanted_2", 1), backup("wanted_1", 2), backup("wanted_proven", 3, "proven"), backup("wanted_old", 4, "proven"),
+		}},
 		{"all_damaged", week, now, []retention.Candidate{
 			backup("d0", 10, "damaged"), backup("d1", 12, "damaged"), backup("d2", 30, "damaged"),
 		}},
