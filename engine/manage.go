@@ -4,22 +4,32 @@ import (
 	"context"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/repo"
 )
 
-// Delete removes backups for good, in the order given, and tells which are
-// gone. It stops at the first that cannot be removed.
-func (e *Engine) Delete(ctx context.Context, names ...holdfast.BackupName) (gone []holdfast.BackupName, err error) {
+// Delete removes backups for good, in the order given, and tells what became
+// of those that are gone. It stops at the first that cannot be removed.
+func (e *Engine) Delete(ctx context.Context, names ...holdfast.BackupName) (gone []repo.Deletion, err error) {
 	r := e.start("delete")
 	err = r.locked(ctx, func(ctx context.Context) error {
 		for _, name := range names {
-			if err := e.o.Repository.Delete(ctx, name); err != nil {
+			d, err := e.o.Repository.Delete(ctx, name)
+			if d.Backup != "" {
+				r.deleted(d)
+				gone = append(gone, d)
+			}
+			if err != nil {
 				return err
 			}
-			gone = append(gone, name)
 		}
 		return nil
 	})
 	return gone, err
+}
+
+// deleted logs what became of a backup.
+func (r *run) deleted(d repo.Deletion) {
+	r.log.Info("backup deleted", keyBackup, d.Backup, "freed_bytes", d.FreedBytes(), "held_bytes", d.Held, "needed_by", d.NeededBy)
 }
 
 // SetPinned keeps a backup from pruning, or no longer.

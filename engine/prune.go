@@ -96,7 +96,11 @@ func (r *run) prune(ctx context.Context, plan []retention.Decision) (string, err
 			stays(plan[i:], "interrupted before it was removed")
 			return "", context.Cause(ctx)
 		}
-		if err := r.e.o.Repository.Delete(ctx, d.Name); err != nil {
+		done, err := r.e.o.Repository.Delete(ctx, d.Name)
+		if done.Backup != "" {
+			r.deleted(done)
+		}
+		if err != nil {
 			if ctx.Err() != nil {
 				stays(plan[i:], "interrupted before it was removed")
 				return "", context.Cause(ctx)

@@ -15,7 +15,7 @@ func TestVerify_ABackupDeletedMeanwhileIsNotDamaged(t *testing.T) {
 	w.backup("monday")
 	w.opts.Observer = func(e holdfast.Event) {
 		if e.Step == holdfast.StepVerify && e.State == holdfast.Started {
-			if err := w.repo.Delete(t.Context(), "monday"); err != nil {
+			if _, err := w.repo.Delete(t.Context(), "monday"); err != nil {
 				t.Errorf("delete: %v", err)
 			}
 		}

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,14 @@ func (r *Repository) Backup(ctx context.Context, name holdfast.BackupName) (*Bac
 	if _, err := holdfast.ParseBackupName(string(name)); err != nil {
 		return nil, err
 	}
+	if hidden, err := r.isHidden(ctx, name); hidden || err != nil {
+		return nil, cmp.Or(err, deleted(name))
+	}
+	return r.open(ctx, name)
+}
+
+// open opens a backup, hidden or not: others read their payloads in it.
+func (r *Repository) open(ctx context.Context, name holdfast.BackupName) (*Backup, error) {
 	data, m, err := r.loadMarker(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, r.notFound(ctx, string(name))
@@ -204,7 +213,7 @@ func (b *Backup) other(name holdfast.BackupName) (*Backup, error) {
 	if o := b.others[name]; o != nil {
 		return o, nil
 	}
-	o, err := b.r.Backup(b.ctx, name)
+	o, err := b.r.open(b.ctx, name)
 	if errors.Is(err, holdfast.ErrNotFound) {
 		return nil, damagedFile(string(name), errors.New("is missing"))
 	}

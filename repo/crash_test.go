@@ -76,7 +76,7 @@ func replaceOld(ctx context.Context, root string, disk durable.FS) (done acknowl
 		return done, err
 	}
 	done.pinned = true
-	if err := r.Delete(ctx, "old"); err != nil {
+	if _, err := r.Delete(ctx, "old"); err != nil {
 		return done, err
 	}
 	done.deleted = true

@@ -38,12 +38,19 @@ func (i Info) Proven() (holdfast.Proof, bool) {
 }
 
 // List gives all committed backups, newest first (by CreatedAt, then name).
-// Those whose metadata cannot be read come last.
+// Those whose metadata cannot be read come last; hidden ones do not come.
 func (r *Repository) List(ctx context.Context) ([]Info, error) {
+	hidden, err := r.hiddenNames(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var list []Info
 	for name, err := range folders(ctx, r.b) {
 		if err != nil {
 			return nil, &holdfast.Error{Op: "list backups", Object: r.Location(), Err: err}
+		}
+		if hidden[name] {
+			continue
 		}
 		info, err := r.read(ctx, name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -90,6 +97,9 @@ func folders(ctx context.Context, b bucket.Bucket) iter.Seq2[holdfast.BackupName
 // info is read for a name that somebody gave: if there is no such backup the
 // error matches ErrNotFound and tells what was perhaps meant.
 func (r *Repository) info(ctx context.Context, name holdfast.BackupName) (Info, error) {
+	if hidden, err := r.isHidden(ctx, name); hidden || err != nil {
+		return Info{Name: name}, cmp.Or(err, deleted(name))
+	}
 	info, err := r.read(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return info, r.notFound(ctx, string(name))
@@ -177,7 +187,8 @@ func (r *Repository) notFound(ctx context.Context, name string) error {
 	}
 	near := slices.DeleteFunc(nearest(name, names, 3), func(other string) bool {
 		_, err := readMarker(ctx, r.b, holdfast.BackupName(other))
-		return errors.Is(err, fs.ErrNotExist)
+		hidden, hiddenErr := r.isHidden(ctx, holdfast.BackupName(other))
+		return hidden || hiddenErr != nil || errors.Is(err, fs.ErrNotExist)
 	})
 	if len(near) > 0 {
 		e.Hint = "did you mean " + strings.Join(near, " or ") + "?"

@@ -73,7 +73,11 @@ func (r *Repository) Create(ctx context.Context, name holdfast.BackupName, exact
 // freeName finds the name that a new backup can have.
 func (r *Repository) freeName(ctx context.Context, name holdfast.BackupName, exact bool) (holdfast.BackupName, error) {
 	for i, try := 2, name; ; i, try = i+1, name.Suffixed(i) {
-		taken := false
+		// A name is free only when nothing of a deleted backup is left of it.
+		taken, err := r.isHidden(ctx, try)
+		if err != nil {
+			return "", err
+		}
 		for _, err := range r.b.List(ctx, string(try)+"/") {
 			if err != nil {
 				return "", &holdfast.Error{Op: "create", Object: string(try), Err: err}

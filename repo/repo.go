@@ -133,7 +133,8 @@ func (r *Repository) Location() string { return r.b.Location() }
 // Free tells how many bytes can still be stored, if that is known.
 func (r *Repository) Free(ctx context.Context) (int64, bool, error) { return r.b.Free(ctx) }
 
-// Lock takes the writer's lease, then removes what crashes left behind.
+// Lock takes the writer's lease, then removes what crashes left behind and
+// finishes what they cut.
 // Create, Delete, SetPinned and AddProof must be called under it.
 func (r *Repository) Lock(ctx context.Context, purpose string) (bucket.Lease, error) {
 	host, err := os.Hostname()
@@ -146,6 +147,9 @@ func (r *Repository) Lock(ctx context.Context, purpose string) (bucket.Lease, er
 	}
 	if _, err := r.b.Clean(ctx); err != nil {
 		err = &holdfast.Error{Op: "clean repository", Object: r.Location(), Err: err}
+		return nil, errors.Join(err, lease.Release())
+	}
+	if err := r.settle(ctx); err != nil {
 		return nil, errors.Join(err, lease.Release())
 	}
 	return lease, nil

@@ -142,7 +142,7 @@ func TestRepository_ListStatDelete(t *testing.T) {
 	if err := p.Abort(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Delete(ctx, "one"); err != nil {
+	if _, err := r.Delete(ctx, "one"); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := r.List(ctx); err != nil || len(list) != 1 {

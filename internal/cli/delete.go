@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/holdfast-backup/holdfast"
@@ -14,9 +15,10 @@ type deleteCmd struct {
 
 func (deleteCmd) about() about {
 	return about{
-		text: `Deletes backups for good; other backups are not touched. Without a terminal it
-needs --yes. If one name is wrong, nothing is deleted. A pinned backup has to be
-unpinned first.`,
+		text: `Deletes backups for good; other backups are not touched. What later backups
+store only by reference to a deleted one stays as long as they need it; the
+command says how much. Without a terminal it needs --yes. If one name is wrong,
+nothing is deleted. A pinned backup has to be unpinned first.`,
 		examples: []example{
 			{"holdfast delete monday", "asks first"},
 			{"holdfast delete --yes monday tuesday", "in a script"},
@@ -31,6 +33,11 @@ type deleteObject struct {
 	Repository string                `json:"repository"`
 	Deleted    []holdfast.BackupName `json:"deleted"`
 	FreedBytes int64                 `json:"freed_bytes"`
+	// Freed are the backups whose space is free now, those too that were
+	// deleted earlier.
+	Freed []holdfast.BackupName `json:"freed"`
+	// Hidden are deleted backups whose space is not free yet.
+	Hidden []hiddenItem `json:"hidden,omitempty"`
 }
 
 // Run deletes backups, after all names were found.
@@ -50,7 +57,7 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 	if err := a.ui.confirm(ctx, a.Yes, func() {}, question); err != nil {
 		return err
 	}
-	out := deleteObject{Type: "delete", Repository: r.Location(), Deleted: []holdfast.BackupName{}}
+	out := deleteObject{Type: "delete", Repository: r.Location(), Deleted: []holdfast.BackupName{}, Freed: []holdfast.BackupName{}}
 	e, err := a.engine(r, nil)
 	if err != nil {
 		return err
@@ -60,20 +67,26 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 		names[i] = info.Name
 	}
 	gone, err := e.Delete(ctx, names...)
-	out.Deleted = append(out.Deleted, gone...)
-	for _, info := range infos[:len(gone)] {
-		out.FreedBytes += newBackupItem(info).StoredBytes
+	for _, d := range gone {
+		out.Deleted = append(out.Deleted, d.Backup)
+		out.FreedBytes += d.FreedBytes()
+		for _, f := range d.Freed {
+			out.Freed = append(out.Freed, f.Name)
+		}
 	}
 	if err != nil && len(out.Deleted) == 0 {
 		return err
 	}
+	hidden, hiddenErr := hiddenItems(ctx, r)
+	out.Hidden = hidden
 	a.ui.tell(out, func() {
 		for _, name := range out.Deleted {
 			a.ui.print("Deleted %s\n", clean(name.String()))
 		}
 		a.ui.print("%s freed\n", size(out.FreedBytes))
+		a.ui.print("%s", hiddenText(out.Hidden))
 	})
-	return err
+	return errors.Join(err, hiddenErr)
 }
 
 // find looks every name up before anything is deleted.

@@ -24,7 +24,9 @@ type listObject struct {
 	Type        string       `json:"type"` // list
 	Repository  string       `json:"repository"`
 	StoredBytes int64        `json:"stored_bytes"`
+	HeldBytes   int64        `json:"held_bytes,omitempty"`
 	Backups     []backupItem `json:"backups"`
+	Hidden      []hiddenItem `json:"hidden,omitempty"`
 }
 
 // Run lists the backups.
@@ -38,6 +40,10 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	out := listObject{Type: "list", Repository: r.Location(), Backups: []backupItem{}}
+	if out.Hidden, err = hiddenItems(ctx, r); err != nil {
+		return err
+	}
+	out.HeldBytes = hiddenBytes(out.Hidden)
 	for _, i := range infos {
 		item := newBackupItem(i)
 		out.StoredBytes += item.StoredBytes
@@ -57,6 +63,7 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 
 // print shows the table.
 func (c *listCmd) print(u *ui, out listObject) {
+	defer func() { u.print("%s", hiddenText(out.Hidden)) }()
 	if len(out.Backups) == 0 {
 		u.print("No backups in %s yet. `holdfast backup` makes the first.\n", clean(out.Repository))
 		return

@@ -75,6 +75,7 @@ type repositoryState struct {
 	Unusable     int                 `json:"unusable"`
 	LogicalBytes int64               `json:"logical_bytes"`
 	StoredBytes  int64               `json:"stored_bytes"`
+	HeldBytes    int64               `json:"held_bytes,omitempty"`
 	FreeBytes    *int64              `json:"free_bytes,omitempty"`
 	LastProven   holdfast.BackupName `json:"last_proven,omitempty"`
 	ProvenAt     *holdfast.Time      `json:"proven_at,omitempty"`
@@ -105,6 +106,11 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		out.Repository = newRepositoryState(ctx, r, infos)
+		hidden, err := hiddenItems(ctx, r)
+		if err != nil {
+			return err
+		}
+		out.Repository.HeldBytes = hiddenBytes(hidden)
 	}
 	e, err := a.engine(r, nil)
 	if err != nil {

@@ -56,9 +56,14 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 	if r.Unusable > 0 {
 		unusable = plural(r.Unusable, "backup", "backups") + " cannot be used; `holdfast list` names them"
 	}
+	held := ""
+	if r.HeldBytes > 0 {
+		held = size(r.HeldBytes) + " of deleted backups; `holdfast list` tells why"
+	}
 	u.print("%s", facts(
 		[2]string{"repository", r.Location},
 		[2]string{"backups", plural(r.Backups, "backup", "backups") + ", " + size(r.LogicalBytes) + " stored in " + size(r.StoredBytes)},
+		[2]string{"still held", held},
 		[2]string{"unusable", unusable},
 		[2]string{"last proven", proven},
 		[2]string{"free space", free},

@@ -233,7 +233,7 @@ func deleted(t *testing.T, b bucket.Bucket) {
 	r := initialize(t, b)
 	backup(t, r, "old")
 	backup(t, r, "old_2")
-	if err := r.Delete(t.Context(), "old"); err != nil {
+	if _, err := r.Delete(t.Context(), "old"); err != nil {
 		t.Fatal(err)
 	}
 	for info, err := range b.List(t.Context(), "old/") {
