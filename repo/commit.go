@@ -19,7 +19,8 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 	if err := p.end(); err != nil {
 		return fail(err)
 	}
-	mf := &manifest{Format: holdfast.FormatVersion, Backup: p.name, Refs: []reference{}, Entries: p.list()}
+	refs, entries := p.refs.settle(p.list())
+	mf := &manifest{Format: holdfast.FormatVersion, Backup: p.name, Refs: refs, Entries: entries}
 	tr, err := newTree(mf.Entries, m.CreatedAt.Time)
 	if err != nil {
 		return fail(err)
@@ -29,6 +30,9 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 		return fail(err)
 	}
 	p.fill(m, mf.Entries)
+	if p.base != nil {
+		m.Parent, m.Needs = p.base.name, needs(refs)
+	}
 	data, err := seal(marker{Metadata: m, ManifestSHA256: mf.sha256})
 	if err != nil {
 		return fail(err)
@@ -42,6 +46,7 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 	if err := p.stage.Commit(ctx, data); err != nil {
 		return fail(err)
 	}
+	p.remember(mf, mf.sha256)
 	return Info{Name: p.name, Metadata: m}, nil
 }
 
@@ -53,7 +58,7 @@ func (p *Pending) end() error {
 		return fmt.Errorf("%s is still being written", path)
 	}
 	if p.ended {
-		return errors.New("the backup has ended")
+		return errEnded
 	}
 	p.ended = true
 	return nil

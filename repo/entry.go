@@ -34,6 +34,7 @@ type entry struct {
 	perm    fs.FileMode // decoded from Mode and Type
 	modTime time.Time   // decoded from ModTime
 	source  string      // first element of the path, "" for memory and metadata
+	stamp   string      // by what the content is known, see holdfast.FileWriter
 }
 
 // The words of the manifest.

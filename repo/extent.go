@@ -1,8 +1,10 @@
 package repo
 
 import (
-	"encoding/json"
+	"bytes"
+	"errors"
 	"fmt"
+	"math"
 	"sort"
 	"strconv"
 )
@@ -27,21 +29,32 @@ func (x extent) MarshalJSON() ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads what MarshalJSON writes. A delta can have a hundred
+// thousand extents, so it takes no detour by way of a slice.
 func (x *extent) UnmarshalJSON(b []byte) error {
-	var v []int64
-	if err := json.Unmarshal(b, &v); err != nil {
-		return err
+	var v [4]int64
+	n := 0
+	for rest := bytes.Trim(b, "[] \t\r\n"); ; n++ {
+		if n == len(v) {
+			return errExtent
+		}
+		first, after, more := bytes.Cut(rest, []byte{','})
+		var err error
+		if v[n], err = strconv.ParseInt(string(bytes.TrimSpace(first)), 10, 64); err != nil {
+			return errExtent
+		}
+		if rest = after; !more {
+			break
+		}
 	}
-	if len(v) != 3 && len(v) != 4 {
-		return fmt.Errorf("extent of %d numbers", len(v))
+	if n < 2 || v[3] > math.MaxInt32 {
+		return errExtent
 	}
-	*x = extent{block: v[0], count: v[1], at: v[2]}
-	if len(v) == 4 {
-		x.ref = int(v[3])
-	}
+	*x = extent{block: v[0], count: v[1], at: v[2], ref: int(v[3])}
 	return nil
 }
+
+var errExtent = errors.New("an extent has three or four numbers")
 
 // blocksOf is the number of blocks of a file of size bytes.
 func blocksOf(size int64) int64 { return size/blockSize + min(size%blockSize, 1) }

@@ -36,9 +36,15 @@ type fileWriter struct {
 
 	out    *payloadWriter // nil until the encoding is decided
 	pipe   *pipeline[frame]
-	second *secondPass // once the file was begun again
-	err    error
-	done   bool
+	second *secondPass  // once the file was begun again
+	delta  *deltaWriter // instead of all these, if the base has the file
+	begun  bool         // whether it has was decided
+	taken  int          // frames that delta took without a pipeline
+
+	list, again *spool // the hashes of the first pass, and of a further one
+	stamp       string
+	err         error
+	done        bool
 }
 
 var _ holdfast.FileWriter = (*fileWriter)(nil)
@@ -144,6 +150,13 @@ func (w *fileWriter) push(f *frame) {
 		w.pipe.submit(f)
 		return
 	}
+	if !w.begun {
+		w.begin(f)
+	}
+	if w.delta != nil {
+		w.pushDelta(f)
+		return
+	}
 	if f.run == 0 {
 		f.hash()
 		if w.compress && w.size > rawBelow {
@@ -171,6 +184,42 @@ func (w *fileWriter) push(f *frame) {
 	}, w.out.add)
 }
 
+// begin chooses, by the first frame, whether the file becomes a delta. Where
+// the base or the file itself is no more than a frame, its digest says enough.
+func (w *fileWriter) begin(f *frame) {
+	w.begun = true
+	old := w.p.base.file(w.e.Path)
+	if old == nil || w.source == "" || old.Size <= frameSize || f.size() < frameSize {
+		return
+	}
+	if hashes := w.p.hashesOfBase(old); hashes != nil {
+		w.list = newList()
+		w.delta = newDeltaWriter(w.p, w.e.Path, w.compress, hashes, w.p.base.extents(old, &w.p.refs), newNotes(w.list))
+	}
+}
+
+// pushDelta passes a frame to the delta: the first few in the caller's
+// goroutine.
+func (w *fileWriter) pushDelta(f *frame) {
+	if f.run == 0 {
+		f.hash()
+	}
+	w.fail(w.delta.take(f))
+	frames.Put(f)
+	if w.taken++; w.taken == probeFrames {
+		w.startDelta()
+	}
+}
+
+func (w *fileWriter) startDelta() {
+	w.startPipe(func(f *frame) error {
+		if f.run == 0 {
+			f.hash()
+		}
+		return nil
+	}, w.delta.take)
+}
+
 // startPipe puts further frames on all cores.
 func (w *fileWriter) startPipe(work, done func(*frame) error) {
 	items := make([]*frame, inFlight)
@@ -180,23 +229,25 @@ func (w *fileWriter) startPipe(work, done func(*frame) error) {
 	w.pipe = newPipeline(items, work, done)
 }
 
-// decide chooses the encoding from the frames held, opens the payload and
-// writes them.
-func (w *fileWriter) decide() error {
+// worthPacking tells whether zstd saves enough: below a sixteenth, a file is
+// better readable as it is.
+func worthPacking(held []*frame) bool {
 	var raw, packed int
-	for _, f := range w.held {
+	for _, f := range held {
 		if f.run == 0 && !f.allZero() {
 			raw += len(f.raw)
 			packed += len(f.packed)
 		}
 	}
-	// Below a saving of a sixteenth the file is better readable as it is.
-	zstd := w.compress && w.size > rawBelow && packed <= raw-raw/16
+	return packed <= raw-raw/16
+}
+
+// decide chooses the encoding from the frames held, opens the payload and
+// writes them.
+func (w *fileWriter) decide() error {
+	zstd := w.compress && w.size > rawBelow && worthPacking(w.held)
 	w.e.Payload = w.p.names.claim(w.e.Path, zstd)
-	n := newNotes()
-	if w.size >= smallFile { // a smaller one is simply stored again
-		n.log = &spool{limit: logInMemory}
-	}
+	n := w.newNotes()
 	out, err := w.p.newPayloadWriter(w.e.Payload, zstd, n)
 	if err != nil {
 		w.p.names.release(w.e.Payload)
@@ -210,6 +261,26 @@ func (w *fileWriter) decide() error {
 	}
 	w.dropHeld()
 	return nil
+}
+
+// newNotes begins to note what the file is. The hashes of a file that has more
+// than a frame are kept: for a second pass, and for the next backup.
+func (w *fileWriter) newNotes() *notes {
+	w.list = nil
+	if w.size > frameSize {
+		w.list = newList()
+	}
+	return newNotes(w.list)
+}
+
+// nextList is where the hashes of a further pass are kept.
+func (w *fileWriter) nextList() *spool {
+	w.fail(w.again.close())
+	w.again = nil
+	if w.p.remembers() {
+		w.again = newList()
+	}
+	return w.again
 }
 
 func (w *fileWriter) dropHeld() {
@@ -229,17 +300,59 @@ func (w *fileWriter) fail(err error) {
 func (w *fileWriter) finish() error {
 	w.flush()
 	w.stopPipe()
-	if w.err == nil && w.second != nil {
+	switch {
+	case w.err != nil:
+	case w.delta != nil:
+		w.fail(w.delta.finish(w.e))
+	case w.second != nil:
 		w.fail(w.second.finish())
-		return w.err
-	}
-	if w.err == nil && w.out == nil {
-		w.fail(w.decide())
-	}
-	if w.err == nil {
-		w.fail(w.out.finish(w.e))
+	default:
+		w.fail(w.finishFull())
 	}
 	return w.err
+}
+
+func (w *fileWriter) finishFull() error {
+	if w.out == nil {
+		if same, err := w.heldByBase(); same || err != nil {
+			return err
+		}
+		if err := w.decide(); err != nil {
+			return err
+		}
+	}
+	return w.out.finish(w.e)
+}
+
+// heldByBase tells whether the base has a file that is held whole, so that
+// nothing needs to be stored.
+func (w *fileWriter) heldByBase() (bool, error) {
+	if w.p.base == nil {
+		return false, nil
+	}
+	n := w.newNotes()
+	for _, f := range w.held {
+		if err := n.note(f); err != nil {
+			return false, err
+		}
+	}
+	w.e.Digest = n.digest.String()
+	if w.p.base.same(w.e.Path, w.e.Digest) == nil {
+		return false, nil
+	}
+	w.dropHeld()
+	return true, nil
+}
+
+// referWhole refers to the base for a file whose every byte it has.
+func (w *fileWriter) referWhole() error {
+	f := w.p.base.same(w.e.Path, w.e.Digest)
+	if f == nil {
+		return nil
+	}
+	err := w.p.dropPayload(w.e)
+	w.p.refer(w.e, f)
+	return err
 }
 
 // stopPipe waits until everything that was passed on is stored.
@@ -265,7 +378,9 @@ func (w *fileWriter) Reset() error {
 		w.returnCurrent()
 		w.stopPipe()
 		w.fail(w.second.restart())
-	case w.out != nil && w.out.notes.log != nil:
+	case w.delta != nil && (w.delta.first != nil || w.size >= smallFile):
+		w.resetDelta()
+	case w.out != nil:
 		if w.finish() == nil {
 			w.second = newSecondPass(w)
 			w.fail(w.second.restart())
@@ -273,12 +388,24 @@ func (w *fileWriter) Reset() error {
 	default:
 		w.drop()
 	}
-	w.size, w.data = 0, 0
+	w.size, w.data, w.stamp = 0, 0, ""
 	return w.err
 }
 
+// resetDelta begins a further pass over a delta.
+func (w *fileWriter) resetDelta() {
+	if w.delta.first == nil {
+		w.flush()
+	} else {
+		w.returnCurrent()
+	}
+	w.stopPipe()
+	w.fail(w.delta.again(newNotes(w.nextList())))
+	w.startDelta()
+}
+
 // Stamp implements holdfast.FileWriter.
-func (w *fileWriter) Stamp(string) {}
+func (w *fileWriter) Stamp(stamp string) { w.stamp = stamp }
 
 // returnCurrent gives back the frame being filled.
 func (w *fileWriter) returnCurrent() {
@@ -297,16 +424,27 @@ func (w *fileWriter) drop() {
 	w.returnCurrent()
 	w.stopPipe()
 	w.dropHeld()
+	w.fail(w.closeLists())
+	if w.delta != nil {
+		w.fail(w.delta.drop())
+		w.delta = nil
+	}
+	w.begun, w.taken = false, 0
 	if w.out == nil {
 		return
 	}
 	w.fail(w.out.discard())
-	w.fail(w.out.notes.log.close())
 	if w.second != nil {
 		w.fail(w.second.drop())
 	}
 	w.p.names.release(w.e.Payload)
 	w.out = nil
+}
+
+func (w *fileWriter) closeLists() error {
+	err := errors.Join(w.list.close(), w.again.close())
+	w.list, w.again = nil, nil
+	return err
 }
 
 // Close implements io.Closer.
@@ -318,12 +456,21 @@ func (w *fileWriter) Close() error {
 		return w.wrap(errors.Join(err, w.Discard()))
 	}
 	err := w.finish()
+	if err == nil {
+		err = w.referWhole()
+	}
 	if err != nil {
 		return w.wrap(errors.Join(err, w.Discard()))
 	}
 	w.done = true
+	w.e.stamp = w.stamp
+	list := w.list
+	if w.second != nil || w.delta != nil && w.delta.first != nil {
+		list = w.again
+	}
+	w.p.rememberHashes(w.e, list)
 	w.p.completed(w)
-	return w.out.notes.log.close()
+	return w.closeLists()
 }
 
 // Discard implements holdfast.FileWriter.

@@ -1,61 +1,42 @@
 package repo
 
-import (
-	"sync"
-)
-
 // notes are what the manifest says about the plaintext of a file, collected as
 // its frames pass.
 type notes struct {
 	digest  *fileDigest
 	extents extentBuilder
-	log     *spool // the hashes of all blocks, shortened, if a second pass may follow
+	list    *spool // the hashes of all blocks, if they are needed again
 }
 
-// loggedHash is the length of a block's hash in the log: enough that two
-// different blocks never have the same.
-const loggedHash = 16
+func newNotes(list *spool) *notes { return &notes{digest: newFileDigest(), list: list} }
 
-// logInMemory bounds the part of a log that is kept in memory: a file of 1 GiB
-// fits.
-const logInMemory = 4 << 20
-
-func newNotes() *notes { return &notes{digest: newFileDigest()} }
-
-// add takes one frame that was hashed, or a run of zeros.
+// add takes one frame of a full file that was hashed, or a run of zeros.
 func (n *notes) add(f *frame) error {
 	if f.run > 0 {
-		n.digest.addZeros(f.run * frameSize)
 		n.extents.hole(f.run * blocksPerFrame)
-		for i := int64(0); i < f.run && n.log != nil; i++ {
-			if _, err := n.log.Write(zeroLog()); err != nil {
-				return err
-			}
+	} else {
+		n.extents.frame(len(f.hashes), f.zero)
+	}
+	return n.note(f)
+}
+
+// note takes what does not depend on how the frame is stored.
+func (n *notes) note(f *frame) error {
+	if f.run > 0 {
+		n.digest.addZeros(f.run * frameSize)
+		if n.list == nil {
+			return nil
 		}
-		return nil
+		return n.list.skip(f.run * frameList)
 	}
 	n.digest.add(f.hashes, int64(len(f.raw)))
-	n.extents.frame(len(f.hashes), f.zero)
-	if n.log == nil {
+	if n.list == nil {
 		return nil
 	}
-	_, err := n.log.Write(logOf(f.hashes, make([]byte, 0, blocksPerFrame*loggedHash)))
+	var space [frameList]byte
+	_, err := n.list.Write(f.list(space[:0]))
 	return err
 }
-
-// logOf appends hashes as they are in the log to dst.
-func logOf(hashes []blockHash, dst []byte) []byte {
-	for i := range hashes {
-		dst = append(dst, hashes[i][:loggedHash]...)
-	}
-	return dst
-}
-
-// zeroLog is the log of a frame of zeros.
-var zeroLog = sync.OnceValue(func() []byte {
-	hashes, _ := hashBlocks(zeros[:], nil)
-	return logOf(hashes, nil)
-})
 
 // A payloadWriter stores the frames of one file in order. It is used by one
 // goroutine at a time.
@@ -64,7 +45,7 @@ type payloadWriter struct {
 	zstd   bool
 	table  seekTableWriter
 	groups []byte
-	notes  *notes
+	notes  *notes // of a full file
 }
 
 func (p *Pending) newPayloadWriter(key string, zstd bool, n *notes) (*payloadWriter, error) {
@@ -135,8 +116,17 @@ func (o *payloadWriter) write(b []byte) error {
 	return err
 }
 
-// finish ends the payload and fills in what e says about it.
+// finish ends the payload of a full file and fills in what e says about it.
 func (o *payloadWriter) finish(e *entry) error {
+	e.Form = formFull
+	e.Size = o.notes.digest.size
+	e.Digest = o.notes.digest.String()
+	e.Extents = o.notes.extents.xs
+	return o.end(e)
+}
+
+// end ends the payload and fills in what e says about it.
+func (o *payloadWriter) end(e *entry) error {
 	if o.zstd {
 		if err := o.write(o.table.frame()); err != nil {
 			return err
@@ -145,10 +135,6 @@ func (o *payloadWriter) finish(e *entry) error {
 	} else {
 		e.Encoding, e.Groups = encodingRaw, o.groups
 	}
-	e.Form = formFull
-	e.Size = o.notes.digest.size
-	e.Digest = o.notes.digest.String()
-	e.Extents = o.notes.extents.xs
 	return o.file.finish(e)
 }
 

@@ -3,8 +3,10 @@ package repo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,20 +33,28 @@ type CreateOptions struct {
 
 // Pending is a backup being written. Nobody sees it before Commit.
 type Pending struct {
-	r     *Repository
-	ctx   context.Context // of Create: a Sink has none, and must stop with it
-	name  holdfast.BackupName
-	o     CreateOptions
-	stage bucket.Stage
-	names *payloadNames
+	r       *Repository
+	ctx     context.Context // of Create: a Sink has none, and must stop with it
+	name    holdfast.BackupName
+	o       CreateOptions
+	stage   bucket.Stage
+	names   *payloadNames
+	notices []holdfast.Problem
+
+	base *base      // nil if every file is stored whole
+	refs references // of the entries, to other backups
 
 	stored atomic.Int64
 
 	mu      sync.Mutex
 	entries map[string]*entry
 	writers map[string]*fileWriter // open, by path
+	others  map[holdfast.BackupName]*Backup
 	ended   bool
 }
+
+// errEnded tells that nothing more can be stored.
+var errEnded = errors.New("the backup has ended")
 
 // Create begins a backup. If name is taken, automatic names get _2, _3 …;
 // exact asks for precisely this name and fails (ErrRefused) if it is taken.
@@ -64,20 +74,35 @@ func (r *Repository) Create(ctx context.Context, name holdfast.BackupName, exact
 	if err != nil {
 		return nil, &holdfast.Error{Op: "create", Object: string(free), Err: err}
 	}
-	return &Pending{
+	p := &Pending{
 		r: r, ctx: ctx, name: free, o: o, stage: stage, names: newPayloadNames(),
 		entries: map[string]*entry{}, writers: map[string]*fileWriter{},
-	}, nil
+		others: map[holdfast.BackupName]*Backup{},
+	}
+	if o.Base != "" {
+		p.findBase(ctx)
+	}
+	return p, nil
+}
+
+// findBase opens what is remembered of the base. Without it every file is
+// stored whole, which is only larger.
+func (p *Pending) findBase(ctx context.Context) {
+	base, err := p.r.openBase(ctx, p.o.Base)
+	if err != nil {
+		p.notice(holdfast.Problem{
+			Severity: holdfast.Warning, Object: string(p.o.Base),
+			Message: fmt.Sprintf("every file is stored whole: %v", err),
+		})
+		return
+	}
+	p.base = base
 }
 
 // freeName finds the name that a new backup can have.
 func (r *Repository) freeName(ctx context.Context, name holdfast.BackupName, exact bool) (holdfast.BackupName, error) {
 	for i, try := 2, name; ; i, try = i+1, name.Suffixed(i) {
-		// A name is free only when nothing of a deleted backup is left of it.
-		taken, err := r.isHidden(ctx, try)
-		if err != nil {
-			return "", err
-		}
+		taken := false
 		for _, err := range r.b.List(ctx, string(try)+"/") {
 			if err != nil {
 				return "", &holdfast.Error{Op: "create", Object: string(try), Err: err}
@@ -99,6 +124,27 @@ func (r *Repository) freeName(ctx context.Context, name holdfast.BackupName, exa
 
 // Name is the name that the backup will have.
 func (p *Pending) Name() holdfast.BackupName { return p.name }
+
+// Notices are what beginning this backup changed in the repository and its
+// owner should know, such as that backups are encrypted from now on.
+func (p *Pending) Notices() []holdfast.Problem {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.notices)
+}
+
+// notice says what did not keep the backup from being made.
+func (p *Pending) notice(n holdfast.Problem) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.notices) < maxNotices {
+		p.notices = append(p.notices, n)
+	}
+}
+
+// maxNotices bounds the notices: what goes wrong for one file may go wrong for
+// a million.
+const maxNotices = 100
 
 // Stored is the number of bytes stored so far.
 func (p *Pending) Stored() int64 { return p.stored.Load() }
@@ -131,7 +177,7 @@ func (p *Pending) create(path string, e holdfast.Entry, compress bool) (*fileWri
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended {
-		return nil, &holdfast.Error{Op: "store", Object: path, Err: errors.New("the backup has ended")}
+		return nil, &holdfast.Error{Op: "store", Object: path, Err: errEnded}
 	}
 	p.writers[path] = w
 	return w, nil
@@ -149,13 +195,18 @@ func (p *Pending) remove(path string) error {
 		return nil
 	}
 	delete(p.entries, path)
+	return p.dropPayload(e)
+}
+
+// dropPayload removes what was stored of e.
+func (p *Pending) dropPayload(e *entry) error {
 	if e.Payload == "" {
 		return nil
 	}
 	p.unaccount(e.StoredSize)
 	p.names.release(e.Payload)
 	if err := p.stage.Remove(p.ctx, e.Payload); err != nil {
-		return &holdfast.Error{Op: "remove", Object: path, Err: err}
+		return &holdfast.Error{Op: "remove", Object: e.Path, Err: err}
 	}
 	return nil
 }
@@ -201,13 +252,43 @@ func (p *Pending) FS() fs.FS {
 	if err != nil {
 		return brokenFS{err}
 	}
-	return &view{tree: tr, cache: newFrameCache(), open: func(e *entry, _ int) (*payload, error) {
-		obj, err := p.stage.Open(p.ctx, e.Payload)
+	return &view{tree: tr, cache: newFrameCache(), open: p.payload}
+}
+
+// payload opens the payload behind reference ref of an entry: in the stage, or
+// in another backup.
+func (p *Pending) payload(e *entry, ref int) (*payload, error) {
+	if ref > 0 {
+		to := p.refs.to(ref)
+		other, err := p.other(to.Backup)
 		if err != nil {
-			return nil, missing(string(p.name)+"/"+e.Payload, err)
+			return nil, err
 		}
-		return newPayload(obj, e, string(p.name)+"/"+e.Payload)
-	}}
+		there := other.view.tree.entries[to.Path]
+		if there == nil || there.Payload == "" {
+			return nil, damagedFile(string(to.Backup)+"/"+holdfast.ManifestFile, fmt.Errorf("has no payload for %s", to.Path))
+		}
+		return other.ownPayload(there)
+	}
+	obj, err := p.stage.Open(p.ctx, e.Payload)
+	if err != nil {
+		return nil, missing(string(p.name)+"/"+e.Payload, err)
+	}
+	return newPayload(obj, e, string(p.name)+"/"+e.Payload)
+}
+
+// other opens a backup that this one refers to, once.
+func (p *Pending) other(name holdfast.BackupName) (*Backup, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b := p.others[name]; b != nil {
+		return b, nil
+	}
+	b, err := p.r.Backup(p.ctx, name)
+	if err == nil {
+		p.others[name] = b
+	}
+	return b, err
 }
 
 // brokenFS is the FS of a capture whose paths contradict each other.

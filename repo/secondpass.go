@@ -27,7 +27,7 @@ type secondPass struct {
 // firstPass is what the first pass stored: a complete payload in the stage.
 type firstPass struct {
 	size, stored int64
-	log          *spool
+	list         *hashList
 }
 
 // secondFrame tells how a frame of the second pass is made.
@@ -47,15 +47,17 @@ const (
 // newSecondPass begins after the first pass of w was stored.
 func newSecondPass(w *fileWriter) *secondPass {
 	w.out.file.size = 0 // accounted for by the first pass from here on
-	return &secondPass{w: w, first: firstPass{size: w.e.Size, stored: w.e.StoredSize, log: w.out.notes.log}}
+	return &secondPass{w: w, first: firstPass{
+		size: w.e.Size, stored: w.e.StoredSize, list: newHashList(w.list, w.e.Size, ""),
+	}}
 }
 
 // restart begins to take the file from byte 0.
 func (s *secondPass) restart() error {
 	err := s.changed.close()
-	s.notes, s.frames, s.differs = newNotes(), s.frames[:0], false
+	s.notes, s.frames, s.differs = newNotes(s.w.nextList()), s.frames[:0], false
 	s.changed = &spool{limit: changedInMemory}
-	s.first.log.rewind()
+	s.first.list.rewind()
 	s.w.startPipe(func(f *frame) error {
 		if f.run == 0 {
 			f.hash()
@@ -70,26 +72,25 @@ func (s *secondPass) take(f *frame) error {
 	if err := s.notes.add(f); err != nil {
 		return err
 	}
-	if f.run > 0 {
-		for range f.run {
-			if err := s.compare(zeroLog(), frameSize, nil, true); err != nil {
-				return err
-			}
+	for range f.run {
+		if err := s.compare(zeros[:frameList], frameSize, nil, true); err != nil {
+			return err
 		}
+	}
+	if f.run > 0 {
 		return nil
 	}
-	var space [blocksPerFrame * loggedHash]byte
-	return s.compare(logOf(f.hashes, space[:0]), len(f.raw), f.raw, f.allZero())
+	var space [frameList]byte
+	return s.compare(f.list(space[:0]), len(f.raw), f.raw, f.allZero())
 }
 
-// compare looks at the next frame, given as logged hashes and plaintext.
+// compare looks at the next frame, given as listed hashes and plaintext.
 func (s *secondPass) compare(hashes []byte, size int, raw []byte, zero bool) error {
 	i := int64(len(s.frames))
-	var space [blocksPerFrame * loggedHash]byte
 	oldSize := plainSize(i, s.first.size)
-	old := space[:blocksOf(int64(oldSize))*loggedHash]
-	if err := s.first.log.next(old); err != nil {
-		return fmt.Errorf("log of the first pass: %w", err)
+	old, err := s.first.list.next()
+	if err != nil {
+		return fmt.Errorf("hashes of the first pass: %w", err)
 	}
 	if size == oldSize && bytes.Equal(hashes, old) {
 		s.frames = append(s.frames, secondFrame{how: asBefore})
@@ -101,8 +102,8 @@ func (s *secondPass) compare(hashes []byte, size int, raw []byte, zero bool) err
 		return nil
 	}
 	made := secondFrame{how: patched}
-	for b := 0; b*loggedHash < len(hashes); b++ {
-		from, to := b*loggedHash, (b+1)*loggedHash
+	for b := 0; b*listedHash < len(hashes); b++ {
+		from, to := b*listedHash, (b+1)*listedHash
 		if to <= len(old) && bytes.Equal(hashes[from:to], old[from:to]) {
 			continue
 		}
@@ -141,7 +142,6 @@ func (s *secondPass) rebuild(size int64) (err error) {
 	}
 	defer func() { err = errors.Join(err, old.close()) }()
 
-	s.notes.log = s.first.log // closed with the file
 	out, err := p.newPayloadWriter(e.Payload, old.table != nil, s.notes)
 	if err != nil {
 		return err

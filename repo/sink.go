@@ -65,7 +65,13 @@ func (s *sink) Add(e holdfast.Entry) error {
 }
 
 // Reuse implements holdfast.Sink.
-func (s *sink) Reuse(holdfast.Entry, string) (bool, error) { return false, nil }
+func (s *sink) Reuse(e holdfast.Entry, stamp string) (bool, error) {
+	at, err := s.path(e.Path)
+	if err != nil {
+		return false, err
+	}
+	return s.p.reuse(at, e, stamp)
+}
 
 // Remove implements holdfast.Sink.
 func (s *sink) Remove(name string) error {
