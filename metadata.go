@@ -104,6 +104,7 @@ type ProofKind string
 
 // The kinds of proof, the weaker first.
 const (
+	ProofStored ProofKind = "stored" // every stored byte read, nothing opened: no key was at hand
 	ProofVerify ProofKind = "verify" // every byte read, each source's own check passed
 	ProofDrill  ProofKind = "drill"  // restored for real and checked
 )

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"filippo.io/age"
+
 	"github.com/holdfast-backup/holdfast"
 )
 
@@ -23,7 +25,8 @@ type Backup struct {
 	name     holdfast.BackupName
 	metadata *holdfast.Metadata
 	manifest *manifest
-	marker   []byte // the metadata file, literally
+	mark     *marker
+	marker   []byte // its file, literally
 	view     *view
 
 	mu     sync.Mutex
@@ -51,22 +54,52 @@ func (r *Repository) open(ctx context.Context, name holdfast.BackupName) (*Backu
 	if err != nil {
 		return nil, err
 	}
+	keys, err := r.keysFor(ctx, name, m)
+	if err != nil {
+		return nil, err
+	}
 	mf, err := r.loadManifest(ctx, name, m)
 	if err != nil {
 		return nil, err
 	}
 	b := &Backup{
-		r: r, ctx: context.WithoutCancel(ctx), name: name, metadata: m.Metadata, manifest: mf, marker: data,
+		r: r, ctx: context.WithoutCancel(ctx), name: name, metadata: m.Metadata, manifest: mf, mark: m, marker: data,
 		others: map[holdfast.BackupName]*Backup{},
+	}
+	if m.Encrypted {
+		// Who looks at the files of the backup gets the metadata whole.
+		if data, b.metadata, err = r.loadPrivate(ctx, name, m, keys); err != nil {
+			return nil, err
+		}
 	}
 	own := newEntry(holdfast.MetadataFile, holdfast.Entry{Mode: 0o600, ModTime: m.CreatedAt.Time})
 	own.Size, own.StoredSize, own.Form = int64(len(data)), int64(len(data)), formFull
 	tr, err := newTree(append([]*entry{own}, mf.Entries...), m.CreatedAt.Time)
 	if err != nil {
-		return nil, damagedBackup(name, holdfast.ManifestFile, err)
+		return nil, damagedBackup(name, m.manifestKey(), err)
 	}
 	b.view = &view{tree: tr, open: b.payload, cache: newFrameCache(), literal: map[string][]byte{holdfast.MetadataFile: data}}
 	return b, nil
+}
+
+// keysFor gives the keys that open a backup, none if it is not encrypted.
+func (r *Repository) keysFor(ctx context.Context, name holdfast.BackupName, m *marker) ([]age.Identity, error) {
+	if !m.Encrypted {
+		return nil, nil
+	}
+	keys, err := r.identities(ctx)
+	if err != nil {
+		return nil, &holdfast.Error{Op: "open", Object: string(name), Err: err}
+	}
+	return keys, nil
+}
+
+// wrongKey says that none of the keys at hand opens a backup.
+func wrongKey(name holdfast.BackupName, m *marker, err error) error {
+	return &holdfast.Error{
+		Op: "open", Object: string(name), Err: holdfast.Kindf(holdfast.ErrRefused, "%w", err),
+		Hint: "it is encrypted to " + strings.Join(m.Recipients, ", ") + "; give the private key of one of these",
+	}
 }
 
 // loadMarker reads the metadata file.
@@ -84,26 +117,60 @@ func (r *Repository) loadMarker(ctx context.Context, name holdfast.BackupName) (
 
 // loadManifest reads the manifest that the marker was committed with.
 func (r *Repository) loadManifest(ctx context.Context, name holdfast.BackupName, m *marker) (*manifest, error) {
-	fail := func(err error) (*manifest, error) { return nil, damagedBackup(name, holdfast.ManifestFile, err) }
-	obj, err := r.b.Open(ctx, string(name)+"/"+holdfast.ManifestFile)
+	keys, err := r.keysFor(ctx, name, m)
+	if err != nil {
+		return nil, err
+	}
+	key := string(name) + "/" + m.manifestKey()
+	fail := func(err error) (*manifest, error) { return nil, damagedBackup(name, m.manifestKey(), err) }
+	obj, err := r.b.Open(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fail(errors.New("is missing"))
 	}
 	if err != nil {
-		return nil, &holdfast.Error{Op: "read", Object: string(name) + "/" + holdfast.ManifestFile, Err: err}
+		return nil, &holdfast.Error{Op: "read", Object: key, Err: err}
 	}
 	defer obj.Close()
+	stored := ""
+	if m.Encrypted {
+		if stored, err = sumObject(ctx, obj, nil); err != nil {
+			return nil, &holdfast.Error{Op: "read", Object: key, Err: err}
+		}
+		if stored != m.ManifestSHA256 {
+			return fail(errOtherManifest)
+		}
+		plain, err := openSealed(obj, keys)
+		if errors.Is(err, errOtherKey) {
+			return nil, wrongKey(name, m, err)
+		}
+		if err != nil {
+			return fail(err)
+		}
+		obj = plain
+	}
 	mf, err := readManifest(obj, obj.Size())
 	switch {
 	case errors.Is(err, holdfast.ErrRefused):
-		return nil, &holdfast.Error{Op: "read", Object: string(name) + "/" + holdfast.ManifestFile, Err: err}
+		return nil, &holdfast.Error{Op: "read", Object: key, Err: err}
 	case err != nil:
 		return fail(err)
-	case mf.Backup != name || mf.sha256 != m.ManifestSHA256:
-		return fail(errors.New("is not the manifest that the backup was committed with"))
+	}
+	if m.Encrypted {
+		mf.sha256, mf.privateSHA256 = stored, m.PrivateSHA256
+	}
+	if mf.Backup != name || mf.sha256 != m.ManifestSHA256 {
+		return fail(errOtherManifest)
+	}
+	if (mf.Encryption != "") != m.Encrypted {
+		return fail(errors.New("does not agree with the metadata on the encryption"))
+	}
+	for _, e := range mf.Entries {
+		e.keys = keys
 	}
 	return mf, nil
 }
+
+var errOtherManifest = errors.New("is not the manifest that the backup was committed with")
 
 // damagedBackup is the error for one damaged file of a backup.
 func damagedBackup(name holdfast.BackupName, object string, err error) *holdfast.DamagedError {
@@ -189,7 +256,7 @@ func (b *Backup) payload(e *entry, ref int) (*payload, error) {
 	}
 	there := other.view.tree.entries[to.Path]
 	if there == nil || there.Payload == "" {
-		return nil, damagedFile(string(to.Backup)+"/"+holdfast.ManifestFile, fmt.Errorf("has no payload for %s", to.Path))
+		return nil, damagedFile(string(to.Backup)+"/"+other.mark.manifestKey(), fmt.Errorf("has no payload for %s", to.Path))
 	}
 	return other.ownPayload(there)
 }
@@ -197,7 +264,7 @@ func (b *Backup) payload(e *entry, ref int) (*payload, error) {
 func (b *Backup) ownPayload(e *entry) (*payload, error) {
 	key := string(b.name) + "/" + e.Payload
 	if e.Payload == "" {
-		return nil, damagedFile(string(b.name)+"/"+holdfast.ManifestFile, fmt.Errorf("%s has extents but no payload", e.Path))
+		return nil, damagedFile(string(b.name)+"/"+b.mark.manifestKey(), fmt.Errorf("%s has extents but no payload", e.Path))
 	}
 	obj, err := b.r.b.Open(b.ctx, key)
 	if err != nil {

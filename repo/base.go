@@ -52,6 +52,8 @@ func (r *Repository) unusable(ctx context.Context, x *memoryIndex) (why string, 
 		return fmt.Sprintf("the backup %s cannot be read: %v", x.Backup, err), nil
 	case info.Err != nil:
 		return fmt.Sprintf("the backup %s cannot be read: %v", x.Backup, info.Err), nil
+	case r.encryptsOtherwise(info.Metadata):
+		return fmt.Sprintf("the backup %s is not encrypted to the recipients that new ones are", x.Backup), nil
 	case failed(info):
 		return fmt.Sprintf("the last check of the backup %s failed", x.Backup), nil
 	}

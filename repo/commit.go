@@ -2,6 +2,8 @@ package repo
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -26,18 +28,30 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 		return fail(err)
 	}
 	mf.Entries = tr.explicit()
-	if err := p.writeObject(ctx, holdfast.ManifestFile, mf.write); err != nil {
-		return fail(err)
-	}
 	p.fill(m, mf.Entries)
 	if p.base != nil {
 		m.Parent, m.Needs = p.base.name, needs(refs)
 	}
-	data, err := seal(marker{Metadata: m, ManifestSHA256: mf.sha256})
+	mk := &marker{Metadata: m}
+	if p.sealing != nil {
+		mf.Encryption = encryptionAge
+		m.Encrypted, m.Recipients = true, p.sealing.names
+		if mk, err = p.splitMetadata(m); err != nil {
+			return fail(err)
+		}
+	}
+	if mf.sha256, err = p.writeObject(mk.manifestKey(), mf.write); err != nil {
+		return fail(err)
+	}
+	mk.ManifestSHA256, mf.privateSHA256 = mf.sha256, mk.PrivateSHA256
+	if mk.Encrypted {
+		mk.SumsSHA256 = sumOfLines(storedSums(mf))
+	}
+	data, err := seal(mk)
 	if err != nil {
 		return fail(err)
 	}
-	err = p.writeObject(ctx, holdfast.SumsFile, func(w io.Writer) error {
+	err = p.writeClear(ctx, holdfast.SumsFile, func(w io.Writer) error {
 		return writeSums(w, expectedSums(mf, data))
 	})
 	if err != nil {
@@ -46,8 +60,22 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 	if err := p.stage.Commit(ctx, data); err != nil {
 		return fail(err)
 	}
-	p.remember(mf, mf.sha256)
+	p.remember(mf, mk.ManifestSHA256)
 	return Info{Name: p.name, Metadata: m}, nil
+}
+
+// splitMetadata stores m encrypted and gives a marker with what of it may lie in
+// the open.
+func (p *Pending) splitMetadata(m *holdfast.Metadata) (*marker, error) {
+	data, err := seal(privateMetadata{Metadata: m})
+	if err != nil {
+		return nil, err
+	}
+	sum, err := p.writeObject(privateFile, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+	return &marker{Metadata: clearMetadata(m), PrivateSHA256: sum}, err
 }
 
 // end closes the door for writers; one that is still open is an error.
@@ -83,8 +111,21 @@ func (p *Pending) fill(m *holdfast.Metadata, entries []*entry) {
 	}
 }
 
-// writeObject stores a file that the manifest does not list.
-func (p *Pending) writeObject(ctx context.Context, key string, write func(io.Writer) error) error {
+// writeObject stores a file that the manifest does not list, encrypted if the
+// backup is, and gives the SHA-256 of what is stored.
+func (p *Pending) writeObject(key string, write func(io.Writer) error) (string, error) {
+	f, err := p.newStoredFile(key, false)
+	if err != nil {
+		return "", err
+	}
+	if err := write(f); err != nil {
+		return "", errors.Join(err, f.discard())
+	}
+	return f.end()
+}
+
+// writeClear stores a file that anybody may read.
+func (p *Pending) writeClear(ctx context.Context, key string, write func(io.Writer) error) error {
 	w, err := p.stage.Create(ctx, key)
 	if err != nil {
 		return err
@@ -96,12 +137,27 @@ func (p *Pending) writeObject(ctx context.Context, key string, write func(io.Wri
 }
 
 // expectedSums are the lines of SHA256SUMS for a backup.
-func expectedSums(m *manifest, metadata []byte) []sumLine {
-	lines := make([]sumLine, 0, len(m.Entries)+2)
-	for _, e := range m.Entries {
+func expectedSums(mf *manifest, metadata []byte) []sumLine {
+	return append(storedSums(mf), sumLine{holdfast.MetadataFile, sumOf(metadata)})
+}
+
+// storedSums are those without the commit marker's.
+func storedSums(mf *manifest) []sumLine {
+	lines := make([]sumLine, 0, len(mf.Entries)+3)
+	for _, e := range mf.Entries {
 		if e.Payload != "" {
 			lines = append(lines, sumLine{e.Payload, e.StoredSHA256})
 		}
 	}
-	return append(lines, sumLine{holdfast.ManifestFile, m.sha256}, sumLine{holdfast.MetadataFile, sumOf(metadata)})
+	if mf.Encryption != "" {
+		return append(lines, sumLine{privateFile, mf.privateSHA256}, sumLine{sealedManifestFile, mf.sha256})
+	}
+	return append(lines, sumLine{holdfast.ManifestFile, mf.sha256})
+}
+
+// sumOfLines is the SHA-256 of SHA256SUMS with these lines.
+func sumOfLines(lines []sumLine) string {
+	sum := sha256.New()
+	_ = writeSums(sum, lines) // a hash takes everything
+	return hex.EncodeToString(sum.Sum(nil))
 }

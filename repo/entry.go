@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"filippo.io/age"
+
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/bucket"
 )
@@ -27,6 +29,7 @@ type entry struct {
 	Payload      string   `json:"payload,omitempty"`  // key below the backup; a delta may have none
 	StoredSize   int64    `json:"stored_size,omitempty"`
 	StoredSHA256 string   `json:"stored_sha256,omitempty"`
+	PayloadSize  int64    `json:"payload_size,omitempty"` // of an encrypted payload, before encryption
 	Digest       string   `json:"digest,omitempty"`
 	Extents      []extent `json:"extents,omitempty"`
 	Groups       []byte   `json:"groups,omitempty"` // checks of a raw payload's frames
@@ -35,6 +38,9 @@ type entry struct {
 	modTime time.Time   // decoded from ModTime
 	source  string      // first element of the path, "" for memory and metadata
 	stamp   string      // by what the content is known, see holdfast.FileWriter
+
+	sealed bool           // the payload is an age file
+	keys   []age.Identity // that open it
 }
 
 // The words of the manifest.
@@ -92,8 +98,10 @@ func sourceOf(path string) string {
 }
 
 // decode checks every field of an entry that was read and fills in what is
-// derived. refs is the number of references the manifest has.
-func (e *entry) decode(refs int) error {
+// derived. refs is the number of references the manifest has, sealed tells
+// that the payloads are age files.
+func (e *entry) decode(refs int, sealed bool) error {
+	e.sealed = sealed
 	if !fs.ValidPath(e.Path) || e.Path == "." || strings.ContainsRune(e.Path, 0) {
 		return fmt.Errorf("%q is not a path inside a backup", e.Path)
 	}
@@ -153,7 +161,7 @@ func (e *entry) decodeFile(refs int) error {
 		if err := e.decodePayload(full); err != nil {
 			return err
 		}
-	} else if e.Encoding != "" || e.StoredSize != 0 || e.StoredSHA256 != "" || len(e.Groups) > 0 {
+	} else if e.Encoding != "" || e.StoredSize != 0 || e.PayloadSize != 0 || e.StoredSHA256 != "" || len(e.Groups) > 0 {
 		return fmt.Errorf("no payload, but described as if")
 	}
 	return checkExtents(e.Extents, e.Size, refs, full)
@@ -164,25 +172,36 @@ func (e *entry) decodePayload(full bool) error {
 		return err
 	}
 	switch e.Payload {
-	case holdfast.MetadataFile, holdfast.ManifestFile, holdfast.SumsFile:
+	case holdfast.MetadataFile, holdfast.ManifestFile, holdfast.SumsFile, sealedManifestFile, privateFile:
 		return fmt.Errorf("payload cannot be %s", e.Payload)
 	}
 	if !isHex(e.StoredSHA256) {
 		return fmt.Errorf("stored_sha256 %q", e.StoredSHA256)
 	}
-	switch e.Encoding {
+	if e.PayloadSize < 0 || e.PayloadSize > e.StoredSize || e.PayloadSize > 0 && !e.sealed {
+		return fmt.Errorf("payload_size %d of %d stored bytes", e.PayloadSize, e.StoredSize)
+	}
+	switch size := e.payloadSize(); e.Encoding {
 	case encodingZstd:
 	case encodingRaw:
-		if full && e.StoredSize != e.Size {
-			return fmt.Errorf("raw payload of %d bytes for a file of %d", e.StoredSize, e.Size)
+		if full && size != e.Size {
+			return fmt.Errorf("raw payload of %d bytes for a file of %d", size, e.Size)
 		}
-		if n := (e.StoredSize + frameSize - 1) / frameSize; int64(len(e.Groups)) != n*groupSize {
+		if n := (size + frameSize - 1) / frameSize; int64(len(e.Groups)) != n*groupSize {
 			return fmt.Errorf("%d bytes of group checks for %d groups", len(e.Groups), n)
 		}
 	default:
 		return fmt.Errorf("unknown encoding %q", e.Encoding)
 	}
 	return nil
+}
+
+// payloadSize is the size of the payload as it was before encryption.
+func (e *entry) payloadSize() int64 {
+	if e.sealed {
+		return e.PayloadSize
+	}
+	return e.StoredSize
 }
 
 // isHex tells whether s is 32 bytes in lower-case hexadecimal.

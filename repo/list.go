@@ -28,13 +28,15 @@ type Info struct {
 }
 
 // Proven gives the newest successful proof, and false if the newest proof of
-// all failed or there is none.
+// all failed or there is none. That stored bytes are as they were, without a key
+// to look into them, proves nothing, but that they are not disproves.
 func (i Info) Proven() (holdfast.Proof, bool) {
-	if len(i.Proofs) == 0 {
-		return holdfast.Proof{}, false
+	for _, p := range slices.Backward(i.Proofs) {
+		if p.Kind != holdfast.ProofStored || !p.OK {
+			return p, p.OK
+		}
 	}
-	last := i.Proofs[len(i.Proofs)-1]
-	return last, last.OK
+	return holdfast.Proof{}, false
 }
 
 // List gives all committed backups, newest first (by CreatedAt, then name).

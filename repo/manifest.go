@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -14,12 +15,17 @@ import (
 
 // A manifest lists every entry of a backup by path.
 type manifest struct {
-	Format    int
-	Backup    holdfast.BackupName
-	Refs      []reference
-	Entries   []*entry
-	sha256    string // of the whole file, as read or written
-	fileBytes int64
+	Format int
+	Backup holdfast.BackupName
+	// Encryption is "age" if the payloads, and the manifest itself, are age
+	// files.
+	Encryption string
+	Refs       []reference
+	Entries    []*entry
+	sha256     string // of the whole file, as it is stored
+	fileBytes  int64
+
+	privateSHA256 string // of the private metadata beside it
 }
 
 // A reference names a file of another backup whose payload holds blocks of
@@ -39,6 +45,9 @@ func (m *manifest) write(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "{\n\"format\": %d,\n\"backup\": %s,\n\"block_size\": %d,\n\"frame_size\": %d,\n", m.Format, name, blockSize, frameSize)
+	if m.Encryption != "" {
+		fmt.Fprintf(out, "\"encryption\": %q,\n", m.Encryption)
+	}
 	out.WriteString("\"refs\": [")
 	if err := writeLines(out, m.Refs); err != nil {
 		return err
@@ -129,7 +138,8 @@ func readManifest(r io.ReaderAt, size int64) (*manifest, error) {
 	return m, nil
 }
 
-// parse reads the fields in any order, save that refs come before entries.
+// parse reads the fields in any order, save that encryption and refs come
+// before entries.
 // Unknown fields are ignored.
 func (m *manifest) parse(d *json.Decoder) error {
 	if err := expect(d, json.Delim('{')); err != nil {
@@ -169,6 +179,17 @@ func (m *manifest) parseField(d *json.Decoder, key json.Token) error {
 		return decodeFixed(d, "block_size", blockSize)
 	case "frame_size":
 		return decodeFixed(d, "frame_size", frameSize)
+	case "encryption":
+		if err := d.Decode(&m.Encryption); err != nil {
+			return err
+		}
+		if m.Encryption != encryptionAge {
+			return fmt.Errorf("unknown encryption %q", m.Encryption)
+		}
+		if m.Entries != nil {
+			return errors.New("encryption after the entries")
+		}
+		return nil
 	case "refs":
 		if err := d.Decode(&m.Refs); err != nil {
 			return err
@@ -196,7 +217,7 @@ func (m *manifest) parseEntries(d *json.Decoder) error {
 		if err := d.Decode(e); err != nil {
 			return err
 		}
-		if err := e.decode(len(m.Refs)); err != nil {
+		if err := e.decode(len(m.Refs), m.Encryption != ""); err != nil {
 			return err
 		}
 		if e.Payload != "" {

@@ -11,7 +11,20 @@ import (
 type marker struct {
 	*holdfast.Metadata
 	ManifestSHA256 string `json:"manifest_sha256"`
-	Checksum       string `json:"checksum"`
+	// Of an encrypted backup: what ties the private metadata to it, and
+	// SHA256SUMS without the line of the marker, so that stored bytes can be
+	// checked without a key.
+	PrivateSHA256 string `json:"private_metadata_sha256,omitempty"`
+	SumsSHA256    string `json:"sums_sha256,omitempty"`
+	Checksum      string `json:"checksum"`
+}
+
+// manifestKey is where the manifest lies in the backup.
+func (m *marker) manifestKey() string {
+	if m.Encrypted {
+		return sealedManifestFile
+	}
+	return holdfast.ManifestFile
 }
 
 // maxSmall bounds the JSON files that are read whole.

@@ -16,6 +16,9 @@ type Options struct {
 	// Recipients (age1…) are those to whom new backups are encrypted; none:
 	// as repository.json says.
 	Recipients []string
+	// ByPassphrase encrypts a repository that is not encrypted yet to a key of
+	// its own, which lies in it under the passphrase of Keys.
+	ByPassphrase bool
 	// Keys opens what is encrypted.
 	Keys Keys
 }

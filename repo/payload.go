@@ -8,13 +8,17 @@ import (
 	"io/fs"
 	"sync"
 
+	"filippo.io/age"
+
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/bucket"
 )
 
 // A payload is an open stored file, read frame by frame.
 type payload struct {
-	obj    bucket.Object
+	obj    bucket.Object // its plaintext, if it is encrypted
+	stored bucket.Object // as it lies in the bucket
+	keys   []age.Identity
 	where  string // backup and stored file, for errors
 	plain  int64  // plaintext bytes
 	table  *seekTable
@@ -26,13 +30,23 @@ var packedBuffers = sync.Pool{New: func() any { b := make([]byte, maxCompressed)
 
 // newPayload opens the payload of e over obj, which it owns from then on.
 func newPayload(obj bucket.Object, e *entry, where string) (*payload, error) {
-	p := &payload{obj: obj, where: where, plain: e.StoredSize, groups: e.Groups}
+	p := &payload{stored: obj, obj: obj, keys: e.keys, where: where, plain: e.payloadSize(), groups: e.Groups}
 	if obj.Size() != e.StoredSize {
 		obj.Close()
 		return nil, p.damaged("has %d bytes instead of %d", obj.Size(), e.StoredSize)
 	}
+	if e.sealed {
+		plain, err := openSealed(obj, e.keys)
+		if err != nil {
+			return nil, p.damaged("%w", err)
+		}
+		if p.obj = plain; plain.Size() != p.plain {
+			obj.Close()
+			return nil, p.damaged("decrypts to %d bytes instead of %d", plain.Size(), p.plain)
+		}
+	}
 	if e.Encoding == encodingZstd {
-		t, err := readSeekTable(obj, e.StoredSize)
+		t, err := readSeekTable(p.obj, p.plain)
 		if err != nil {
 			obj.Close()
 			return nil, p.damaged("%w", err)

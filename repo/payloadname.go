@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/bucket"
 )
 
@@ -13,20 +14,21 @@ import (
 // the file, as the manual's tree wants it, with .zst if it is compressed.
 // Where that is taken (x compressed beside a file x.zst) or cannot be a key,
 // the payload lies at the top of the source under a plain number; the manifest
-// tells.
+// tells. In an encrypted backup every payload has a number.
 type payloadNames struct {
-	mu    sync.Mutex
-	files map[string]bool
-	dirs  map[string]int // folders in use, by number of payloads below
-	last  map[string]int // the last number given, by source
+	private bool // names tell nothing of the files
+	mu      sync.Mutex
+	files   map[string]bool
+	dirs    map[string]int // folders in use, by number of payloads below
+	last    map[string]int // the last number given, by source
 }
 
 // maxElement keeps a file name within the 255 bytes that file systems allow,
 // with room for a temporary suffix.
 const maxElement = 240
 
-func newPayloadNames() *payloadNames {
-	return &payloadNames{files: map[string]bool{}, dirs: map[string]int{}, last: map[string]int{}}
+func newPayloadNames(private bool) *payloadNames {
+	return &payloadNames{private: private, files: map[string]bool{}, dirs: map[string]int{}, last: map[string]int{}}
 }
 
 // claim gives the payload of the file at name a key.
@@ -37,8 +39,14 @@ func (n *payloadNames) claim(name string, zstd bool) string {
 	if zstd {
 		ext = ".zst"
 	}
+	source, _, below := strings.Cut(name, "/")
 	key := name + ext
-	source, _, _ := strings.Cut(name, "/")
+	if n.private {
+		key, ext = "", ext+sealedExt
+		if !below { // memory_info.json, beside what it tells of
+			source = holdfast.MemoryDir
+		}
+	}
 	for !n.usable(key) {
 		n.last[source]++
 		key = source + "/~" + strconv.Itoa(n.last[source]) + ext

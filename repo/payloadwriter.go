@@ -49,7 +49,7 @@ type payloadWriter struct {
 }
 
 func (p *Pending) newPayloadWriter(key string, zstd bool, n *notes) (*payloadWriter, error) {
-	f, err := p.newStoredFile(key)
+	f, err := p.newStoredFile(key, true)
 	if err != nil {
 		return nil, err
 	}

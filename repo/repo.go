@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -33,9 +34,13 @@ const repositoryFile = "repository.json"
 
 // A Repository is a set of backups in a bucket.
 type Repository struct {
-	b  bucket.Bucket
-	o  Options
-	id string
+	b    bucket.Bucket
+	o    Options
+	id   string
+	ring *keyring
+
+	mu   sync.Mutex
+	head repositoryInfo // as it is stored
 }
 
 // repositoryInfo is repository.json.
@@ -43,7 +48,10 @@ type repositoryInfo struct {
 	Format    int           `json:"format"`
 	ID        string        `json:"id"`
 	CreatedAt holdfast.Time `json:"created_at"`
-	Checksum  string        `json:"checksum"`
+	// Encryption is that of new backups; each one says for itself whether it
+	// is encrypted.
+	Encryption *Encryption `json:"encryption,omitempty"`
+	Checksum   string      `json:"checksum"`
 }
 
 // Init makes b a repository and opens it. An existing repository is opened
@@ -58,12 +66,16 @@ func initAt(ctx context.Context, b bucket.Bucket, o Options, id string, now time
 	if !errors.Is(err, holdfast.ErrNotFound) {
 		return r, err
 	}
+	head := repositoryInfo{Format: holdfast.FormatVersion, ID: id, CreatedAt: holdfast.At(now)}
 	found, foreign, err := survey(ctx, b)
 	switch {
 	case err != nil:
 		return nil, &holdfast.Error{Op: "make repository", Object: b.Location(), Err: err}
-	case found != "":
-		id = found
+	case found != nil:
+		head.ID = found.Repository
+		if head.Encryption, err = foundEncryption(ctx, b, found); err != nil {
+			return nil, err
+		}
 	case foreign != "":
 		return nil, &holdfast.Error{
 			Op: "make repository", Object: b.Location(),
@@ -71,7 +83,13 @@ func initAt(ctx context.Context, b bucket.Bucket, o Options, id string, now time
 			Hint: "choose an empty or new place",
 		}
 	}
-	data, err := seal(repositoryInfo{Format: holdfast.FormatVersion, ID: id, CreatedAt: holdfast.At(now)})
+	if err == nil && head.Encryption == nil {
+		head.Encryption, err = firstEncryption(ctx, b, o)
+	}
+	var data []byte
+	if err == nil {
+		data, err = seal(head)
+	}
 	if err == nil {
 		err = b.Put(ctx, repositoryFile, data, bucket.IfAbsent)
 	}
@@ -81,26 +99,30 @@ func initAt(ctx context.Context, b bucket.Bucket, o Options, id string, now time
 	return Open(ctx, b, o)
 }
 
-// survey looks into a bucket without repository.json: the repository id that
-// its backups name, or the first object that is not ours.
-func survey(ctx context.Context, b bucket.Bucket) (id, foreign string, err error) {
+// survey looks into a bucket without repository.json: the newest backup in it,
+// which names the repository, or the first object that is not ours.
+func survey(ctx context.Context, b bucket.Bucket) (newest *marker, foreign string, err error) {
 	for name, err := range folders(ctx, b) {
 		if err != nil {
-			return "", "", err
+			return nil, "", err
 		}
-		if m, err := readMarker(ctx, b, name); err == nil {
-			return m.Repository, "", nil
+		m, err := readMarker(ctx, b, name)
+		if err == nil && (newest == nil || m.CreatedAt.After(newest.CreatedAt.Time)) {
+			newest = m
 		}
+	}
+	if newest != nil {
+		return newest, "", nil
 	}
 	for info, err := range b.List(ctx, "") {
 		if err != nil {
-			return "", "", err
+			return nil, "", err
 		}
-		if !strings.HasPrefix(info.Key, ".") {
-			return "", info.Key, nil
+		if !strings.HasPrefix(info.Key, ".") && info.Key != identityFile {
+			return nil, info.Key, nil
 		}
 	}
-	return "", "", nil
+	return nil, "", nil
 }
 
 // Open opens the repository in b. Without one the error matches ErrNotFound; a
@@ -121,7 +143,7 @@ func Open(ctx context.Context, b bucket.Bucket, o Options) (*Repository, error) 
 		return fail(fmt.Errorf("%s: %w", repositoryFile, err),
 			"if it is damaged, move it away: the next `holdfast backup` makes it again from the backups, which are not touched")
 	}
-	return &Repository{b: b, o: o, id: info.ID}, nil
+	return &Repository{b: b, o: o, id: info.ID, ring: &keyring{}, head: info}, nil
 }
 
 // ID identifies the repository for ever.

@@ -51,7 +51,8 @@ func (r *Repository) readState(ctx context.Context, name holdfast.BackupName) (*
 // changeState changes the state of a backup that exists. A damaged state
 // begins again as pinned and unproven.
 func (r *Repository) changeState(ctx context.Context, name holdfast.BackupName, change func(*state)) error {
-	if _, err := r.info(ctx, name); err != nil {
+	info, err := r.info(ctx, name)
+	if err != nil {
 		return err
 	}
 	s, err := r.readState(ctx, name)
@@ -62,6 +63,11 @@ func (r *Repository) changeState(ctx context.Context, name holdfast.BackupName, 
 		return err
 	}
 	change(s)
+	if info.Metadata != nil && info.Metadata.Encrypted {
+		for i, p := range s.Proofs { // the state lies in the open
+			s.Proofs[i].Problems = clearProblems(p.Problems)
+		}
+	}
 	s.Checksum = ""
 	data, err := seal(s)
 	if err == nil {
@@ -81,6 +87,9 @@ func (r *Repository) SetPinned(ctx context.Context, name holdfast.BackupName, pi
 // AddProof records a proof beside the backup.
 func (r *Repository) AddProof(ctx context.Context, name holdfast.BackupName, p holdfast.Proof) error {
 	return r.changeState(ctx, name, func(s *state) {
+		if n := len(s.Proofs); n > 0 && p.OK && p.Kind == holdfast.ProofStored && s.Proofs[n-1].OK && s.Proofs[n-1].Kind == p.Kind {
+			s.Proofs = s.Proofs[:n-1] // the same again must not push real proofs out
+		}
 		s.Proofs = append(s.Proofs, p)
 		s.Proofs = s.Proofs[max(0, len(s.Proofs)-maxProofs):]
 	})

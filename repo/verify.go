@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 
+	"filippo.io/age"
+
 	"github.com/holdfast-backup/holdfast"
 )
 
@@ -41,31 +43,52 @@ type verification struct {
 
 func (v *verification) add(p ...holdfast.Problem) { v.problems = append(v.problems, p...) }
 
-// repository checks what lies beside the backup: repository.json and its
-// state. A damaged state costs notes, not data.
 func (v *verification) repository(ctx context.Context) error {
-	if _, err := Open(ctx, v.b.r.b, v.b.r.o); err != nil {
+	problems, err := v.b.r.verifyBeside(ctx, v.b.name)
+	v.add(problems...)
+	return err
+}
+
+// verifyBeside checks what lies beside a backup: repository.json, the keys that
+// a passphrase opens, and its state. A damaged state costs notes, not data.
+func (r *Repository) verifyBeside(ctx context.Context, name holdfast.BackupName) (problems []holdfast.Problem, err error) {
+	now, err := Open(ctx, r.b, r.o)
+	if err == nil {
+		err = now.checkIdentity(ctx)
+		if errors.Is(err, holdfast.ErrDamaged) {
+			problems, err = append(problems, damagedObject(identityFile, err)), nil
+		}
+	}
+	if err != nil {
 		if !errors.Is(err, holdfast.ErrDamaged) && !errors.Is(err, holdfast.ErrNotFound) && !errors.Is(err, holdfast.ErrRefused) {
-			return err
+			return problems, err
 		}
-		v.add(damagedObject(repositoryFile, err))
+		problems = append(problems, damagedObject(repositoryFile, err))
 	}
-	if _, err := v.b.r.readState(ctx, v.b.name); err != nil {
+	if _, err := r.readState(ctx, name); err != nil {
 		if !errors.Is(err, holdfast.ErrDamaged) && !errors.Is(err, holdfast.ErrRefused) {
-			return err
+			return problems, err
 		}
-		p := damagedObject(stateKey(v.b.name), err)
+		p := damagedObject(stateKey(name), err)
 		p.Severity = holdfast.Warning
-		v.add(p)
+		problems = append(problems, p)
 	}
-	return nil
+	return problems, nil
 }
 
 // documents reads metadata and manifest again, as they are now.
 func (v *verification) documents(ctx context.Context) error {
-	_, m, err := v.b.r.loadMarker(ctx, v.b.name)
+	r, name := v.b.r, v.b.name
+	_, m, err := r.loadMarker(ctx, name)
+	var keys []age.Identity
 	if err == nil {
-		_, err = v.b.r.loadManifest(ctx, v.b.name, m)
+		keys, err = r.keysFor(ctx, name, m)
+	}
+	if err == nil {
+		_, err = r.loadManifest(ctx, name, m)
+	}
+	if err == nil && m.Encrypted {
+		_, _, err = r.loadPrivate(ctx, name, m, keys)
 	}
 	if damaged, ok := errors.AsType[*holdfast.DamagedError](err); ok {
 		v.add(damaged.Problems...)
@@ -130,6 +153,10 @@ func (v *verification) file(ctx context.Context, e *entry) error {
 // into the digest of the plaintext.
 func (v *verification) payload(ctx context.Context, e *entry, p *payload) (*fileDigest, error) {
 	sum, digest := sha256.New(), newFileDigest()
+	in, err := p.inOrder(sum)
+	if err != nil {
+		return nil, err
+	}
 	items := takeFrames(e.StoredSize)
 	defer putFrames(items)
 	pipe := newPipeline(items,
@@ -156,23 +183,22 @@ func (v *verification) payload(ctx context.Context, e *entry, p *payload) (*file
 			f := pipe.take()
 			f.reset()
 			f.off = i * frameSize
-			stored, err := p.load(i, f)
-			if err != nil {
+			piece := p.room(i, f)
+			if _, err := io.ReadFull(in, piece); err != nil {
 				pipe.free <- f
-				return err
+				return p.unreadable(err)
 			}
-			sum.Write(stored)
-			v.advance(int64(len(stored)))
+			v.advance(int64(len(piece)))
 			pipe.submit(f)
 		}
 		return nil
 	}
-	err := read(0, (p.plain+frameSize-1)/frameSize)
+	err = read(0, (p.plain+frameSize-1)/frameSize)
 	if err = errors.Join(err, pipe.wait()); err != nil {
 		return nil, err
 	}
-	if err := p.rest(sum); err != nil {
-		return nil, err
+	if _, err := io.Copy(io.Discard, in); err != nil { // the seek table, and the end of the encryption
+		return nil, p.unreadable(err)
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != e.StoredSHA256 {
 		return nil, &damage{"", errors.New("the stored bytes do not have the SHA-256 recorded when they were written")}
@@ -193,30 +219,49 @@ func (p *payload) checkFrame(e *entry, f *frame) error {
 	return nil
 }
 
-// load reads the stored bytes of frame i into f: the plaintext of a raw
-// payload, else the packed frame.
+// load reads frame i into f: the plaintext of a raw payload, else the packed
+// frame.
 func (p *payload) load(i int64, f *frame) ([]byte, error) {
+	b := p.room(i, f)
+	if p.table == nil {
+		return b, p.read(b, i*frameSize)
+	}
+	return b, p.read(b, p.table.offsets[i])
+}
+
+// room is the place in f for what load reads.
+func (p *payload) room(i int64, f *frame) []byte {
 	if p.table == nil {
 		f.raw = f.raw[:plainSize(i, p.plain)]
-		return f.raw, p.read(f.raw, i*frameSize)
+		return f.raw
 	}
 	if cap(f.packed) < maxCompressed {
 		f.packed = make([]byte, 0, maxCompressed)
 	}
 	f.packed = f.packed[:p.table.offsets[i+1]-p.table.offsets[i]]
-	return f.packed, p.read(f.packed, p.table.offsets[i])
+	return f.packed
 }
 
-// rest copies what follows the frames, the seek table, to w.
-func (p *payload) rest(w io.Writer) error {
-	if p.table == nil {
-		return nil
+// inOrder reads the payload from front to back, decrypted if it is encrypted;
+// the stored bytes go to sum.
+func (p *payload) inOrder(sum io.Writer) (io.Reader, error) {
+	in := io.TeeReader(io.NewSectionReader(p.stored, 0, p.stored.Size()), sum)
+	if p.stored == p.obj {
+		return in, nil
 	}
-	end := p.table.offsets[p.table.frames()]
-	if _, err := io.Copy(w, io.NewSectionReader(p.obj, end, p.obj.Size()-end)); err != nil {
-		return p.damaged("%w", err)
+	plain, err := decrypt(in, p.keys)
+	if err != nil {
+		return nil, p.damaged("%w", err)
 	}
-	return nil
+	return plain, nil
+}
+
+// unreadable is the error for a payload that could not be read in order.
+func (p *payload) unreadable(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return p.damaged("ends too early")
+	}
+	return p.damaged("%w", err)
 }
 
 // sums compares SHA256SUMS with the text it must have.
@@ -240,7 +285,7 @@ func (v *verification) sums(ctx context.Context) error {
 		}
 	}
 	if string(got.Sum(nil)) != string(want.Sum(nil)) {
-		v.add(damagedObject(holdfast.SumsFile, fmt.Errorf("does not list the sums recorded in %s", holdfast.ManifestFile)))
+		v.add(damagedObject(holdfast.SumsFile, fmt.Errorf("does not list the sums recorded in %s", v.b.mark.manifestKey())))
 	}
 	return nil
 }
@@ -254,7 +299,7 @@ func (v *verification) problemOf(err error) holdfast.Problem {
 
 // extra warns of files in the backup's folder that do not belong to it.
 func (v *verification) extra(ctx context.Context) error {
-	ours := map[string]bool{holdfast.MetadataFile: true, holdfast.ManifestFile: true, holdfast.SumsFile: true}
+	ours := map[string]bool{holdfast.MetadataFile: true, v.b.mark.manifestKey(): true, holdfast.SumsFile: true, privateFile: v.b.mark.Encrypted}
 	for _, e := range v.b.manifest.Entries {
 		ours[e.Payload] = true
 	}
@@ -264,11 +309,16 @@ func (v *verification) extra(ctx context.Context) error {
 			return err
 		}
 		if name := strings.TrimPrefix(obj.Key, prefix); !ours[name] {
-			v.add(holdfast.Problem{
-				Object: name, Severity: holdfast.Warning,
-				Message: "does not belong to the backup", Hint: "holdfast never writes into a finished backup; move the file away",
-			})
+			v.add(stranger(name))
 		}
 	}
 	return nil
+}
+
+// stranger warns of a file that a backup does not know.
+func stranger(name string) holdfast.Problem {
+	return holdfast.Problem{
+		Object: name, Severity: holdfast.Warning,
+		Message: "does not belong to the backup", Hint: "holdfast never writes into a finished backup; move the file away",
+	}
 }
