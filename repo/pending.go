@@ -33,14 +33,12 @@ type CreateOptions struct {
 
 // Pending is a backup being written. Nobody sees it before Commit.
 type Pending struct {
-	r     *Repository
-	ctx   context.Context // of Create: a Sink has none, and must stop with it
-	name  holdfast.BackupName
-	o     CreateOptions
-	stage bucket.Stage
-	names *payloadNames
-	// sealing encrypts what is stored; nil stores it in the open.
-	sealing *sealing
+	r       *Repository
+	ctx     context.Context // of Create: a Sink has none, and must stop with it
+	name    holdfast.BackupName
+	o       CreateOptions
+	stage   bucket.Stage
+	names   *payloadNames
 	notices []holdfast.Problem
 
 	base *base      // nil if every file is stored whole
@@ -72,17 +70,12 @@ func (r *Repository) Create(ctx context.Context, name holdfast.BackupName, exact
 	if err := r.b.Delete(ctx, stateKey(free)); err != nil {
 		return nil, &holdfast.Error{Op: "create", Object: string(free), Err: err}
 	}
-	sealing, notices, err := r.fitEncryption(ctx)
-	if err != nil {
-		return nil, &holdfast.Error{Op: "create", Object: string(free), Err: err}
-	}
 	stage, err := r.b.Stage(ctx, string(free), bucket.StageOptions{Marker: holdfast.MetadataFile})
 	if err != nil {
 		return nil, &holdfast.Error{Op: "create", Object: string(free), Err: err}
 	}
 	p := &Pending{
-		r: r, ctx: ctx, name: free, o: o, stage: stage, names: newPayloadNames(sealing != nil),
-		sealing: sealing, notices: notices,
+		r: r, ctx: ctx, name: free, o: o, stage: stage, names: newPayloadNames(),
 		entries: map[string]*entry{}, writers: map[string]*fileWriter{},
 		others: map[holdfast.BackupName]*Backup{},
 	}
