@@ -33,12 +33,14 @@ type CreateOptions struct {
 
 // Pending is a backup being written. Nobody sees it before Commit.
 type Pending struct {
-	r       *Repository
-	ctx     context.Context // of Create: a Sink has none, and must stop with it
-	name    holdfast.BackupName
-	o       CreateOptions
-	stage   bucket.Stage
-	names   *payloadNames
+	r     *Repository
+	ctx   context.Context // of Create: a Sink has none, and must stop with it
+	name  holdfast.BackupName
+	o     CreateOptions
+	stage bucket.Stage
+	names *payloadNames
+	// sealing encrypts what is stored; nil stores it in the open.
+	sealing *sealing
 	notices []holdfast.Problem
 
 	base *base      // nil if every file is stored whole
@@ -70,12 +72,17 @@ func (r *Repository) Create(ctx context.Context, name holdfast.BackupName, exact
 	if err := r.b.Delete(ctx, stateKey(free)); err != nil {
 		return nil, &holdfast.Error{Op: "create", Object: string(free), Err: err}
 	}
+	sealing, notices, err := r.fitEncryption(ctx)
+	if err != nil {
+		return nil, &holdfast.Error{Op: "create", Object: string(free), Err: err}
+	}
 	stage, err := r.b.Stage(ctx, string(free), bucket.StageOptions{Marker: holdfast.MetadataFile})
 	if err != nil {
 		return nil, &holdfast.Error{Op: "create", Object: string(free), Err: err}
 	}
 	p := &Pending{
-		r: r, ctx: ctx, name: free, o: o, stage: stage, names: newPayloadNames(),
+		r: r, ctx: ctx, name: free, o: o, stage: stage, names: newPayloadNames(sealing != nil),
+		sealing: sealing, notices: notices,
 		entries: map[string]*entry{}, writers: map[string]*fileWriter{},
 		others: map[holdfast.BackupName]*Backup{},
 	}
