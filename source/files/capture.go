@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/inode"
 )
 
 const (
@@ -29,6 +30,7 @@ type capture struct {
 	source   *Source
 	sink     holdfast.Sink
 	buf      []byte
+	stamper  inode.Stamper
 	facts    holdfast.FilesFacts
 	excluded int64
 	problems []holdfast.Problem
@@ -157,7 +159,7 @@ func (c *capture) entry(ctx context.Context, dir *os.Root, name, rel string) (*v
 	}
 	switch mode := info.Mode(); mode.Type() {
 	case 0:
-		return nil, c.regular(ctx, dir, name, rel)
+		return nil, c.regular(ctx, dir, name, rel, info)
 	case fs.ModeDir:
 		ok, err := c.add(holdfast.Entry{Path: rel, Mode: mode, ModTime: info.ModTime()})
 		if !ok || err != nil {
@@ -205,7 +207,7 @@ func (c *capture) add(e holdfast.Entry) (bool, error) {
 // made or renamed meanwhile may be missing.
 func (c *capture) leave(root *os.Root, v visit) {
 	info, err := root.Lstat(v.rel)
-	if err == nil && os.SameFile(info, v.info) && stampOf(info) == stampOf(v.info) {
+	if err == nil && os.SameFile(info, v.info) && inode.StateOf(info) == inode.StateOf(v.info) {
 		return
 	}
 	c.report(holdfast.Problem{

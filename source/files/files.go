@@ -4,6 +4,9 @@
 // the nanosecond, symbolic links (as links, never followed), empty directories
 // and holes. Hard links are stored as separate files.
 //
+// A file that is as it was at the last backup, as far as the file system can be
+// trusted to tell (package internal/inode), is not opened.
+//
 // A tree has no transaction that would freeze it, so the promise is one file at
 // a time: every file is whole, as it was at one instant. A file that changes
 // while it is read is read again, and reported if it never holds still. What
@@ -126,7 +129,7 @@ func (s *Source) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Capt
 	c := &capture{source: s, sink: sink, buf: make([]byte, bufferSize)}
 	if file != "" {
 		c.facts.Single = true
-		err = c.regular(ctx, root, file, filepath.Base(s.path))
+		err = c.single(ctx, root, file)
 	} else {
 		err = c.tree(ctx, root)
 	}

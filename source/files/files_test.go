@@ -94,9 +94,10 @@ func TestSource_Contract(t *testing.T) {
 		sourcetest.Run(t, func(t *testing.T) sourcetest.Fixture {
 			dir := tree(t, map[string]string{"a.bin": noise(300 << 10), "sub/b.txt": "b", "sub/link": "->b.txt", "empty/": ""})
 			return sourcetest.Fixture{
-				Source:  newSource(t, dir, files.Options{}),
-				Missing: newSource(t, filepath.Join(dir, "nothing"), files.Options{}),
-				Roots:   []string{dir},
+				Source:    newSource(t, dir, files.Options{}),
+				Missing:   newSource(t, filepath.Join(dir, "nothing"), files.Options{}),
+				Roots:     []string{dir},
+				Flippable: []string{"a.bin", "sub/b.txt"},
 			}
 		})
 	})
@@ -104,9 +105,10 @@ func TestSource_Contract(t *testing.T) {
 		sourcetest.Run(t, func(t *testing.T) sourcetest.Fixture {
 			dir := tree(t, map[string]string{"app.bin": noise(300 << 10), "other": "not captured"})
 			return sourcetest.Fixture{
-				Source:  newSource(t, filepath.Join(dir, "app.bin"), files.Options{}),
-				Missing: newSource(t, filepath.Join(dir, "nothing"), files.Options{}),
-				Roots:   []string{dir},
+				Source:    newSource(t, filepath.Join(dir, "app.bin"), files.Options{}),
+				Missing:   newSource(t, filepath.Join(dir, "nothing"), files.Options{}),
+				Roots:     []string{dir},
+				Flippable: []string{"app.bin"},
 			}
 		})
 	})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -25,10 +26,28 @@ const (
 // errChanged tells that a file did not hold still while it was read.
 var errChanged = errors.New("changed while it was read")
 
-// regular captures one file as it was at one instant. It is read again if it
-// changed meanwhile; if it never holds still the last reading is kept, and
-// reported.
-func (c *capture) regular(ctx context.Context, dir *os.Root, name, rel string) error {
+// single captures a source that is one file.
+func (c *capture) single(ctx context.Context, dir *os.Root, name string) error {
+	info, err := dir.Lstat(name)
+	if err != nil {
+		return err
+	}
+	return c.regular(ctx, dir, name, filepath.Base(c.source.path), info)
+}
+
+// regular captures one file as it was at one instant. A file that the last backup
+// has is not opened. Any other is read, and read again if it changed meanwhile; if
+// it never holds still the last reading is kept, and reported.
+func (c *capture) regular(ctx context.Context, dir *os.Root, name, rel string, info fs.FileInfo) error {
+	same, err := c.sink.Reuse(entryOf(rel, info), c.stamper.Stamp(inode.StateOf(info)))
+	if err != nil {
+		return c.abandon(rel, nil, err)
+	}
+	if same {
+		c.facts.Files++
+		c.facts.Bytes += info.Size()
+		return nil
+	}
 	for attempt := 1; ; attempt++ {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -51,6 +70,11 @@ func (c *capture) regular(ctx context.Context, dir *os.Root, name, rel string) e
 		c.facts.Bytes += n
 		return w.Close()
 	}
+}
+
+// entryOf describes a regular file.
+func entryOf(rel string, info fs.FileInfo) holdfast.Entry {
+	return holdfast.Entry{Path: rel, Mode: info.Mode(), ModTime: info.ModTime(), Size: info.Size()}
 }
 
 // abandon ends a file that could not be captured. Trouble with that file alone
@@ -87,14 +111,11 @@ func (c *capture) pass(ctx context.Context, dir *os.Root, name, rel string) (hol
 		return nil, 0, &readError{err}
 	}
 	defer f.Close()
-	before, sure, err := settled(ctx, f)
+	before, rest, err := settled(ctx, f)
 	if err != nil {
 		return nil, 0, err
 	}
-	if !before.Mode().IsRegular() {
-		return nil, 0, &readError{fs.ErrNotExist} // the file that was found is gone
-	}
-	w, err := c.sink.Create(holdfast.Entry{Path: rel, Mode: before.Mode(), ModTime: before.ModTime(), Size: before.Size()})
+	w, err := c.sink.Create(entryOf(rel, before))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -108,26 +129,54 @@ func (c *capture) pass(ctx context.Context, dir *os.Root, name, rel string) (hol
 	}
 	// The name must still be this file: otherwise it was replaced.
 	now, err := dir.Lstat(name)
-	if !sure || err != nil || !os.SameFile(now, after) || !stampOf(before).equal(stampOf(after)) {
+	state := inode.StateOf(before)
+	if rest == moving || err != nil || !os.SameFile(now, after) || state != inode.StateOf(after) {
 		return w, n, errChanged
+	}
+	if rest == certain {
+		w.Stamp(c.stamper.Stamp(state))
 	}
 	return w, n, nil
 }
 
-// settled gives the state of a file, and tells whether its stamp is old enough
-// for any further change to move it. It waits a moment for that.
-func settled(ctx context.Context, f *os.File) (info fs.FileInfo, sure bool, err error) {
-	for wait := tick; ; wait = 0 {
+// rest tells what the state of a file is worth.
+type rest int
+
+const (
+	moving  rest = iota // it may change without its state moving
+	still               // a further write would move it
+	certain             // so would any other change, and none is under way
+)
+
+// settled gives the state of a file when it is so old that any further change
+// moves it. It waits a moment for that.
+func settled(ctx context.Context, f *os.File) (info fs.FileInfo, r rest, err error) {
+	for wait := 2 * tick; ; wait = 0 { // the clock itself moves in steps
+		now := inode.Clock()
 		if info, err = f.Stat(); err != nil {
-			return nil, false, &readError{err}
+			return nil, moving, &readError{err}
 		}
-		age := time.Since(stampOf(info).newest())
-		if age < 0 || age >= tick || wait == 0 {
-			return info, age < 0 || age >= tick, nil
+		if !info.Mode().IsRegular() {
+			return nil, moving, &readError{fs.ErrNotExist} // the file that was found is gone
+		}
+		shows := inode.ShowsWrites(f, inode.Mappings) && inode.Await(f) == nil
+		if shows {
+			if info, err = f.Stat(); err != nil {
+				return nil, moving, &readError{err}
+			}
+		}
+		state := inode.StateOf(info)
+		switch {
+		case state.Rested(now, tick) && shows:
+			return info, certain, nil
+		case state.Rested(now, tick), state.Changed().After(now.Add(tick)):
+			return info, still, nil
+		case wait == 0:
+			return info, moving, nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil, false, ctx.Err()
+			return nil, moving, ctx.Err()
 		case <-time.After(wait):
 		}
 	}
@@ -173,27 +222,4 @@ func (c *capture) copyRange(ctx context.Context, w io.Writer, f *os.File, start,
 		}
 	}
 	return start, nil
-}
-
-// A stamp is what changes when a file does.
-type stamp struct {
-	size         int64
-	mtime, ctime time.Time // ctime is zero where the system has none
-}
-
-// newest is when the file last changed. Its owner can set mtime to any time,
-// ctime only to the present.
-func (s stamp) newest() time.Time {
-	if s.ctime.IsZero() {
-		return s.mtime
-	}
-	return s.ctime
-}
-
-func (s stamp) equal(o stamp) bool {
-	return s.size == o.size && s.mtime.Equal(o.mtime) && s.ctime.Equal(o.ctime)
-}
-
-func stampOf(info fs.FileInfo) stamp {
-	return stamp{size: info.Size(), mtime: info.ModTime(), ctime: inode.ChangeTime(info)}
 }

@@ -31,6 +31,9 @@ type Fixture struct {
 	// Roots are the files and directories that must not change when the
 	// source is inspected, captured or checked.
 	Roots []string
+	// Flippable are captured files whose last byte may change without the source
+	// becoming unreadable.
+	Flippable []string
 	// Damage breaks a captured copy in dir so that a check must notice. Nil
 	// if the source cannot tell damage.
 	Damage func(t *testing.T, dir string)
@@ -51,6 +54,9 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"Capture completes every file it began", testCaptureCompletes},
 		{"Capture changes nothing", unchanged(func(t *testing.T, f Fixture) { capture(t, f.Source) })},
 		{"Capture of a quiet source is repeatable", testCaptureRepeats},
+		{"Capture reads nothing again that did not change", testCaptureReuses},
+		{"Capture reads again what was changed in any way", testCaptureSeesChanges},
+		{"Capture sees a change right before and right after it", testCaptureSeesChangesAtOnce},
 		{"Capture of a source that does not exist is an error", testCaptureMissing},
 		{"Capture of something else is an error", testCaptureUnreadable},
 		{"Capture passes on the failure of its sink", testCaptureSinkFails},

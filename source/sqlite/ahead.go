@@ -8,15 +8,13 @@ import (
 
 // A Draft is a copy that was made without a lock. It may be of no instant at
 // all; IsCurrent tells.
-type Draft struct {
-	before  identity
-	head    header
-	trusted bool // a later change of the file would show
-}
+type Draft struct{ before rested }
 
-// CopyAhead copies the file into w without any lock, before the transaction
-// that decides: then either nothing is left to be copied under the lock
+// CopyAhead copies the file into w without a lock, before the transaction that
+// decides: then either nothing is left to be copied under the lock
 // (IsCurrent), or, after w.Reset and Copy, w has little that is new to it.
+// Before that it takes a lock for a moment, to make sure that no write is under
+// way.
 //
 // It gives nil and leaves w alone where the file alone is not the database:
 // in WAL mode, and where it must not be read outside SQLite.
@@ -29,14 +27,17 @@ func (l *Live) CopyAhead(ctx context.Context, w holdfast.FileWriter) (*Draft, er
 		// What is wrong with a header, SQLite will say.
 		return nil, nil
 	}
-	d := &Draft{head: head}
-	if d.before, d.trusted, err = settled(ctx, l.file); err != nil {
+	d := &Draft{}
+	if d.before, err = l.atRest(ctx); err != nil {
 		return nil, err
 	}
+	if l.mode != ModeRollback {
+		return nil, nil
+	}
 	adviseSequential(l.file)
-	switch err := copyRange(ctx, w, l.file, d.before.size, noProgress); {
+	switch err := copyRange(ctx, w, l.file, d.before.state.Size, noProgress); {
 	case isShort(err):
-		d.trusted = false // a writer made the file shorter
+		d.before.sure = false // a writer made the file shorter
 	case err != nil:
 		return nil, located(l.path, err)
 	}
@@ -47,13 +48,8 @@ func (l *Live) CopyAhead(ctx context.Context, w holdfast.FileWriter) (*Draft, er
 // would write: the lock keeps writers out now, and nothing was written since
 // before d was begun.
 func (l *Live) IsCurrent(d *Draft) (bool, error) {
-	if d == nil || !d.trusted || l.active == nil || l.mode != ModeRollback {
+	if d == nil {
 		return false, nil
 	}
-	after, err := identityOf(l.file)
-	if err != nil {
-		return false, located(l.path, err)
-	}
-	head, err := readHeader(l.file)
-	return err == nil && after == d.before && head == d.head, nil
+	return l.isStill(d.before)
 }

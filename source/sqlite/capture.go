@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/inode"
 )
 
 // replacedTries is how often a capture begins again because another file took
@@ -22,7 +23,8 @@ const replacedTries = 3
 // waits. In rollback mode the file is first read without any lock; if a moment
 // of SHARED then shows that nothing was written meanwhile, that was it.
 // Otherwise it is read again under SHARED, and the time for which writers had
-// to wait is reported.
+// to wait is reported. A database that has the stamp of the last backup is not
+// read at all.
 func (s *Source) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Captured, error) {
 	fail := func(err error) (holdfast.Captured, error) {
 		if ctx.Err() != nil {
@@ -38,9 +40,13 @@ func (s *Source) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Capt
 	if err != nil {
 		return fail(err)
 	}
-	w, err := sink.Create(holdfast.Entry{
-		Path: s.file(), Mode: info.Mode().Perm(), ModTime: info.ModTime(), Size: info.Size(),
-	})
+	e := holdfast.Entry{Path: s.file(), Mode: info.Mode().Perm(), ModTime: info.ModTime(), Size: info.Size()}
+	if out, done, err := reuse(path, e, sink); err != nil {
+		return fail(err)
+	} else if done {
+		return out, nil
+	}
+	w, err := sink.Create(e)
 	if err != nil {
 		return fail(err)
 	}
@@ -48,11 +54,35 @@ func (s *Source) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Capt
 	if err := c.run(ctx); err != nil {
 		return fail(errors.Join(err, w.Discard()))
 	}
+	out := c.outcome(s.file())
+	if len(out.Problems) == 0 { // otherwise they could not be told again
+		w.Stamp(c.stamp)
+	}
 	// All locks are released; the work of a second pass happens here.
 	if err := w.Close(); err != nil {
 		return fail(errors.Join(err, w.Discard()))
 	}
-	return c.outcome(s.file()), nil
+	return out, nil
+}
+
+// reuse takes the database over from the last backup, if it has the same stamp.
+func reuse(path string, e holdfast.Entry, sink holdfast.Sink) (out holdfast.Captured, done bool, err error) {
+	k, ok := peek(path)
+	if !ok {
+		return out, false, nil
+	}
+	if done, err = sink.Reuse(e, k.stamp()); err != nil || !done {
+		return out, false, err
+	}
+	facts := &holdfast.SQLiteFacts{QuickCheck: holdfast.CheckUnchecked}
+	if k.log == (inode.State{}) {
+		if head, err := parseHeader(k.head[:]); err == nil {
+			head.fill(facts, k.file.Size)
+		}
+	} else {
+		facts.JournalMode = ModeWAL // the log may have another header
+	}
+	return holdfast.Captured{Method: "unchanged", Facts: holdfast.Facts{SQLite: facts}}, true, nil
 }
 
 // capture is one capture of one file.
@@ -64,6 +94,7 @@ type capture struct {
 	written   bool // something was written since the last Reset
 	mode      string
 	method    string
+	stamp     string
 	stall     time.Duration
 	recovered bool
 }
@@ -113,11 +144,14 @@ func (c *capture) read(ctx context.Context, l *Live) error {
 		c.method = "wal snapshot"
 	}
 	c.written = true
-	return errors.Join(l.Copy(ctx, c.w, nil), l.End())
+	err := l.Copy(ctx, c.w, nil)
+	c.stamp = l.Stamp()
+	return errors.Join(err, l.End())
 }
 
 // restart makes the writer begin again if anything was written.
 func (c *capture) restart() error {
+	c.stamp = ""
 	if !c.written {
 		return nil
 	}
@@ -142,61 +176,73 @@ func (c *capture) readUnlocked(ctx context.Context, l *Live) (bool, error) {
 	if err != nil {
 		return false, located(c.path, err)
 	}
-	if head.wal() && !noLog(c.path) {
-		return false, nil // the log holds pages that the file does not
+	if head.wal() {
+		return c.readClosed(ctx, l)
 	}
-	before, old, err := settled(ctx, l.file)
-	if err != nil {
+	before, err := l.atRest(ctx)
+	if err != nil || l.mode != ModeRollback {
 		return false, err
 	}
-	adviseSequential(l.file)
-	c.written = true
-	if err := copyRange(ctx, c.w, l.file, before.size, noProgress); err != nil {
-		if isShort(err) {
-			return false, nil // a writer made it shorter
-		}
-		return false, located(c.path, err)
+	if whole, err := c.readPlain(ctx, l, before.state.Size); !whole || err != nil {
+		return false, err
 	}
-	if !old {
-		return false, nil // a change could not have been seen
-	}
-	if head.wal() {
-		return c.unmovedWAL(l, before)
-	}
-	return c.unmoved(ctx, l, before)
-}
-
-// unmoved takes SHARED for a moment to make sure that no writer is at work,
-// and compares.
-func (c *capture) unmoved(ctx context.Context, l *Live, before identity) (bool, error) {
 	if err := l.Begin(ctx); err != nil {
 		return false, err
 	}
-	after, err := identityOf(l.file)
-	var head header
-	if err == nil {
-		head, err = readHeader(l.file)
-	}
-	mode := l.Mode()
-	if err := errors.Join(err, l.End()); err != nil {
-		return false, err
-	}
+	still, err := l.isStill(before)
+	c.stamp = l.Stamp()
 	c.mode, c.method = ModeRollback, "optimistic"
-	return after == before && mode == ModeRollback && c.w.hasHeader(head), nil
+	return still && c.w.hasHeader(before.head), errors.Join(err, l.End())
 }
 
-// unmovedWAL compares where nobody had the database open: a writer would have
-// made a log, and moving the log into the file, which removes it, would have
-// changed the file. Taking a lock through SQLite would create -wal and -shm.
-func (c *capture) unmovedWAL(l *Live, before identity) (bool, error) {
-	after, err := identityOf(l.file)
+// readPlain copies the first size bytes of the file and tells whether it has so
+// many: a writer may make it shorter.
+func (c *capture) readPlain(ctx context.Context, l *Live, size int64) (bool, error) {
+	adviseSequential(l.file)
+	c.written = true
+	err := copyRange(ctx, c.w, l.file, size, noProgress)
+	if isShort(err) {
+		return false, nil
+	}
 	if err != nil {
+		return false, located(c.path, err)
+	}
+	return true, nil
+}
+
+// readClosed copies a database in WAL mode that nobody has open. Taking a lock
+// through SQLite would create -wal and -shm, so their absence is looked at: a
+// writer would make a log, and moving the log into the file, which removes it,
+// would change the file.
+func (c *capture) readClosed(ctx context.Context, l *Live) (bool, error) {
+	if err := settle(ctx, l.file); err != nil {
+		return false, located(c.path, err)
+	}
+	now := inode.Clock()
+	if !noLog(c.path) {
+		return false, nil // the log holds pages that the file does not
+	}
+	before, err := lookAt(c.path, l.file)
+	if err != nil {
+		return false, located(c.path, err)
+	}
+	if !before.quiet(now) || before.journal != (inode.State{}) {
+		return false, nil // a change could not have been seen
+	}
+	if whole, err := c.readPlain(ctx, l, before.file.Size); !whole || err != nil {
 		return false, err
+	}
+	after, err := lookAt(c.path, l.file)
+	if err != nil {
+		return false, located(c.path, err)
 	}
 	if err := l.sameFile(); err != nil {
 		return false, err
 	}
 	c.mode, c.method = ModeWAL, "closed file"
+	if inode.ShowsWrites(l.file, inode.Calls) {
+		c.stamp = before.stamp()
+	}
 	return after == before && noLog(c.path), nil
 }
 
@@ -233,49 +279,6 @@ func (c *capture) outcome(file string) holdfast.Captured {
 		out.Problems = append(out.Problems, shapeProblems(file, head, c.w.size)...)
 	}
 	return out
-}
-
-const (
-	// settleAge is how old the last change of a file must be for a later one
-	// to show in its times, which tick every few milliseconds; on file
-	// systems that keep whole seconds, coarseAge.
-	settleAge = 50 * time.Millisecond
-	coarseAge = 2100 * time.Millisecond
-)
-
-// settled waits until a later change of the file would show in its times, if
-// the file is quiet for so long. old tells whether it was.
-func settled(ctx context.Context, f *os.File) (id identity, old bool, err error) {
-	id, err = identityOf(f)
-	wait := id.settles()
-	if err != nil || wait == 0 {
-		return id, err == nil, err
-	}
-	if wait > coarseAge {
-		return id, false, nil
-	}
-	select {
-	case <-ctx.Done():
-		return id, false, context.Cause(ctx)
-	case <-time.After(wait):
-	}
-	id, err = identityOf(f)
-	return id, err == nil && id.settles() == 0, err
-}
-
-// settles tells how long it takes until a later change of the file shows in
-// its times. A time in the future may take for ever: the next change may get
-// the same.
-func (id identity) settles() time.Duration {
-	changed := id.mtime
-	if id.ctime.After(changed) {
-		changed = id.ctime
-	}
-	age := settleAge
-	if changed.Nanosecond() == 0 {
-		age = coarseAge
-	}
-	return max(0, age-time.Since(changed))
 }
 
 // noLog tells that no -wal lies beside a database.

@@ -66,18 +66,18 @@ func (s *Source) inspect(ctx context.Context, opts holdfast.InspectOptions) (hol
 
 // inspectFile reads the header, and counts without a lock.
 func inspectFile(ctx context.Context, l *Live, opts holdfast.InspectOptions, facts *holdfast.SQLiteFacts) error {
-	before, err := identityOf(l.file)
+	before, err := stateOf(l.file)
 	if err != nil {
 		return err
 	}
-	if err := identify(l.file, before.size); err != nil {
+	if err := identify(l.file, before.Size); err != nil {
 		return located(l.path, err)
 	}
 	head, err := readHeader(l.file)
 	if err != nil {
 		return located(l.path, err)
 	}
-	head.fill(facts, before.size)
+	head.fill(facts, before.Size)
 	if !opts.Counts || head.wal() && !noLog(l.path) {
 		return nil // with a log, counted in a transaction, which sees it
 	}
@@ -85,7 +85,7 @@ func inspectFile(ctx context.Context, l *Live, opts holdfast.InspectOptions, fac
 	if err := countFile(ctx, l.path, &counted); err != nil {
 		return nil // a file that is being written cannot be counted
 	}
-	after, err := identityOf(l.file)
+	after, err := stateOf(l.file)
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,8 @@ type Live struct {
 	active    *sql.Conn // of the present transaction
 	mode      string    // of the present transaction
 	began     time.Time
+	opening   look // what there was before the present transaction
+	quiet     bool // every commit since then moves it
 	blocking  bool // the present transaction can make writers wait
 	held      time.Duration
 	recovered bool
@@ -151,6 +153,7 @@ func (l *Live) begin(ctx context.Context, conn *sql.Conn, statement string) erro
 		return &holdfast.Error{Op: "begin transaction on", Object: l.path, Err: errors.New("one is already open")}
 	}
 	err := l.retryRecover(ctx, func() error {
+		l.observe()
 		start := time.Now()
 		if err := execute(ctx, conn, statement); err != nil {
 			return err

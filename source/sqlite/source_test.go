@@ -34,6 +34,7 @@ func TestSource_KeepsTheContract(t *testing.T) {
 					Missing:    newSource(t, filepath.Join(dir, "missing.db"), Options{}),
 					Unreadable: newSource(t, text, Options{}),
 					Roots:      []string{dir},
+					Flippable:  []string{"bot_database.db"},
 					Damage: func(t *testing.T, dir string) {
 						overwrite(t, filepath.Join(dir, "bot_database.db"), 8192, strings.Repeat("\xff", 16384))
 					},
