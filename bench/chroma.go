@@ -15,20 +15,22 @@ import (
 
 const (
 	chromaDimension = 384
-	chromaBatch     = 200
+	chromaBatch     = 3000
 	chromaUpload    = 300         // records of an upload between two backups
 	chromaRecord    = 11_600      // bytes that a record takes, with its share of the indexes
 	chromaName      = "documents" // the collection
 )
 
-// makeChroma lets a real server write a directory of about size bytes.
+// makeChroma lets a real server write a directory of about size bytes. Every
+// upload makes the server write its index to disk, which touches pages all over
+// the index: by default only some uploads would.
 func makeChroma(ctx context.Context, path string, size int64) error {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return err
 	}
-	records := max(int(size/chromaRecord/chromaBatch), 1) * chromaBatch
+	records := max(int(size/chromaRecord/chromaUpload), 1) * chromaUpload
 	if err := serve(ctx, path, func(client *chromatest.Client) error {
-		collection, err := client.Create(ctx, chromatest.CollectionSpec{Name: chromaName})
+		collection, err := client.Create(ctx, chromatest.CollectionSpec{Name: chromaName, SyncThreshold: chromaUpload})
 		if err != nil {
 			return err
 		}

@@ -46,10 +46,12 @@ func (c *course) ratioTable() string {
 	b.WriteString("| holdfast divided by | Right while written to | Synced |")
 	line := "|---|---|---|"
 	for _, st := range c.steps {
-		b.WriteString(" " + string(st) + ", time |")
-		line += "--:|"
-		if st != restore && st != unchanged {
-			b.WriteString(" bytes |")
+		for i, f := range st.figures() {
+			name := f.words
+			if i == 0 {
+				name = string(st) + ": " + name
+			}
+			b.WriteString(" " + name + " |")
 			line += "--:|"
 		}
 	}
@@ -60,10 +62,8 @@ func (c *course) ratioTable() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |", t.label, yesNo(t.consistent), t.syncs)
 		for _, st := range c.steps {
-			mine, its := c.rounds[st][ours], c.rounds[st][t.key]
-			b.WriteString(" " + ratio(elapsed, mine, its) + " |")
-			if st != restore && st != unchanged {
-				b.WriteString(" " + ratio(growth, mine, its) + " |")
+			for _, f := range st.figures() {
+				b.WriteString(" " + ratio(f, c.rounds[st][ours], c.rounds[st][t.key]) + " |")
 			}
 		}
 		b.WriteString("\n")
@@ -72,6 +72,14 @@ func (c *course) ratioTable() string {
 		fmt.Fprintf(&b, "| %s | not installed here; bench/peers.sh installs it |%s\n", label, strings.Repeat(" |", strings.Count(line, "|")-3))
 	}
 	return b.String()
+}
+
+// figures are what tools are compared by in a step.
+func (s step) figures() []figure {
+	if s == full || s == increment {
+		return []figure{elapsed, effort, growth}
+	}
+	return []figure{elapsed, effort}
 }
 
 // ratio of two medians, or nothing.

@@ -35,6 +35,7 @@ type figure struct {
 
 var (
 	elapsed = figure{"time", func(rs []reading) float64 { return median(rs, wallOf).Seconds() }}
+	effort  = figure{"CPU", func(rs []reading) float64 { return median(rs, cpuOf).Seconds() }}
 	growth  = figure{"bytes", func(rs []reading) float64 { return float64(median(rs, outputOf)) }}
 )
 
