@@ -112,6 +112,7 @@ func (r *run) plan(ctx context.Context, req RestoreRequest) (_ *plan, _ *repo.Ba
 			b.Close()
 		}
 	}()
+	info.Metadata = b.Metadata() // of an encrypted one, more than the list knows
 	p := &plan{RestorePlan: RestorePlan{Backup: info}}
 	chosen, memoryOnly, err := selectSources(b.Metadata(), req.Only)
 	if err != nil {

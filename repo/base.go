@@ -77,8 +77,7 @@ func (r *Repository) unusable(ctx context.Context, x *memoryIndex) (why string, 
 
 // failed tells whether the newest proof of all says that the backup is bad.
 func failed(i Info) bool {
-	n := len(i.Proofs)
-	return n > 0 && !i.Proofs[n-1].OK
+	return i.Disproven()
 }
 
 // A base is the backup that a new one stores only the changes of, as it is

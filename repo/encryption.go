@@ -71,6 +71,9 @@ func (r *Repository) Readable(ctx context.Context) (bool, error) {
 	if to == nil || err != nil {
 		return err == nil, err
 	}
+	if r.o.Keys.Interactive && r.o.Keys.Identities == nil && !r.ring.asked() {
+		return false, nil
+	}
 	keys, err := r.identities(ctx)
 	if errors.Is(err, ErrNoKey) {
 		return false, nil

@@ -41,6 +41,13 @@ type keyring struct {
 	err  error
 }
 
+// asked tells whether the keys are known.
+func (k *keyring) asked() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.done
+}
+
 // identities gives the keys that open backups.
 func (r *Repository) identities(ctx context.Context) ([]age.Identity, error) {
 	k := r.ring

@@ -31,9 +31,21 @@ type Info struct {
 // all failed or there is none. That stored bytes are as they were, without a key
 // to look into them, proves nothing, but that they are not disproves.
 func (i Info) Proven() (holdfast.Proof, bool) {
+	p, known := i.telling()
+	return p, known && p.OK
+}
+
+// Disproven tells whether the newest proof that tells anything failed.
+func (i Info) Disproven() bool {
+	p, known := i.telling()
+	return known && !p.OK
+}
+
+// telling gives the newest proof that tells whether the backup is good.
+func (i Info) telling() (holdfast.Proof, bool) {
 	for _, p := range slices.Backward(i.Proofs) {
 		if p.Kind != holdfast.ProofStored || !p.OK {
-			return p, p.OK
+			return p, true
 		}
 	}
 	return holdfast.Proof{}, false

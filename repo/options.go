@@ -30,4 +30,7 @@ type Keys struct {
 	Identities func(context.Context) ([]age.Identity, error)
 	// Passphrase opens the repository's own key.
 	Passphrase func(context.Context) (string, error)
+	// Interactive tells that Passphrase asks a person, who must not be
+	// bothered where it can be done without.
+	Interactive bool
 }

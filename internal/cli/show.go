@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -33,7 +34,10 @@ type showObject struct {
 	Backup     backupItem         `json:"backup"`
 	Metadata   *holdfast.Metadata `json:"metadata"`
 	Proofs     []holdfast.Proof   `json:"proofs"`
-	Files      []fileItem         `json:"files,omitempty"`
+	// Private tells that the backup is encrypted and no key was given, so that
+	// only what lies in the open is shown.
+	Private bool       `json:"private,omitempty"`
+	Files   []fileItem `json:"files,omitempty"`
 }
 
 // fileItem is one entry of a backup.
@@ -64,6 +68,11 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	if out.Proofs == nil {
 		out.Proofs = []holdfast.Proof{}
 	}
+	if info.Metadata.Encrypted {
+		if out.Metadata, out.Private, err = fullMetadata(ctx, r, info); err != nil {
+			return err
+		}
+	}
 	if c.Tree {
 		if out.Files, err = listFiles(ctx, r, info.Name); err != nil {
 			return err
@@ -71,6 +80,19 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	}
 	a.ui.tell(out, func() { c.print(a.ui, out) })
 	return nil
+}
+
+// fullMetadata gives all that an encrypted backup says of itself, if there is a
+// key.
+func fullMetadata(ctx context.Context, r *repo.Repository, info repo.Info) (m *holdfast.Metadata, private bool, err error) {
+	b, err := r.Backup(ctx, info.Name)
+	if errors.Is(err, repo.ErrNoKey) {
+		return info.Metadata, true, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return b.Metadata(), false, b.Close()
 }
 
 func listFiles(ctx context.Context, r *repo.Repository, name holdfast.BackupName) (items []fileItem, err error) {
@@ -112,11 +134,15 @@ func (c *showCmd) print(u *ui, out showObject) {
 		[2]string{"  took", span(millis(m.DurationMS)) + ", writers waited at most " + span(millisF(m.WriterStallMS))},
 		[2]string{"  proven", proven},
 		[2]string{"  pinned", pinned},
+		[2]string{"  encrypted", encryptedTo(m)},
 		[2]string{"  note", m.Note},
-		[2]string{"  made by", "holdfast " + m.ToolVersion + " on " + m.Host},
+		[2]string{"  made by", madeBy(m)},
 	))
+	if out.Private {
+		u.print("\nThe rest is encrypted; a key shows it: identity_file, or a passphrase.\n")
+	}
 	for _, s := range m.Sources {
-		u.print("\n%s (%s, %s)\n", u.outPaint.bold(clean(s.Name)), s.Kind, clean(s.Path))
+		u.print("\n%s (%s)\n", u.outPaint.bold(clean(s.Name)), place(s))
 		u.print("%s", factLines(s.Facts))
 		if len(s.Memory) > 0 {
 			u.print("  memory: %s\n", clean(strings.Join(s.Memory, ", ")))
@@ -139,6 +165,30 @@ func (c *showCmd) print(u *ui, out showObject) {
 		}
 		u.print("\n%s", t.render(u.outPaint))
 	}
+}
+
+// encryptedTo names the keys that open a backup.
+func encryptedTo(m *holdfast.Metadata) string {
+	if !m.Encrypted {
+		return ""
+	}
+	return "to " + strings.Join(m.Recipients, ", ")
+}
+
+// madeBy names program and machine, as far as they are told.
+func madeBy(m *holdfast.Metadata) string {
+	if m.Host == "" {
+		return "holdfast " + m.ToolVersion
+	}
+	return "holdfast " + m.ToolVersion + " on " + m.Host
+}
+
+// place names kind and path of a source, as far as they are told.
+func place(s holdfast.SourceMetadata) string {
+	if s.Path == "" {
+		return string(s.Kind)
+	}
+	return string(s.Kind) + ", " + clean(s.Path)
 }
 
 // names joins the names of backups.

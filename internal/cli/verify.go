@@ -21,7 +21,8 @@ func (verifyCmd) about() about {
 		text: `Reads every stored byte and compares it with what was recorded, then lets each
 source check its copy as its owner would. A backup that passes is proven, and
 says when. A damaged file is named. All backups are looked at even if one is
-damaged.`,
+damaged. Without a key for an encrypted backup only the stored bytes are
+compared, which proves nothing of what is in them.`,
 		examples: []example{
 			{"holdfast verify", "prove the newest backup"},
 			{"holdfast verify --all", "prove every backup"},
@@ -41,12 +42,15 @@ type verifyObject struct {
 
 // verifyItem is the outcome for one backup.
 type verifyItem struct {
-	Backup         holdfast.BackupName `json:"backup"`
-	OK             bool                `json:"ok"`
-	Proof          *holdfast.Proof     `json:"proof,omitempty"`
-	Damage         []holdfast.Problem  `json:"damage,omitempty"`
-	SourceProblems []holdfast.Problem  `json:"source_problems,omitempty"`
-	Error          string              `json:"error,omitempty"`
+	Backup holdfast.BackupName `json:"backup"`
+	OK     bool                `json:"ok"`
+	// StoredOnly tells that the backup is encrypted and was not opened: no key
+	// was given.
+	StoredOnly     bool               `json:"stored_only,omitempty"`
+	Proof          *holdfast.Proof    `json:"proof,omitempty"`
+	Damage         []holdfast.Problem `json:"damage,omitempty"`
+	SourceProblems []holdfast.Problem `json:"source_problems,omitempty"`
+	Error          string             `json:"error,omitempty"`
 }
 
 // Run verifies one backup or all.
@@ -120,6 +124,7 @@ func newVerifyItem(name string, r *engine.VerifyResult, err error) verifyItem {
 	item := verifyItem{Backup: holdfast.BackupName(name), OK: err == nil}
 	if r != nil {
 		item.Backup, item.Proof, item.Damage, item.SourceProblems = r.Backup, &r.Proof, r.Damage, r.SourceProblems
+		item.StoredOnly = r.StoredOnly
 	}
 	if err != nil {
 		item.Error = err.Error()
@@ -135,6 +140,10 @@ func (c *verifyCmd) print(u *ui, out verifyObject) {
 			u.warn(p)
 		}
 		switch {
+		case item.OK && item.StoredOnly:
+			u.print("%s %s: every stored byte is as recorded%s, but the backup is encrypted and was not opened\n",
+				u.outPaint.yellow("intact"), u.outPaint.bold(name), proofCost(item.Proof))
+			u.note("note: a key proves what is in it: identity_file, or a passphrase")
 		case item.OK:
 			u.print("%s %s: every byte is as recorded, and every source passed its check%s\n",
 				u.outPaint.green("proven"), u.outPaint.bold(name), proofCost(item.Proof))
