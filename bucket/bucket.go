@@ -1,6 +1,6 @@
 // Package bucket is the small interface between the repository format and the
-// place where its objects lie: a directory (bucket/dir), memory (bucket/mem),
-// later any S3-compatible service. Every sentence on the interfaces is a
+// place where its objects lie: a directory (bucket/dir), memory (bucket/mem) or
+// any S3-compatible service (bucket/s3). Every sentence on the interfaces is a
 // subtest of bucket/buckettest, which all implementations pass.
 //
 // Keys are slash-separated relative paths without ".", ".." or empty elements;
@@ -62,8 +62,8 @@ type Bucket interface {
 	Stage(ctx context.Context, prefix string, o StageOptions) (Stage, error)
 
 	// RemoveTree removes all objects below prefix, the object marker (a key
-	// relative to prefix) first: a cut leaves a whole tree, or one without marker that Clean removes.
-	// An absent tree is no error.
+	// relative to prefix) first: a cut leaves a whole tree, or one without
+	// marker that Clean removes. An absent tree is no error.
 	RemoveTree(ctx context.Context, prefix, marker string) error
 
 	// Clean removes what crashes left behind: stages never committed,
@@ -137,8 +137,8 @@ type Stage interface {
 	// error came after the rename; then List shows the marker). While an
 	// object is still being written Commit is refused.
 	Commit(ctx context.Context, data []byte) error
-	// Abort removes everything, of a stage that can be resumed too. After Commit it does nothing. It works on a
-	// cancelled context.
+	// Abort removes everything, of a stage that can be resumed too. After
+	// Commit it does nothing. It works on a cancelled context.
 	Abort(ctx context.Context) error
 }
 
@@ -163,6 +163,9 @@ type Lease interface {
 	// Release gives the lease back; it can repeat.
 	Release() error
 }
+
+// ErrFenced is how changes fail after the lease was lost.
+var ErrFenced = holdfast.Kindf(holdfast.ErrLocked, "the lease was lost: somebody else may write here now")
 
 // CheckFolder tells whether prefix stands for a folder: "" or a key and a
 // slash.

@@ -1,7 +1,7 @@
 // Package buckettest holds every bucket to the promises on the interfaces of
 // package bucket: each sentence there is a subtest here.
 //
-// Start from [Run].
+// Start from [Run], and [RunFencing] for what needs a lease that can be lost.
 package buckettest
 
 import (
@@ -36,6 +36,11 @@ func Run(t *testing.T, open func(t *testing.T) bucket.Bucket) {
 		{"Folders/a prefix that is no folder is refused", foldersRefused},
 		{"Folders/neither stages nor trees being removed", foldersHidden},
 		{"Delete/removes one object, and can repeat", deleteRepeats},
+		{"Create/shows one object when it is closed", createShows},
+		{"Create/replaces, and whoever has the old object open goes on reading it", createReplaces},
+		{"Create/Discard leaves the old object", createDiscards},
+		{"Create/a cancelled one leaves the old object", createCancelled},
+		{"Create/any size, read anywhere", createLarge},
 		{"Stage/nothing is visible before Commit, all of it after", stageVisibility},
 		{"Stage/Commit onto existing objects fails and harms nothing", commitTaken},
 		{"Stage/Commit where objects were, but are no more", commitAfterRemoval},
@@ -50,11 +55,14 @@ func Run(t *testing.T, open func(t *testing.T) bucket.Bucket) {
 		{"Stage/an open object outlives its replacement and its removal", openOutlives},
 		{"Stage/Open reads back, Remove drops", readBack},
 		{"Stage/a prefix of several elements", deepPrefix},
+		{"Stage/Resume begins with what was complete", resume},
+		{"Stage/Resume takes only what can be resumed, and only if asked", resumeOfOthers},
 		{"Writer/Skip adds zeros", skip},
 		{"Writer/Discard drops, and after Close does nothing", discard},
 		{"Writer/refuses more after Close", writeAfterClose},
 		{"RemoveTree/removes that tree only, and can repeat", removeTree},
 		{"Clean/removes what was left behind and nothing else", clean},
+		{"Clean/keeps what can be resumed; Abort removes it", resumeKept},
 		{"Lock/one holder at a time, named to the others", lock},
 		{"Lock/only one of many wins", lockRace},
 		{"Free/does not fail", free},

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-backup/holdfast/bucket"
 	"github.com/holdfast-backup/holdfast/bucket/dir"
@@ -154,6 +156,16 @@ func TestBucket_EveryCrashLeavesOldOrNew(t *testing.T) {
 		{"put at the root", func(ctx context.Context, b bucket.Bucket) error {
 			return b.Put(ctx, "repository.json", []byte("v2"), bucket.Replace)
 		}},
+		{"create new", func(ctx context.Context, b bucket.Bucket) error { return createObject(ctx, b, "old/sub/deeper/new") }},
+		{"create again", func(ctx context.Context, b bucket.Bucket) error { return createObject(ctx, b, "old/sub/b") }},
+		{"discard", func(ctx context.Context, b bucket.Bucket) error {
+			w, err := b.Create(ctx, "old/sub/b")
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(w, "x")
+			return errors.Join(err, w.Discard())
+		}},
 		{"delete", func(ctx context.Context, b bucket.Bucket) error { return b.Delete(ctx, ".holdfast/note") }},
 	} {
 		for _, mode := range crashfs.Modes() {
@@ -198,6 +210,130 @@ func TestBucket_EveryCrashLeavesOldOrNew(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// createObject streams one object with a hole.
+func createObject(ctx context.Context, b bucket.Bucket, key string) error {
+	w, err := b.Create(ctx, key)
+	if err != nil {
+		return err
+	}
+	_, werr := io.WriteString(w, "streamed")
+	return errors.Join(werr, w.Skip(5000), w.Close())
+}
+
+// resumeTree goes on with a tree until all objects are there, and commits.
+func resumeTree(ctx context.Context, b bucket.Bucket, whole func(key, content string)) error {
+	s, err := b.Stage(ctx, "new", bucket.StageOptions{Marker: marker, Resume: true})
+	if err != nil {
+		return err
+	}
+	for _, key := range []string{"a", "sub/b", "sub/deep/c"} {
+		o, err := s.Open(ctx, key)
+		if err == nil {
+			data, err := io.ReadAll(io.NewSectionReader(o, 0, o.Size()))
+			if err := errors.Join(err, o.Close()); err != nil {
+				return err
+			}
+			whole(key, string(data))
+			continue
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		w, err := s.Create(ctx, key)
+		if err != nil {
+			return err
+		}
+		_, werr := io.WriteString(w, "content of "+key)
+		if err := errors.Join(werr, w.Skip(3000), w.Close()); err != nil {
+			return err
+		}
+	}
+	return s.Commit(ctx, []byte("{}"))
+}
+
+// A stage cut anywhere is resumed with objects that are whole, or it begins
+// anew; either way the tree is right in the end, and nothing stays.
+func TestStage_EveryCutCanBeResumed(t *testing.T) {
+	template := started(t)
+	for _, mode := range crashfs.Modes() {
+		t.Run(mode.String(), func(t *testing.T) {
+			resumed := 0
+			whole := func(key, content string) {
+				resumed++
+				if content != "content of "+key+strings.Repeat("\x00", 3000) {
+					t.Errorf("%s was resumed with %d other bytes", key, len(content))
+				}
+			}
+			for n := 0; ; n++ {
+				root := copyOf(t, template)
+				disk, err := crashfs.New(root, n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b := open(t, root, dir.Options{FS: disk})
+				before := contents(t, b)
+				done := resumeTree(t.Context(), b, whole)
+				cut := disk.CutAt()
+				if err := disk.Reboot(mode); err != nil {
+					t.Fatal(err)
+				}
+				if visible := contents(t, b); len(visible) != len(before) && len(visible) != len(before)+4 {
+					t.Fatalf("cut at %s: half a tree is visible: %s", cut, describe(visible))
+				}
+				if _, err := b.Clean(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if err := resumeTree(t.Context(), b, whole); err != nil && !errors.Is(err, fs.ErrExist) {
+					t.Fatalf("cut at %s: %v", cut, err)
+				}
+				after := contents(t, b)
+				if len(after) != len(before)+4 {
+					t.Fatalf("cut at %s: in the end there is %s", cut, describe(after))
+				}
+				for key, content := range after {
+					if name, ok := strings.CutPrefix(key, "new/"); ok && name != marker && content != "content of "+name+strings.Repeat("\x00", 3000) {
+						t.Errorf("cut at %s: %s holds %d other bytes", cut, key, len(content))
+					}
+				}
+				if cut == "" {
+					if done != nil {
+						t.Errorf("without a cut: %v", done)
+					}
+					break
+				}
+			}
+			if mode == crashfs.Kill && resumed < 20 {
+				t.Errorf("only %d objects were resumed: the test tests little", resumed)
+			}
+		})
+	}
+}
+
+func TestBucket_ResumableStagesWaitAWeek(t *testing.T) {
+	root := started(t)
+	b := open(t, root, dir.Options{})
+	if _, err := b.Stage(t.Context(), "deep/new", bucket.StageOptions{Marker: marker, Resume: true}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(filepath.Join(root, ".resume-new-*"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("the stage lies in %q (%v)", found, err)
+	}
+	for _, tt := range []struct {
+		age  time.Duration
+		want int
+	}{{-time.Hour, 0}, {6 * 24 * time.Hour, 0}, {7 * 24 * time.Hour, 1}} {
+		then := time.Now().Add(-tt.age)
+		if err := os.Chtimes(found[0], then, then); err != nil {
+			t.Fatal(err)
+		}
+		removed, err := b.Clean(t.Context())
+		if err != nil || len(removed) != tt.want {
+			t.Errorf("begun %v ago: Clean removed %q (%v), want %d", tt.age, removed, err, tt.want)
 		}
 	}
 }

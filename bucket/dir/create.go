@@ -17,94 +17,44 @@ func (b *Bucket) Create(ctx context.Context, key string) (bucket.Writer, error) 
 	if err != nil {
 		return nil, err
 	}
-	fail := func(err error) (bucket.Writer, error) {
-		return nil, volume.Explain("write", filepath.Join(b.root, rel), pathless(err))
+	w := &single{b: b, l: b.holder(), rel: rel, tmp: b.tempPath(rel)}
+	fail := func(err error) error {
+		return volume.Explain("write", filepath.Join(b.root, rel), pathless(err))
+	}
+	if err := w.l.check(); err != nil {
+		return nil, fail(err)
 	}
 	if _, err := b.parent(rel); err != nil {
-		return fail(err)
+		return nil, fail(err)
 	}
-	tmp := b.tempPath(rel)
-	f, err := b.fsys.Create(tmp, fileMode)
+	f, err := b.fsys.Create(w.tmp, fileMode)
 	if err != nil {
-		return fail(err)
+		return nil, fail(err)
 	}
-	return &single{b: b, ctx: ctx, rel: rel, tmp: tmp, f: f}, nil
+	w.content = content{ctx: ctx, fail: fail, f: f}
+	return w, nil
 }
 
 // single writes one object that belongs to no stage.
 type single struct {
-	b    *Bucket
-	ctx  context.Context // of Create: io.Writer has none
-	rel  string
-	tmp  string
-	f    durable.File
-	off  int64
-	hole bool
-	done bool
-	err  error
-}
-
-func (w *single) keep(err error) error {
-	if err != nil && w.err == nil {
-		w.err = volume.Explain("write", filepath.Join(w.b.root, w.rel), pathless(err))
-	}
-	return w.err
-}
-
-func (w *single) ready() error {
-	switch {
-	case w.done:
-		return volume.Explain("write", filepath.Join(w.b.root, w.rel), errClosed)
-	case w.err != nil:
-		return w.err
-	case w.ctx.Err() != nil:
-		return context.Cause(w.ctx)
-	}
-	return nil
-}
-
-// Write implements io.Writer.
-func (w *single) Write(p []byte) (int, error) {
-	if err := w.ready(); err != nil || len(p) == 0 {
-		return 0, err
-	}
-	n, err := w.f.WriteAt(p, w.off)
-	w.off += int64(n)
-	w.hole = false
-	return n, w.keep(err)
-}
-
-// Skip implements bucket.Writer.
-func (w *single) Skip(n int64) error {
-	if err := w.ready(); err != nil {
-		return err
-	}
-	if n < 0 {
-		return w.keep(errNegative)
-	}
-	w.off += n
-	w.hole = w.hole || n > 0
-	return nil
+	content
+	b   *Bucket
+	l   *lease // under which it began
+	rel string
+	tmp string
 }
 
 // Close implements bucket.Writer.
 func (w *single) Close() error {
-	if err := w.ready(); err != nil {
-		return errors.Join(err, w.Discard())
+	if w.done {
+		return w.fail(errClosed)
 	}
-	w.done = true
-	if w.hole {
-		_ = w.keep(w.f.Truncate(w.off))
+	err := w.finish(true)
+	if err == nil {
+		err = w.keep(w.show())
 	}
-	if w.err == nil {
-		_ = w.keep(w.f.Sync())
-	}
-	_ = w.keep(w.f.Close())
-	if w.err == nil {
-		_ = w.keep(w.show())
-	}
-	if w.err != nil {
-		return errors.Join(w.err, durable.Remove(w.b.fsys, w.tmp))
+	if err != nil {
+		return errors.Join(err, durable.Remove(w.b.fsys, w.tmp))
 	}
 	return nil
 }
@@ -117,6 +67,9 @@ func (w *single) show() error {
 	}
 	path := filepath.Join(dir, filepath.Base(w.rel))
 	if _, err := exactName(path); err != nil {
+		return err
+	}
+	if err := w.l.check(); err != nil {
 		return err
 	}
 	if err := w.b.fsys.Rename(w.tmp, path); err != nil {

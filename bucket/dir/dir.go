@@ -4,11 +4,11 @@
 // Start from [New].
 //
 // What is being written lies in one folder of the root, ".tmp-<name>-<random>",
-// until everything in it is durable and it gets its name by one rename; what is
-// being removed is first renamed to ".deleted-<name>-<random>". Both stand
-// directly in the root, whatever the key: there no file of anybody else has such
-// a name, while trees further down may hold files of any name. Clean removes
-// exactly these two patterns.
+// or ".resume-<name>-<digest>" if it can be resumed, until everything in it is
+// durable and it gets its name by one rename; what is being removed is first
+// renamed to ".deleted-<name>-<random>". They stand directly in the root,
+// whatever the key: there no file of anybody else has such a name, while trees
+// further down may hold files of any name. Clean removes exactly these patterns.
 //
 // Folders are made 0700 and files 0600. Objects are read through os.Root, so
 // that no symbolic link leads a reader out of the root, and nothing is written
@@ -24,6 +24,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -53,6 +54,9 @@ type Bucket struct {
 	root string
 	fsys durable.FS
 	o    Options
+
+	mu    sync.Mutex
+	lease *lease // the last one taken, until it was given back: it may be lost
 }
 
 // New makes a bucket of a directory. The directory need not exist: it counts as

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -41,11 +42,13 @@ type lease struct {
 	path string // real
 	file *flock.Flock
 	lost chan struct{}
+	lose func() // closes lost, once
 
-	once sync.Once
-	stop chan struct{}
-	done chan struct{} // the watcher has ended
-	err  error         // of Release
+	ended atomic.Bool // given back, which is not lost
+	once  sync.Once
+	stop  chan struct{}
+	done  chan struct{} // the watcher has ended
+	err   error         // of Release
 }
 
 // Lock implements bucket.Bucket.
@@ -71,6 +74,9 @@ func (b *Bucket) Lock(ctx context.Context, owner holdfast.Owner) (bucket.Lease, 
 		}
 		if l != nil {
 			held.owners[path] = owner
+			b.mu.Lock()
+			b.lease = l
+			b.mu.Unlock()
 			return l, nil
 		}
 		if path, err = b.lockFile(); err != nil {
@@ -103,6 +109,7 @@ func (b *Bucket) tryLock(path string, owner holdfast.Owner) (*lease, error) {
 		return nil, &holdfast.LockedError{Object: b.root, Owner: readOwner(path)}
 	}
 	l := &lease{b: b, path: path, file: file, lost: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{})}
+	l.lose = sync.OnceFunc(func() { close(l.lost) })
 	if !l.intact() {
 		return nil, file.Unlock()
 	}
@@ -201,6 +208,33 @@ func (l *lease) intact() bool {
 	return err == nil && os.SameFile(mine, theirs)
 }
 
+// holder gives the lease under which this bucket writes; nil if it never took
+// one or gave it back.
+func (b *Bucket) holder() *lease {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lease
+}
+
+// check fails when whoever began under this lease may change nothing any more.
+// Nil is no lease. It looks at the lock file itself, which costs next to
+// nothing: the watcher may not have looked since.
+func (l *lease) check() error {
+	if l == nil {
+		return nil
+	}
+	select {
+	case <-l.lost:
+		return bucket.ErrFenced
+	default:
+	}
+	if l.ended.Load() || l.intact() {
+		return nil
+	}
+	l.lose()
+	return bucket.ErrFenced
+}
+
 // watch closes Lost when the lock file is no longer the locked one.
 func (l *lease) watch(every time.Duration) {
 	defer close(l.done)
@@ -212,7 +246,7 @@ func (l *lease) watch(every time.Duration) {
 			return
 		case <-tick.C:
 			if !l.intact() {
-				close(l.lost)
+				l.lose()
 				return
 			}
 		}
@@ -229,8 +263,14 @@ func (l *lease) Release() error {
 		close(l.stop)
 		<-l.done
 		var err error
-		if l.intact() { // otherwise the name there is somebody else's
+		if l.check() == nil { // otherwise the name there is somebody else's
 			err = l.b.changeOwner(l.path, nil)
+			l.ended.Store(true)
+			l.b.mu.Lock()
+			if l.b.lease == l {
+				l.b.lease = nil
+			}
+			l.b.mu.Unlock()
 		}
 		held.Lock()
 		defer held.Unlock()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/bucket"
+	"github.com/holdfast-backup/holdfast/bucket/buckettest"
 	"github.com/holdfast-backup/holdfast/bucket/dir"
 )
 
@@ -99,6 +101,26 @@ func TestLock_IsLostWithItsFile(t *testing.T) {
 	}
 	if err := again.Release(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestBucket_Fencing(t *testing.T) {
+	for name, replace := range map[string]bool{"its file is gone": false, "its file is another": true} {
+		t.Run(name, func(t *testing.T) {
+			buckettest.RunFencing(t, func(t *testing.T) (bucket.Bucket, func()) {
+				root := filepath.Join(t.TempDir(), "repository")
+				return open(t, root, dir.Options{LockCheck: time.Millisecond}), func() {
+					lock := filepath.Join(root, ".holdfast", "lock")
+					err := os.Remove(lock)
+					if replace {
+						err = errors.Join(err, os.WriteFile(lock, []byte("\n"), 0o600))
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		})
 	}
 }
 

@@ -25,6 +25,10 @@ func (b *Bucket) Put(ctx context.Context, key string, data []byte, mode bucket.P
 }
 
 func (b *Bucket) put(rel string, data []byte, mode bucket.PutMode) error {
+	l := b.holder()
+	if err := l.check(); err != nil {
+		return err
+	}
 	dir, err := b.parent(rel)
 	if err != nil {
 		return err
@@ -43,6 +47,9 @@ func (b *Bucket) put(rel string, data []byte, mode bucket.PutMode) error {
 	rename := b.fsys.Rename
 	if mode == bucket.IfAbsent {
 		rename = b.fsys.RenameNew
+	}
+	if err := l.check(); err != nil {
+		return errors.Join(err, b.fsys.Remove(tmp))
 	}
 	if err := rename(tmp, path); err != nil {
 		return errors.Join(pathless(err), b.fsys.Remove(tmp))
@@ -111,6 +118,9 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	}
 	if info, err := os.Lstat(path); err == nil && info.IsDir() {
 		return nil // a folder is no object
+	}
+	if err := b.holder().check(); err != nil {
+		return volume.Explain("delete", path, err)
 	}
 	err = durable.Remove(b.fsys, path)
 	if isNotDirectory(err) {

@@ -23,13 +23,18 @@ var (
 // stage is a tree in a temporary folder of the root.
 type stage struct {
 	b      *Bucket
+	l      *lease // under which it began
 	rel    string // the final place
 	dir    string // the temporary folder
 	marker string // local path below dir, written last
+	resume bool
+	home   string // the folder that goes when the stage ends
+	open   string // where objects are written if the stage can be resumed
 
 	mu      sync.Mutex
 	folders map[string]bool    // made below dir
 	writers map[string]*writer // being written, by path below dir
+	opened  int
 	ended   bool
 }
 
@@ -43,11 +48,24 @@ func (b *Bucket) Stage(ctx context.Context, prefix string, o bucket.StageOptions
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{b: b, rel: rel, dir: b.tempPath(rel), marker: marker, folders: map[string]bool{".": true}, writers: map[string]*writer{}}
+	s := &stage{
+		b: b, l: b.holder(), rel: rel, marker: marker, resume: o.Resume,
+		folders: map[string]bool{".": true}, writers: map[string]*writer{},
+	}
+	if err := s.l.check(); err != nil {
+		return nil, s.fail("write", "", err)
+	}
 	if err := durable.MkdirAll(b.fsys, b.root, dirMode); err != nil {
 		return nil, volume.Explain("write to", b.root, pathless(err))
 	}
-	if err := b.fsys.Mkdir(s.dir, dirMode); err != nil {
+	if s.resume {
+		err = s.take()
+	} else {
+		s.dir = b.tempPath(rel)
+		s.home = s.dir
+		err = b.fsys.Mkdir(s.dir, dirMode)
+	}
+	if err != nil {
 		return nil, volume.Explain("write to", b.root, pathless(err))
 	}
 	return s, nil
@@ -87,11 +105,12 @@ func (s *stage) Create(ctx context.Context, key string) (bucket.Writer, error) {
 	if err := s.mkdir(filepath.Dir(rel)); err != nil {
 		return nil, s.fail("write", rel, err)
 	}
-	f, err := s.create(rel)
+	w := &writer{s: s, rel: rel, path: s.place(rel)}
+	f, err := s.create(rel, w.path)
 	if err != nil {
 		return nil, s.fail("write", rel, err)
 	}
-	w := &writer{s: s, ctx: ctx, rel: rel, f: f}
+	w.content = content{ctx: ctx, fail: func(err error) error { return s.fail("write", rel, err) }, f: f}
 	s.writers[rel] = w
 	return w, nil
 }
@@ -113,22 +132,35 @@ func (s *stage) mkdir(rel string) error {
 	return nil
 }
 
-// create makes a file of the stage, in place of a complete one of its name.
-// That is removed, not truncated: whoever has it open goes on reading. Windows
-// allows this because os.Root opens files so that they can be deleted.
-func (s *stage) create(rel string) (durable.File, error) {
-	path := filepath.Join(s.dir, rel)
+// create makes the file at path for an object of the stage, in place of a
+// complete one of its name. That is removed, not truncated: whoever has it open
+// goes on reading. Windows allows this because os.Root opens files so that they
+// can be deleted.
+func (s *stage) create(rel, path string) (durable.File, error) {
+	old := filepath.Join(s.dir, rel)
+	if path != old { // what is written will get the name later: the old must go now
+		if err := s.removeOld(old); err != nil {
+			return nil, err
+		}
+		return s.b.fsys.Create(path, fileMode)
+	}
 	f, err := s.b.fsys.Create(path, fileMode)
 	if !errors.Is(err, fs.ErrExist) {
 		return f, err
 	}
-	if _, err := exactName(path); err != nil {
-		return nil, err
-	}
-	if err := s.b.fsys.Remove(path); err != nil {
+	if err := s.removeOld(old); err != nil {
 		return nil, err
 	}
 	return s.b.fsys.Create(path, fileMode)
+}
+
+// removeOld removes a complete object, if there is one, and no other whose name
+// the file system takes for the same.
+func (s *stage) removeOld(path string) error {
+	if taken, err := exactName(path); err != nil || !taken {
+		return err
+	}
+	return s.b.fsys.Remove(path)
 }
 
 // Open implements bucket.Stage.
@@ -177,6 +209,9 @@ func (s *stage) Commit(ctx context.Context, data []byte) error {
 	case s.ended:
 		return s.fail("commit", "", errEnded)
 	}
+	if err := s.l.check(); err != nil {
+		return s.fail("commit", "", err) // before the work, and again after it
+	}
 	if len(s.writers) > 0 {
 		return s.fail("commit", "", errOpen)
 	}
@@ -220,10 +255,17 @@ func (s *stage) show() error {
 	if err != nil {
 		return err
 	}
+	if err := s.l.check(); err != nil {
+		return err
+	}
 	if err := s.b.fsys.RenameNew(s.dir, filepath.Join(parent, filepath.Base(s.rel))); err != nil {
 		return err
 	}
 	s.ended = true // from here the tree is whole and visible, come what may
+	s.leave()
+	if s.resume {
+		_ = s.b.fsys.RemoveAll(s.home) // empty; Clean removes what stays
+	}
 	if err := s.b.fsys.SyncDir(parent); err != nil || parent == s.b.root {
 		return err
 	}
@@ -275,8 +317,9 @@ func (s *stage) Abort(context.Context) error {
 		errs = append(errs, w.f.Close())
 	}
 	s.writers = nil
-	if _, err := os.Lstat(s.dir); !errors.Is(err, fs.ErrNotExist) {
-		errs = append(errs, s.b.fsys.RemoveAll(s.dir))
+	s.leave()
+	if _, err := os.Lstat(s.home); !errors.Is(err, fs.ErrNotExist) {
+		errs = append(errs, s.b.fsys.RemoveAll(s.home))
 	}
 	return s.fail("abort", "", errors.Join(errs...))
 }

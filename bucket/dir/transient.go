@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/holdfast-backup/holdfast/internal/durable"
 	"github.com/holdfast-backup/holdfast/internal/volume"
@@ -29,8 +30,12 @@ func (b *Bucket) deletedPath(rel string) string {
 	return filepath.Join(b.root, deletedPrefix+random)
 }
 
-// isTransient tells whether an entry of the root is one of the above.
+// isTransient tells whether an entry of the root is one of the above, or a
+// stage that can be resumed.
 func isTransient(name string) bool {
+	if isResumable(name) {
+		return true
+	}
 	if random, ok := strings.CutPrefix(name, deletedPrefix); ok {
 		return durable.IsTemp(tempPrefix + random)
 	}
@@ -39,6 +44,10 @@ func isTransient(name string) bool {
 
 // Clean implements bucket.Bucket.
 func (b *Bucket) Clean(ctx context.Context) ([]string, error) {
+	l := b.holder()
+	if err := l.check(); err != nil {
+		return nil, volume.Explain("clean", b.root, err)
+	}
 	entries, err := os.ReadDir(b.root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, volume.Explain("clean", b.root, pathless(err))
@@ -53,6 +62,13 @@ func (b *Bucket) Clean(ctx context.Context) ([]string, error) {
 			continue
 		}
 		path := filepath.Join(b.root, e.Name())
+		if isResumable(e.Name()) && waits(path, time.Now()) {
+			continue
+		}
+		if err := l.check(); err != nil {
+			errs = append(errs, volume.Explain("clean", b.root, err))
+			break
+		}
 		if err := b.fsys.RemoveAll(path); err != nil {
 			errs = append(errs, volume.Explain("clean", path, err))
 			continue // the others can still go
@@ -92,6 +108,9 @@ func (b *Bucket) RemoveTree(ctx context.Context, prefix, marker string) error {
 		return fail(pathless(err))
 	case !info.IsDir():
 		return nil // an object or a link, not a tree of ours
+	}
+	if err := b.holder().check(); err != nil {
+		return fail(err)
 	}
 	hidden := b.deletedPath(rel)
 	if err := durable.Rename(b.fsys, path, hidden); err != nil {

@@ -1,6 +1,6 @@
 // Package mem is a bucket in memory: for tests, and for programs that keep a
-// repository only as long as they run. Holes cost nothing. Corrupt and Inject
-// let tests damage what is stored and make operations fail.
+// repository only as long as they run. Holes cost nothing. Corrupt, Inject and
+// Break let tests damage what is stored, make operations fail and lose a lease.
 //
 // Start from [New].
 package mem
@@ -27,7 +27,8 @@ type Bucket struct {
 	mu      sync.Mutex
 	objects map[string]object
 	stages  map[*stage]bool // neither committed nor aborted
-	lease   *lease
+	lease   *lease          // held now
+	taken   *lease          // the last one, until it was given back: it may be lost
 	inject  func(op, key string) error
 }
 
@@ -112,6 +113,9 @@ func (b *Bucket) Put(ctx context.Context, key string, data []byte, mode bucket.P
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := b.taken.fenced("put", key); err != nil {
+		return err
+	}
 	if _, ok := b.objects[key]; ok && mode == bucket.IfAbsent {
 		return exists("put", key)
 	}
@@ -177,6 +181,9 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := b.taken.fenced("delete", key); err != nil {
+		return err
+	}
 	delete(b.objects, key)
 	return nil
 }
@@ -191,6 +198,9 @@ func (b *Bucket) RemoveTree(ctx context.Context, prefix, marker string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := b.taken.fenced("remove", prefix); err != nil {
+		return err
+	}
 	maps.DeleteFunc(b.objects, func(key string, _ object) bool { return strings.HasPrefix(key, prefix+"/") })
 	return nil
 }
@@ -203,8 +213,14 @@ func (b *Bucket) Clean(ctx context.Context) ([]string, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := b.taken.fenced("clean", ""); err != nil {
+		return nil, err
+	}
 	var removed []string
 	for s := range b.stages {
+		if s.resume && time.Since(s.begun) < keepResumable {
+			continue
+		}
 		removed = append(removed, s.prefix)
 		s.end()
 	}
@@ -215,40 +231,6 @@ func (b *Bucket) Clean(ctx context.Context) ([]string, error) {
 // Free implements bucket.Bucket; memory does not know.
 func (b *Bucket) Free(ctx context.Context) (int64, bool, error) {
 	return 0, false, b.begin(ctx, "free", "")
-}
-
-// lease is the right to write; it cannot be lost.
-type lease struct {
-	b     *Bucket
-	owner holdfast.Owner
-	lost  chan struct{}
-}
-
-// Lock implements bucket.Bucket.
-func (b *Bucket) Lock(ctx context.Context, owner holdfast.Owner) (bucket.Lease, error) {
-	if err := b.begin(ctx, "lock", ""); err != nil {
-		return nil, err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.lease != nil {
-		return nil, &holdfast.LockedError{Object: b.Location(), Owner: b.lease.owner}
-	}
-	b.lease = &lease{b: b, owner: owner, lost: make(chan struct{})}
-	return b.lease, nil
-}
-
-// Lost implements bucket.Lease.
-func (l *lease) Lost() <-chan struct{} { return l.lost }
-
-// Release implements bucket.Lease.
-func (l *lease) Release() error {
-	l.b.mu.Lock()
-	defer l.b.mu.Unlock()
-	if l.b.lease == l {
-		l.b.lease = nil
-	}
-	return nil
 }
 
 func absent(op, key string) error {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-backup/holdfast/bucket"
 	"github.com/holdfast-backup/holdfast/bucket/buckettest"
@@ -15,6 +17,29 @@ import (
 
 func TestBucket(t *testing.T) {
 	buckettest.Run(t, func(*testing.T) bucket.Bucket { return mem.New() })
+}
+
+func TestBucket_Fencing(t *testing.T) {
+	buckettest.RunFencing(t, func(*testing.T) (bucket.Bucket, func()) {
+		b := mem.New()
+		return b, b.Break
+	})
+}
+
+func TestBucket_ResumableStagesWaitAWeek(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mem.New()
+		if _, err := b.Stage(t.Context(), "tree", bucket.StageOptions{Marker: "m", Resume: true}); err != nil {
+			t.Fatal(err)
+		}
+		for day, want := range []int{0, 0, 0, 0, 0, 0, 0, 1, 0} {
+			removed, err := b.Clean(t.Context())
+			if err != nil || len(removed) != want {
+				t.Errorf("on day %d Clean removed %q (%v)", day, removed, err)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+	})
 }
 
 func TestBucket_CorruptChangesWhatIsStored(t *testing.T) {

@@ -20,11 +20,17 @@ var (
 	errOpen     = errors.New("an object is still being written")
 )
 
+// keepResumable is how long a stage that can be resumed waits for that.
+const keepResumable = 7 * 24 * time.Hour
+
 // stage is a tree that nobody sees until Commit. The bucket's mutex guards it.
 type stage struct {
 	b       *Bucket
+	l       *lease // under which it began
 	prefix  string
 	marker  string
+	resume  bool
+	begun   time.Time
 	objects map[string]object  // complete, by key below prefix
 	writers map[string]*writer // being written
 	ended   bool
@@ -38,9 +44,21 @@ func (b *Bucket) Stage(ctx context.Context, prefix string, o bucket.StageOptions
 	if err := b.beginKey(ctx, "stage", prefix); err != nil {
 		return nil, err
 	}
-	s := &stage{b: b, prefix: prefix, marker: o.Marker, objects: map[string]object{}, writers: map[string]*writer{}}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := b.taken.fenced("stage", prefix); err != nil {
+		return nil, err
+	}
+	s := &stage{
+		b: b, l: b.taken, prefix: prefix, marker: o.Marker, resume: o.Resume, begun: time.Now(),
+		objects: map[string]object{}, writers: map[string]*writer{},
+	}
+	for old := range b.stages {
+		if s.resume && old.resume && old.prefix == prefix {
+			s.objects = old.objects
+			old.end()
+		}
+	}
 	b.stages[s] = true
 	return s, nil
 }
@@ -57,6 +75,15 @@ func (s *stage) begin(ctx context.Context, op, key string) error {
 	}
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
+	return s.open(op, key)
+}
+
+// open tells why the stage takes nothing more; the caller holds the bucket's
+// mutex.
+func (s *stage) open(op, key string) error {
+	if err := s.l.fenced(op, path.Join(s.prefix, key)); err != nil {
+		return err
+	}
 	if s.ended {
 		return s.fail(op, key, errEnded)
 	}
@@ -78,7 +105,14 @@ func (s *stage) Create(ctx context.Context, key string) (bucket.Writer, error) {
 		return nil, s.fail("create", key, errOpen)
 	}
 	delete(s.objects, key)
-	w := &writer{s: s, ctx: ctx, key: key, blob: &blob{}}
+	w := &writer{b: s.b, l: s.l, ctx: ctx, key: path.Join(s.prefix, key), blob: &blob{}}
+	w.stage = func() error { return s.open("write", key) }
+	w.end = func(o *object) {
+		delete(s.writers, key)
+		if o != nil {
+			s.objects[key] = *o
+		}
+	}
 	s.writers[key] = w
 	return w, nil
 }
@@ -136,67 +170,5 @@ func (s *stage) Abort(context.Context) error {
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
 	s.end()
-	return nil
-}
-
-// writer collects one object of a stage.
-type writer struct {
-	s    *stage
-	ctx  context.Context
-	key  string
-	blob *blob
-	done bool
-}
-
-// ready looks whether the writer can still take something.
-func (w *writer) ready() error {
-	if w.done {
-		return w.s.fail("write", w.key, errClosed)
-	}
-	return w.s.begin(w.ctx, "write", w.key)
-}
-
-// Write implements io.Writer.
-func (w *writer) Write(p []byte) (int, error) {
-	if err := w.ready(); err != nil {
-		return 0, err
-	}
-	w.blob.append(p)
-	return len(p), nil
-}
-
-// Skip implements bucket.Writer.
-func (w *writer) Skip(n int64) error {
-	if err := w.ready(); err != nil {
-		return err
-	}
-	if n < 0 {
-		return w.s.fail("write", w.key, errNegative)
-	}
-	w.blob.size += n
-	return nil
-}
-
-// Close implements bucket.Writer.
-func (w *writer) Close() error {
-	if err := w.ready(); err != nil {
-		return err
-	}
-	w.s.b.mu.Lock()
-	defer w.s.b.mu.Unlock()
-	w.done = true
-	delete(w.s.writers, w.key)
-	w.s.objects[w.key] = object{w.blob, time.Now()}
-	return nil
-}
-
-// Discard implements bucket.Writer.
-func (w *writer) Discard() error {
-	w.s.b.mu.Lock()
-	defer w.s.b.mu.Unlock()
-	if !w.done {
-		w.done = true
-		delete(w.s.writers, w.key)
-	}
 	return nil
 }

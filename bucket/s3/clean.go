@@ -9,6 +9,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-backup/holdfast/bucket"
 )
 
 // keepResumable is how long a stage that can be resumed waits for that.
@@ -22,7 +24,7 @@ func (b *Bucket) Clean(ctx context.Context) ([]string, error) {
 	}
 	l := b.holder()
 	if l.isLost() {
-		return nil, b.fail("clean", "", errFenced)
+		return nil, b.fail("clean", "", bucket.ErrFenced)
 	}
 	var removed []string
 	for _, clean := range []func(context.Context, *lease) ([]string, error){b.cleanTrees, b.cleanScratch, b.cleanUploads} {

@@ -13,6 +13,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/bucket"
 )
 
 var (
@@ -27,8 +28,6 @@ var (
 
 	// errForGood marks failures of ours that no second attempt mends.
 	errForGood = errors.New("final")
-	// errFenced marks what is refused because the lease was lost.
-	errFenced = holdfast.Kindf(holdfast.ErrLocked, "the lease was lost: somebody else may write here now")
 )
 
 // fail says what failed on which object, and what to do about it.
@@ -61,7 +60,7 @@ func explain(op, object string, err error) error {
 		e.Hint = inner.Hint
 		return e
 	}
-	if errors.Is(err, errFenced) {
+	if errors.Is(err, bucket.ErrFenced) {
 		e.Hint = "nothing of this was shown; run it again, and see who else uses the repository"
 		return e
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/bucket"
 )
 
 // leaseDoc is the lease as it lies in the bucket. Each renewal counts up, so
@@ -47,7 +48,8 @@ type lease struct {
 	etag     string
 	sent     time.Time // monotonic
 	sentWall time.Time
-	dead     bool
+	dead     bool // lost or given back
+	released bool
 	alive    context.Context // ends with the time of the lease
 	suspend  context.CancelCauseFunc
 	expiry   *time.Timer
@@ -80,7 +82,7 @@ func (l *lease) extend(etag string, sent, sentWall time.Time) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if l.remaining() <= 0 {
-			l.suspend(errFenced)
+			l.suspend(bucket.ErrFenced)
 		}
 	})
 }
@@ -111,6 +113,14 @@ func (l *lease) isLost() bool {
 	}
 }
 
+// wasReleased tells whether the lease was given back: what was begun under it
+// goes on like what was begun without one.
+func (l *lease) wasReleased() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.released
+}
+
 // lose ends the lease for good.
 func (l *lease) lose() {
 	l.mu.Lock()
@@ -119,7 +129,7 @@ func (l *lease) lose() {
 		return
 	}
 	l.dead = true
-	l.suspend(errFenced)
+	l.suspend(bucket.ErrFenced)
 	close(l.lost)
 }
 
@@ -127,7 +137,7 @@ func (l *lease) lose() {
 // the lease does. A lease whose time is over, because this process was paused or
 // a clock was set, is renewed first or lost.
 func (l *lease) guard(ctx context.Context) (context.Context, func(), error) {
-	if l == nil || l.none {
+	if l == nil || l.none || l.wasReleased() {
 		return ctx, func() {}, nil
 	}
 	if !l.valid() && !l.isLost() {
@@ -136,13 +146,13 @@ func (l *lease) guard(ctx context.Context) (context.Context, func(), error) {
 		}
 	}
 	if l.isLost() {
-		return nil, nil, errFenced
+		return nil, nil, bucket.ErrFenced
 	}
 	l.mu.Lock()
 	alive := l.alive
 	l.mu.Unlock()
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(alive, func() { cancel(errFenced) })
+	stop := context.AfterFunc(alive, func() { cancel(bucket.ErrFenced) })
 	return ctx, func() { stop(); cancel(nil) }, nil
 }
 
@@ -152,10 +162,10 @@ func (l *lease) renew(ctx context.Context) error {
 	l.renewing.Lock()
 	defer l.renewing.Unlock()
 	if l.isLost() {
-		return errFenced
+		return bucket.ErrFenced
 	}
 	l.mu.Lock()
-	etag, left := l.etag, l.remaining()
+	left := l.remaining()
 	l.mu.Unlock()
 	limit := l.ttl / 3
 	if left > 0 {
@@ -163,6 +173,14 @@ func (l *lease) renew(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	return l.write(ctx)
+}
+
+// write puts the lease in place of its last version; the caller holds renewing.
+func (l *lease) write(ctx context.Context) error {
+	l.mu.Lock()
+	etag := l.etag
+	l.mu.Unlock()
 	for range 2 {
 		l.doc.Renewal++
 		data, err := json.Marshal(l.doc)
@@ -180,12 +198,12 @@ func (l *lease) renew(ctx context.Context) error {
 		if !conditionFailed(err) && !absent(err) {
 			return err
 		}
-		// An attempt whose answer was lost may have renewed it.
+		// It may be ours: of an attempt whose answer was lost.
 		doc, f, _, err := l.b.readLease(ctx)
 		switch {
 		case errors.Is(err, errAbsent), err == nil && doc.Token != l.doc.Token:
 			l.lose()
-			return errFenced
+			return bucket.ErrFenced
 		case err != nil:
 			return err
 		}
@@ -258,21 +276,13 @@ func (l *lease) end() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), min(sideTime, l.ttl))
 	defer cancel()
-	l.doc.Ended, l.doc.Renewal = true, l.doc.Renewal+1
-	data, err := json.Marshal(l.doc)
-	if err != nil {
-		return err
+	l.doc.Ended = true
+	err := l.b.retry(ctx, 0, l.write)
+	if l.isLost() {
+		return nil
 	}
 	l.mu.Lock()
-	etag := l.etag
-	l.mu.Unlock()
-	_, err = l.b.putSmall(ctx, nil, leaseKey, data, condition{etag: etag}, minio.PutObjectOptions{})
-	if errors.Is(err, errCondition) {
-		// Ours if the answer to the last renewal was lost; then it runs out.
-		err = nil
-	}
-	l.mu.Lock()
-	l.dead = true
+	l.dead, l.released = true, true
 	l.suspend(errEnded)
 	l.expiry.Stop()
 	l.mu.Unlock()

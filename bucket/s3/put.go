@@ -43,7 +43,7 @@ func (b *Bucket) Create(ctx context.Context, key string) (bucket.Writer, error) 
 	}
 	l := b.holder()
 	if l.isLost() {
-		return nil, b.fail("write", key, errFenced)
+		return nil, b.fail("write", key, bucket.ErrFenced)
 	}
 	return b.newWriter(ctx, l, key, key), nil
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+
+	"github.com/holdfast-backup/holdfast/bucket"
 )
 
 const (
@@ -88,7 +90,7 @@ var transientStatus = []int{
 // is overloaded, or the network failed. What the service refused it will refuse
 // again.
 func transient(err error) bool {
-	if errors.Is(err, errNoCredentials) || errors.Is(err, errFenced) || errors.Is(err, errForGood) {
+	if errors.Is(err, errNoCredentials) || errors.Is(err, bucket.ErrFenced) || errors.Is(err, errForGood) {
 		return false
 	}
 	if r, ok := errors.AsType[minio.ErrorResponse](err); ok {

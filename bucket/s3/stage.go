@@ -46,7 +46,7 @@ func (b *Bucket) Stage(ctx context.Context, prefix string, o bucket.StageOptions
 		objects: map[string]facts{}, writers: map[string]*writer{},
 	}
 	if s.l.isLost() {
-		return nil, b.fail("stage", prefix, errFenced)
+		return nil, b.fail("stage", prefix, bucket.ErrFenced)
 	}
 	if err := s.claim(ctx); err != nil {
 		return nil, b.fail("stage", prefix, err)
@@ -181,7 +181,7 @@ func (s *stage) begin(ctx context.Context, op, key string) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case s.l.isLost():
-		return s.fail(op, key, errFenced)
+		return s.fail(op, key, bucket.ErrFenced)
 	case s.ended && s.cause != nil:
 		return s.fail(op, key, s.cause)
 	case s.ended:
@@ -258,6 +258,9 @@ func (s *stage) Remove(ctx context.Context, key string) error {
 	if err := s.begin(ctx, "remove", key); err != nil {
 		return err
 	}
+	if s.writers[key] != nil {
+		return s.fail("remove", key, errOpen)
+	}
 	return s.fail("remove", key, s.drop(ctx, key))
 }
 
@@ -276,6 +279,9 @@ func (s *stage) Commit(ctx context.Context, data []byte) error {
 		return s.fail("commit", "", errTaken)
 	}
 	if err := s.inspect(ctx); err != nil {
+		if f, herr := s.b.head(ctx, path.Join(s.prefix, s.marker)); errors.Is(herr, errAbsent) || herr == nil && f.etag != s.etag {
+			err = s.superseded(ctx) // which says more
+		}
 		return s.fail("commit", "", err)
 	}
 	_, err := s.b.putSmall(ctx, s.l, path.Join(s.prefix, s.marker), data, condition{etag: s.etag}, s.b.kept())
@@ -303,7 +309,7 @@ func (s *stage) superseded(ctx context.Context) error {
 	case whole:
 		return errTaken
 	}
-	return errFenced
+	return bucket.ErrFenced
 }
 
 // inspect compares what lies below the prefix with what this stage wrote. What

@@ -42,6 +42,7 @@ const (
 // A Server is a running S3 server on a directory of its own.
 type Server struct {
 	addr   string
+	dir    string
 	cmd    *exec.Cmd
 	output output
 	ended  chan struct{} // closed when the process has ended
@@ -98,6 +99,7 @@ func launchOn(ctx context.Context, program, dir string) (*Server, error) {
 	}
 	s := &Server{
 		addr:  addr,
+		dir:   dir,
 		cmd:   exec.Command(program, "--port", addr, "--quiet", "posix", dir),
 		ended: make(chan struct{}),
 	}
@@ -195,6 +197,20 @@ func (s *Server) makeBucket(t *testing.T, o minio.MakeBucketOptions) string {
 		t.Fatalf("make a bucket: %v: %s", err, &s.output)
 	}
 	return name
+}
+
+// Age makes an object look older to the server's clock.
+func (s *Server) Age(t *testing.T, bucketName, key string, by time.Duration) {
+	t.Helper()
+	path := filepath.Join(s.dir, bucketName, filepath.FromSlash(key))
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := info.ModTime().Add(-by)
+	if err := os.Chtimes(path, old, old); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // URL gives the address of a prefix in a bucket as holdfast takes it. More are
