@@ -5,23 +5,38 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/repo"
 	"github.com/holdfast-backup/holdfast/repo/retention"
 )
 
-// PlanPrune decides which backups may go.
+// PlanPrune decides which backups may go. While pruning is on hold none may;
+// the decisions say which would otherwise.
 func (e *Engine) PlanPrune(ctx context.Context) ([]retention.Decision, error) {
 	r, err := e.repository()
 	if err != nil {
 		return nil, err
 	}
+	return planPrune(ctx, r, e.o.Settings.Retention, e.o.Now())
+}
+
+// planPrune decides which backups of a repository may go.
+func planPrune(ctx context.Context, r *repo.Repository, p retention.Policy, now time.Time) ([]retention.Decision, error) {
 	infos, err := r.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return retention.Plan(candidates(infos), e.o.Settings.Retention, e.o.Now()), nil
+	why, err := held(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	plan := retention.Plan(candidates(infos), p, now)
+	if why != "" {
+		retention.OnHold(plan, why)
+	}
+	return plan, nil
 }
 
 // candidates shows backups as retention sees them.
@@ -61,7 +76,7 @@ func lacking(m *holdfast.Metadata) bool {
 // provenBad tells whether the newest proof of a backup failed: such a backup
 // must not count as the good one that lets older ones go.
 func provenBad(i repo.Info) bool {
-	return len(i.Proofs) > 0 && !i.Proofs[len(i.Proofs)-1].OK
+	return i.Disproven()
 }
 
 // Prune removes what PlanPrune decides, and tells the decisions. A backup that
@@ -97,35 +112,51 @@ func (r *run) prune(ctx context.Context, plan []retention.Decision) (string, err
 			return "", context.Cause(ctx)
 		}
 		done, err := r.e.o.Repository.Delete(ctx, d.Name)
-		if done.Backup != "" {
+		gone := done.Backup != ""
+		if gone {
+			removed++
 			r.deleted(done)
+			settle(plan, i, done)
 		}
-		if err != nil {
-			if ctx.Err() != nil {
-				stays(plan[i:], "interrupted before it was removed")
-				return "", context.Cause(ctx)
-			}
-			stays(plan[i:i+1], "it could not be removed")
-			r.log.Warn("a backup could not be removed", keyBackup, d.Name, keyError, err)
-			failed = append(failed, &holdfast.Error{Op: "remove", Object: string(d.Name), Err: err})
+		switch {
+		case err == nil:
 			continue
+		case ctx.Err() != nil:
+			stays(plan[i+btoi(gone):], "interrupted before it was removed")
+			return "", context.Cause(ctx)
+		case !gone:
+			stays(plan[i:i+1], "it could not be removed")
 		}
-		removed++
-		r.log.Info("backup removed", keyBackup, d.Name, "reason", d.Reason)
+		r.log.Warn("a backup could not be removed, or its space not be freed", keyBackup, d.Name, keyError, err)
+		failed = append(failed, &holdfast.Error{Op: "remove", Object: string(d.Name), Err: err})
 	}
 	message := fmt.Sprintf("%d removed, %d kept", removed, len(plan)-removed)
 	if len(failed) > 0 {
-		return message, fmt.Errorf("%w: %d backups could not be removed: %w", holdfast.ErrIncomplete, len(failed), errors.Join(failed...))
+		return message, fmt.Errorf("%w: %s could not be removed: %w", holdfast.ErrIncomplete, count(len(failed), "backup", "backups"), errors.Join(failed...))
 	}
 	return message, nil
+}
+
+// settle writes into a plan what became of the space of a backup that went.
+// What was hidden before the plan, and is free now, counts with it.
+func settle(plan []retention.Decision, i int, done repo.Deletion) {
+	plan[i].Hides, plan[i].Frees = done.Hidden, 0
+	for _, f := range done.Freed {
+		at := slices.IndexFunc(plan, func(d retention.Decision) bool { return d.Remove && d.Name == f.Name })
+		if at < 0 {
+			at = i
+		}
+		plan[at].Hides = at == i && done.Hidden
+		plan[at].Frees += f.Bytes
+	}
 }
 
 // stays marks what a plan wanted to remove as still there, and says why.
 func stays(plan []retention.Decision, why string) {
 	for i := range plan {
-		if plan[i].Remove {
-			plan[i].Remove = false
-			plan[i].Reason += ", but " + why
+		if d := &plan[i]; d.Remove {
+			d.Remove, d.Hides, d.Frees = false, false, 0
+			d.Reason += ", but " + why
 		}
 	}
 }

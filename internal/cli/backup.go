@@ -28,9 +28,11 @@ func (backupCmd) about() about {
 	return about{
 		text: `Captures every source while its owner keeps writing, all as one set. The
 backup exists completely or not at all. The repository is created on first use.
-Afterwards backups older than the retention (7 days unless set) are removed; of
-every source the newest, the newest undamaged and the last proven backup stay,
-and so do pinned ones. A backup that cannot be removed is a warning.
+Afterwards the backups are removed that no rule of the retention keeps (those
+older than 7 days, unless set otherwise); of every source the newest, the newest
+undamaged and the last proven backup stay, and so do pinned ones. A backup that
+cannot be removed is a warning. One that holds much less than the one before it
+puts that on hold and says so.
 
 A backup that comes often (scheduled, auto, change, startup, shutdown), or would
 take in more than 256 MB, stores only what changed since the one before; deltas

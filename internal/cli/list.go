@@ -26,6 +26,7 @@ type listObject struct {
 	StoredBytes int64        `json:"stored_bytes"`
 	HeldBytes   int64        `json:"held_bytes,omitempty"`
 	Backups     []backupItem `json:"backups"`
+	Hold        *holdItem    `json:"hold,omitempty"`
 	Hidden      []hiddenItem `json:"hidden,omitempty"`
 }
 
@@ -48,6 +49,9 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 		item := newBackupItem(i)
 		out.StoredBytes += item.StoredBytes
 		out.Backups = append(out.Backups, item)
+	}
+	if out.Hold, err = holdOn(ctx, r); err != nil {
+		return err
 	}
 	a.ui.tell(out, func() {
 		if a.Quiet {
@@ -97,6 +101,7 @@ func (c *listCmd) print(u *ui, out listObject) {
 	}
 	u.print("%s", t.render(u.outPaint))
 	u.print("%s, %s stored in %s\n", plural(len(out.Backups), "backup", "backups"), size(out.StoredBytes), clean(out.Repository))
+	u.printHold(out.Hold)
 }
 
 func join(a, b string) string {

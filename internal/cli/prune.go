@@ -10,18 +10,28 @@ import (
 )
 
 type pruneCmd struct {
-	DryRun bool `help:"Show what would go, and why, and remove nothing."`
+	DryRun  bool `xor:"mode" help:"Show what would go, and why, and remove nothing."`
+	Confirm bool `xor:"mode" help:"Say that the newest backups are right although they are much smaller: ends a hold on pruning."`
 }
 
 func (pruneCmd) about() about {
 	return about{
-		text: `Removes backups that are older than the retention (retention.days,
-BACKUP_RETENTION_DAYS; 7 days unless set, 0 keeps all). Of every source the
+		text: `Removes backups that no rule of the retention keeps: by age (retention.days,
+BACKUP_RETENTION_DAYS; 7 days unless set), the last ones (retention.keep_last),
+and the newest of each of the last hours, days, weeks, months and years
+(retention.hourly and so on). Without any rule all are kept. Of every source the
 newest, the newest undamaged and the last proven backup always stay, and so do
-pinned ones. Every backup is listed with the reason why it stays or goes.`,
+pinned ones. Every backup is listed with the reason why it stays or goes, and
+with the space that its removal frees at once.
+
+A backup with less than half of the records of the one before it
+(retention.shrink_hold) puts pruning on hold: nothing is removed until somebody
+says with --confirm that the smaller state is right. Exit status 3 means that
+something stays only because of that, or could not be removed.`,
 		examples: []example{
 			{"holdfast prune --dry-run", "look before"},
 			{"BACKUP_RETENTION_DAYS=30 holdfast prune", "with another retention"},
+			{"holdfast prune --confirm", "the newest backup is right, go on"},
 		},
 		exits: []int{holdfast.ExitIncomplete, holdfast.ExitNotFound, holdfast.ExitLocked},
 	}
@@ -32,21 +42,32 @@ type pruneObject struct {
 	Type          string         `json:"type"` // prune
 	Repository    string         `json:"repository"`
 	DryRun        bool           `json:"dry_run"`
+	Confirmed     bool           `json:"confirmed"` // a hold was ended
 	RetentionDays int            `json:"retention_days"`
+	Rules         string         `json:"rules"`
 	Removed       int            `json:"removed"`
+	FreedBytes    int64          `json:"freed_bytes"`
+	Hold          *holdItem      `json:"hold,omitempty"`
 	Decisions     []decisionItem `json:"decisions"`
 }
 
 // decisionItem says whether a backup stays, and why.
 type decisionItem struct {
-	Name      holdfast.BackupName `json:"name"`
-	CreatedAt holdfast.Time       `json:"created_at"`
-	Remove    bool                `json:"remove"`
-	Reason    string              `json:"reason"`
+	Name        holdfast.BackupName `json:"name"`
+	CreatedAt   holdfast.Time       `json:"created_at"`
+	Remove      bool                `json:"remove"`
+	Reason      string              `json:"reason"`
+	StoredBytes int64               `json:"stored_bytes"`
+	FreesBytes  int64               `json:"frees_bytes"`
+	Hides       bool                `json:"hides"`
+	Held        bool                `json:"held"`
 }
 
 func newDecisionItem(d retention.Decision) decisionItem {
-	return decisionItem{Name: d.Name, CreatedAt: holdfast.At(d.CreatedAt), Remove: d.Remove, Reason: d.Reason}
+	return decisionItem{
+		Name: d.Name, CreatedAt: holdfast.At(d.CreatedAt), Remove: d.Remove, Reason: d.Reason,
+		StoredBytes: d.StoredBytes, FreesBytes: d.Frees, Hides: d.Hides, Held: d.Held,
+	}
 }
 
 // Run plans, and executes the plan unless told otherwise.
@@ -56,42 +77,72 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.withEngine(ctx, func(e *engine.Engine, r *repo.Repository) error {
+		out := pruneObject{
+			Type: "prune", Repository: r.Location(), DryRun: c.DryRun,
+			RetentionDays: cfg.Retention.Days, Rules: cfg.Retention.Policy().String(), Decisions: []decisionItem{},
+		}
 		decide := e.Prune
-		if c.DryRun {
+		switch {
+		case c.DryRun:
 			decide = e.PlanPrune
+		case c.Confirm:
+			if out.Confirmed, err = e.ConfirmSmaller(ctx); err != nil {
+				return err
+			}
+		}
+		if out.Hold, err = holdOn(ctx, r); err != nil {
+			return err
 		}
 		decisions, err := decide(ctx)
 		if err != nil && len(decisions) == 0 {
 			return err
 		}
-		out := pruneObject{Type: "prune", Repository: r.Location(), DryRun: c.DryRun, RetentionDays: cfg.Retention.Days, Decisions: []decisionItem{}}
-		for _, d := range decisions {
-			out.Decisions = append(out.Decisions, newDecisionItem(d))
-			if d.Remove {
-				out.Removed++
-			}
+		held := out.add(decisions)
+		a.ui.tell(out, func() { c.print(a.ui, out) })
+		if err == nil && held && !c.DryRun {
+			return &ending{holdfast.ExitIncomplete}
 		}
-		a.ui.tell(out, func() { c.print(a.ui, out, cfg.Retention.Policy().String()) })
 		return err
 	})
 }
 
-// print shows every decision.
-func (c *pruneCmd) print(u *ui, out pruneObject, rule string) {
-	t := table{head: []string{"BACKUP", "CREATED", "DECISION", "REASON"}}
-	for _, d := range out.Decisions {
-		word := "keep"
+// add notes what was decided, and tells whether something stays only because
+// pruning is on hold.
+func (out *pruneObject) add(decisions []retention.Decision) (held bool) {
+	for _, d := range decisions {
+		out.Decisions = append(out.Decisions, newDecisionItem(d))
 		if d.Remove {
-			word = "remove"
+			out.Removed++
 		}
-		t.add(d.Name.String(), moment(d.CreatedAt.Time), word, d.Reason)
+		out.FreedBytes += d.Frees
+		held = held || d.Held
+	}
+	return held
+}
+
+// print shows every decision.
+func (c *pruneCmd) print(u *ui, out pruneObject) {
+	switch {
+	case out.Confirmed:
+		u.print("The hold on pruning has ended.\n")
+	case c.Confirm:
+		u.print("Pruning was not on hold.\n")
+	}
+	t := table{head: []string{"BACKUP", "CREATED", "DECISION", "FREES", "REASON"}, right: map[int]bool{3: true}}
+	for _, d := range out.Decisions {
+		word, frees := "keep", ""
+		if d.Remove {
+			word, frees = "remove", size(d.FreesBytes)
+		}
+		t.add(d.Name.String(), moment(d.CreatedAt.Time), word, frees, d.Reason)
 	}
 	if len(out.Decisions) > 0 {
 		u.print("%s", t.render(u.outPaint))
 	}
-	verb := "removed"
+	verb, freed := "removed", "freed"
 	if out.DryRun {
-		verb = "would be removed"
+		verb, freed = "would be removed", "would be free"
 	}
-	u.print("%s %s (retention: %s)\n", plural(out.Removed, "backup", "backups"), verb, rule)
+	u.print("%s %s, %s %s (retention: %s)\n", plural(out.Removed, "backup", "backups"), verb, size(out.FreedBytes), freed, out.Rules)
+	u.printHold(out.Hold)
 }

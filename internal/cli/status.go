@@ -22,7 +22,8 @@ func (statusCmd) about() about {
 		text: `Answers one question first: is the data safe? It looks at every configured
 source, when it was last backed up, whether its backups are proven, and whether
 a restore was cut. Exit status 3 means that something needs attention: no
-backup, a stale one, damage, a source that is gone, or a restore to recover.`,
+backup, a stale one, damage, a source that is gone, a restore to recover, or a
+backup so small that pruning is on hold.`,
 		examples: []example{
 			{"holdfast status", "is my data safe?"},
 			{"holdfast status --max-age 7h || notify-send 'backup is late'", "for a monitor; with --json for a program"},
@@ -40,6 +41,7 @@ const (
 	verdictDamaged  = "damaged"
 	verdictMissing  = "missing" // the live data is gone or cannot be read
 	verdictPending  = "pending" // a restore was cut
+	verdictHeld     = "held"    // a backup was suspiciously small
 )
 
 // statusObject is the outcome of status.
@@ -51,6 +53,7 @@ type statusObject struct {
 	Sources    []sourceStatus  `json:"sources"`
 	Repository repositoryState `json:"repository"`
 	Pending    *pendingItem    `json:"pending,omitempty"`
+	Hold       *holdItem       `json:"hold,omitempty"`
 }
 
 // sourceStatus is one configured source.
@@ -106,6 +109,9 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		out.Repository = newRepositoryState(ctx, r, infos)
+		if out.Hold, err = holdOn(ctx, r); err != nil {
+			return err
+		}
 		hidden, err := hiddenItems(ctx, r)
 		if err != nil {
 			return err
@@ -240,6 +246,8 @@ func (c *statusCmd) judge(out *statusObject, infos []repo.Info, now time.Time) {
 	switch {
 	case age > c.MaxAge:
 		set(verdictStale, "`holdfast backup` makes a new one", "Your data is not safe: %s was last backed up %s.", oldest.Name, ago(oldest.LastAt.Time, now))
+	case out.Hold != nil:
+		set(verdictHeld, hintHold, "Your data is backed up (%s), but look at it: pruning is on hold: %s.", ago(oldest.LastAt.Time, now), out.Hold.Message)
 	case out.Repository.ProvenAt == nil:
 		set(verdictUnproven, "`holdfast verify` proves it", "Your data is backed up (%s), but no backup has been proven yet.", ago(oldest.LastAt.Time, now))
 	default:
@@ -257,7 +265,7 @@ func damagedNewest(infos []repo.Info, sources []sourceStatus) (name, why string)
 		switch {
 		case i.Metadata.SourceDamaged():
 			return i.Name.String(), "holds data that was already damaged"
-		case len(i.Proofs) > 0 && !i.Proofs[len(i.Proofs)-1].OK:
+		case i.Disproven():
 			return i.Name.String(), "failed its last verification"
 		}
 	}

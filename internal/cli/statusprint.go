@@ -6,7 +6,7 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 	switch out.Verdict {
 	case verdictSafe:
 		paint = u.outPaint.green
-	case verdictUnproven, verdictStale:
+	case verdictUnproven, verdictStale, verdictHeld:
 		paint = u.outPaint.yellow
 	}
 	u.print("%s\n", paint(clean(out.Message)))
@@ -60,12 +60,17 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 	if r.HeldBytes > 0 {
 		held = size(r.HeldBytes) + " of deleted backups; `holdfast list` tells why"
 	}
+	pruning := ""
+	if out.Hold != nil {
+		pruning = out.Hold.text() + "; `holdfast prune --confirm` ends it"
+	}
 	u.print("%s", facts(
 		[2]string{"repository", r.Location},
 		[2]string{"backups", plural(r.Backups, "backup", "backups") + ", " + size(r.LogicalBytes) + " stored in " + size(r.StoredBytes)},
 		[2]string{"still held", held},
 		[2]string{"unusable", unusable},
 		[2]string{"last proven", proven},
+		[2]string{"pruning", pruning},
 		[2]string{"free space", free},
 	))
 }

@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/repo"
+)
+
+// A backup that is suspiciously smaller than the one before it must not let
+// that one go: perhaps somebody emptied a table, or a program began again with a
+// new database. Pruning is then on hold until somebody says that the smaller
+// state is right. The hold is written before the backup is committed, so that
+// no cut leaves the backup without it.
+
+// hintHold says how a hold ends.
+const hintHold = "if the newest backup is right, `holdfast prune --confirm` says so and goes on; if not, restore an older one"
+
+// A measure is one way to tell the size of a source.
+type measure struct {
+	unit repo.Unit
+	of   func(holdfast.SourceMetadata) (int64, bool)
+}
+
+func recordsOf(s holdfast.SourceMetadata) (int64, bool) { return s.Facts.Records() }
+func bytesOf(s holdfast.SourceMetadata) (int64, bool)   { return s.LogicalBytes, true }
+
+// measures gives how a kind of source is measured. The first that both backups
+// know decides, since a database may well need less room for the same records;
+// of files both count.
+func measures(kind holdfast.Kind) (list []measure, all bool) {
+	if kind == holdfast.KindFiles {
+		return []measure{{repo.UnitFiles, recordsOf}, {repo.UnitBytes, bytesOf}}, true
+	}
+	return []measure{{repo.UnitRecords, recordsOf}, {repo.UnitBytes, bytesOf}}, false
+}
+
+// A yardstick is what a source of a new backup is compared with.
+type yardstick struct {
+	backup holdfast.BackupName
+	n      int64
+}
+
+// A past is the backups before a new one, newest first, and the restore that
+// may have come after them.
+type past struct {
+	infos    []repo.Info
+	restored *lastRestore
+}
+
+// yardstick finds the newest backup of a source that can be measured the same
+// way. An emergency backup is none: it holds what somebody chose to replace.
+// After a restore the backup that was restored is one, too, and the smaller
+// one counts.
+func (p past) yardstick(s holdfast.SourceMetadata, m measure) (yardstick, bool) {
+	for _, i := range p.infos {
+		if i.Metadata == nil || i.Metadata.Trigger == holdfast.TriggerEmergency {
+			continue
+		}
+		n, ok := measured(i, s, m)
+		if !ok {
+			continue
+		}
+		y := yardstick{i.Name, n}
+		if !p.replaced(s.Name, i.Metadata.CreatedAt) {
+			return y, true
+		}
+		at := slices.IndexFunc(p.infos, func(i repo.Info) bool { return i.Name == p.restored.Backup })
+		if at < 0 {
+			return yardstick{}, false
+		}
+		n, ok = measured(p.infos[at], s, m)
+		return yardstick{i.Name, min(n, y.n)}, ok
+	}
+	return yardstick{}, false
+}
+
+// replaced tells whether a source was restored after a time.
+func (p past) replaced(source string, after holdfast.Time) bool {
+	return p.restored != nil && p.restored.Undone == nil && p.restored.At.After(after.Time) &&
+		slices.ContainsFunc(p.restored.Targets, func(t lastTarget) bool { return t.Source == source })
+}
+
+// measured measures the source like s in a backup.
+func measured(i repo.Info, s holdfast.SourceMetadata, m measure) (int64, bool) {
+	if i.Metadata == nil {
+		return 0, false
+	}
+	for _, other := range i.Metadata.Sources {
+		if other.Name == s.Name && other.Kind == s.Kind {
+			return m.of(other)
+		}
+	}
+	return 0, false
+}
+
+// shrunk finds the sources of a new backup that hold less than percent of what
+// they held.
+func (p past) shrunk(captured []holdfast.SourceMetadata, percent int) []repo.Shrink {
+	var found []repo.Shrink
+	for _, s := range captured {
+		list, all := measures(s.Kind)
+		for _, m := range list {
+			now, known := m.of(s)
+			if !known {
+				continue
+			}
+			y, comparable := p.yardstick(s, m)
+			if comparable && float64(now) < float64(y.n)*float64(percent)/100 {
+				found = append(found, repo.Shrink{Source: s.Name, Before: y.backup, Unit: m.unit, From: y.n, To: now})
+				break
+			}
+			if comparable && !all {
+				break
+			}
+		}
+	}
+	return found
+}
+
+// watch puts pruning on hold if the backup that is about to be committed is
+// suspiciously small.
+func (b *backup) watch(ctx context.Context) error {
+	percent := b.e.o.Settings.ShrinkHold
+	if percent <= 0 || b.trigger == holdfast.TriggerEmergency {
+		return nil
+	}
+	infos, err := b.repository.List(ctx)
+	if err != nil {
+		return err
+	}
+	restored, err := b.e.loadLastRestore()
+	if err != nil { // then a restore may look like a shrink, which does no harm
+		b.log.Warn("the last restore cannot be looked at", keyError, err)
+	}
+	found := past{infos, restored}.shrunk(b.captured, percent)
+	if len(found) == 0 {
+		return nil
+	}
+	hold := repo.Hold{Since: holdfast.At(b.e.o.Now()), Backup: b.pending.Name(), Shrunk: found}
+	switch old, err := b.repository.Hold(ctx); {
+	case errors.Is(err, holdfast.ErrDamaged):
+	case err != nil:
+		return err
+	case old != nil:
+		hold.Since, hold.Shrunk = old.Since, merge(old.Shrunk, found)
+	}
+	return b.repository.SetHold(ctx, hold)
+}
+
+// merge adds what shrank now to what had shrunk before: a source is told from
+// where it began to where it is.
+func merge(old, found []repo.Shrink) []repo.Shrink {
+	all := slices.Clone(old)
+	for _, f := range found {
+		i := slices.IndexFunc(all, func(o repo.Shrink) bool { return o.Source == f.Source && o.Unit == f.Unit })
+		if i < 0 {
+			all = append(all, f)
+			continue
+		}
+		all[i].To = f.To
+	}
+	return all
+}
+
+// tellHold is the warning of a backup while pruning is on hold.
+func (r *run) tellHold(ctx context.Context) []holdfast.Problem {
+	hold, err := r.e.o.Repository.Hold(ctx)
+	p := holdfast.Problem{Severity: holdfast.Warning, Hint: hintHold}
+	switch {
+	case err != nil:
+		p.Message = "pruning is on hold: " + err.Error()
+	case hold != nil:
+		p.Message = "pruning is on hold: " + ExplainHold(hold)
+	default:
+		return nil
+	}
+	return []holdfast.Problem{r.problem(p)}
+}
+
+// ExplainHold says for people what shrank.
+func ExplainHold(h *repo.Hold) string {
+	var parts []string
+	for _, s := range h.Shrunk {
+		from, to := humanize.Comma(s.From)+" "+string(s.Unit), humanize.Comma(s.To)
+		if s.Unit == repo.UnitBytes {
+			from, to = humanize.IBytes(uint64(max(s.From, 0))), humanize.IBytes(uint64(max(s.To, 0)))
+		}
+		parts = append(parts, fmt.Sprintf("%s shrank from %s in %s to %s", s.Source, from, s.Before, to))
+	}
+	return strings.Join(parts, ", ") + " in " + string(h.Backup)
+}
+
+// held gives in few words why nothing may be pruned; empty if there is no hold.
+func held(ctx context.Context, r *repo.Repository) (why string, err error) {
+	hold, err := r.Hold(ctx)
+	switch {
+	case errors.Is(err, holdfast.ErrDamaged), errors.Is(err, holdfast.ErrRefused):
+		return "pruning is on hold, and nobody knows why: its note cannot be read", nil
+	case err != nil || hold == nil:
+		return "", err
+	}
+	var sources []string
+	for _, s := range hold.Shrunk {
+		if !slices.Contains(sources, s.Source) {
+			sources = append(sources, s.Source)
+		}
+	}
+	return "pruning is on hold: " + strings.Join(sources, ", ") + " shrank", nil
+}
+
+// ConfirmSmaller ends a hold on pruning: somebody says that the smaller state is
+// right. It tells whether there was a hold.
+func (e *Engine) ConfirmSmaller(ctx context.Context) (ended bool, err error) {
+	r := e.start("confirm")
+	err = r.locked(ctx, func(ctx context.Context) error {
+		hold, err := e.o.Repository.Hold(ctx)
+		if err != nil && !errors.Is(err, holdfast.ErrDamaged) {
+			return err
+		}
+		if hold == nil && err == nil {
+			return nil
+		}
+		ended = true
+		return e.o.Repository.EndHold(ctx)
+	})
+	return ended && err == nil, err
+}
