@@ -28,6 +28,8 @@ type Options struct {
 	Repository *repo.Repository
 	// Location is where a repository is to be made, while Repository is nil.
 	Location string
+	// Replicas hold copies of the backups, the nearest first.
+	Replicas []Replica
 	Sources  []holdfast.Source
 	// Checker gives something that can check a copy of a source that is in
 	// a backup but not configured here; nil, or a nil answer, leaves such
@@ -77,7 +79,13 @@ type Hooks struct {
 }
 
 // An Engine runs the verbs.
-type Engine struct{ o Options }
+type Engine struct {
+	o Options
+	// standsIn names the replica over which this engine works because the
+	// repository cannot be used, for the reasons in passed.
+	standsIn string
+	passed   []holdfast.Problem
+}
 
 // New makes an engine.
 func New(o Options) (*Engine, error) {
