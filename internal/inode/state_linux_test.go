@@ -96,7 +96,7 @@ func TestAwait_TakesEmptyAndSparseFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer empty.Close()
-	if err := errors.Join(inode.Await(empty), inode.Await(sparse(t))); err != nil {
+	if err := errors.Join(inode.Await(empty, inode.Mappings), inode.Await(sparse(t), inode.Mappings)); err != nil {
 		t.Error(err)
 	}
 }

@@ -39,10 +39,13 @@ type capture struct {
 	live *sqlite.Live
 	sink holdfast.Sink
 
-	database holdfast.FileWriter
-	written  bool          // the database has content that a further pass replaces
-	draft    *sqlite.Draft // that content, if it was copied ahead of any lock
-	current  bool          // the draft proved to be the database
+	entry    holdfast.Entry      // of the database
+	database holdfast.FileWriter // nil as long as the database of the last backup may do
+	last     string              // the stamp under which that was taken over
+	stamp    string              // of the database that was captured
+	written  bool                // the database has content that a further pass replaces
+	draft    *sqlite.Draft       // that content, if it was copied ahead of any lock
+	current  bool                // the draft proved to be the database
 	folders  map[string]*folder
 	segments []segment // as the latest transaction saw them
 	lost     bool      // the database no longer knows its tables
@@ -88,16 +91,17 @@ func (c *capture) run(ctx context.Context) error {
 	if info, err = os.Stat(c.live.Path()); err != nil {
 		return err
 	}
-	c.database, err = c.sink.Create(holdfast.Entry{Path: databaseFile, Mode: info.Mode(), ModTime: info.ModTime(), Size: info.Size()})
+	c.entry = holdfast.Entry{Path: databaseFile, Mode: info.Mode(), ModTime: info.ModTime(), Size: info.Size()}
+	c.last = sqlite.Peek(c.live.Path())
+	reused, err := c.sink.Reuse(c.entry, c.last)
 	if err != nil {
 		return err
 	}
-	// The long read comes first, so that the folders are fresh when the
-	// moment comes, and little is left to be done in it.
-	if c.draft, err = c.live.CopyAhead(ctx, c.database); err != nil {
-		return err
+	if !reused {
+		if err := c.ahead(ctx); err != nil {
+			return err
+		}
 	}
-	c.written = c.draft != nil
 	for c.rounds < c.pace.rounds {
 		c.rounds++
 		quiet, err := c.settle(ctx, c.pace.patience)
@@ -110,9 +114,25 @@ func (c *capture) run(ctx context.Context) error {
 		if done, err := c.snapshot(ctx); err != nil || done {
 			return errors.Join(err, c.finish(err))
 		}
+		if c.database == nil && c.last == "" {
+			if err := c.ahead(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	err = c.exclusive(ctx)
 	return errors.Join(err, c.finish(err))
+}
+
+// ahead copies the database before the moment that decides. The long read comes
+// first, so that the folders are fresh then, and little is left to be done.
+func (c *capture) ahead(ctx context.Context) (err error) {
+	if c.database, err = c.sink.Create(c.entry); err != nil {
+		return err
+	}
+	c.draft, err = c.live.CopyAhead(ctx, c.database)
+	c.written = c.draft != nil
+	return err
 }
 
 // look makes sure that this is Chroma's directory and learns its folders, in
@@ -154,7 +174,7 @@ func (c *capture) take(all []segment) {
 	c.segments = all
 	for _, g := range all {
 		if c.folders[g.id] == nil && g.isFolderName() {
-			c.folders[g.id] = &folder{segment: g, dir: filepath.Join(c.dir, g.id), files: map[string]stamp{}}
+			c.folders[g.id] = &folder{segment: g, dir: filepath.Join(c.dir, g.id), files: map[string]look{}}
 		}
 	}
 }
@@ -229,6 +249,10 @@ func (c *capture) snapshot(ctx context.Context) (done bool, err error) {
 		if err != nil || !same {
 			return err
 		}
+		if c.database == nil && !c.live.Has(c.last) {
+			c.last = "" // to be read after all, in the next round
+			return nil
+		}
 		done = true
 		return c.copyDatabase(ctx)
 	})
@@ -276,18 +300,32 @@ func (c *capture) restless() error {
 }
 
 // copyDatabase writes the database as the present transaction sees it, unless
-// that is what was written before.
+// that is what was written or taken over before.
 func (c *capture) copyDatabase(ctx context.Context) (err error) {
-	if c.current, err = c.live.IsCurrent(c.draft); err != nil || c.current {
-		return err
-	}
-	if c.written {
-		if err := c.database.Reset(); err != nil {
+	if c.database == nil {
+		if c.live.Has(c.last) {
+			return nil
+		}
+		if c.database, err = c.sink.Create(c.entry); err != nil {
 			return err
 		}
 	}
-	c.written, c.draft = true, nil
-	return c.live.Copy(ctx, c.database, nil)
+	if c.current, err = c.live.IsCurrent(c.draft); err != nil {
+		return err
+	}
+	if !c.current {
+		if c.written {
+			if err := c.database.Reset(); err != nil {
+				return err
+			}
+		}
+		c.written, c.draft = true, nil
+		if err := c.live.Copy(ctx, c.database, nil); err != nil {
+			return err
+		}
+	}
+	c.stamp = c.live.Stamp()
+	return nil
 }
 
 // finish completes the files when no lock is held any more.
@@ -295,8 +333,11 @@ func (c *capture) finish(err error) error {
 	if err != nil {
 		return nil
 	}
-	if err := c.database.Close(); err != nil {
-		return err
+	if c.database != nil {
+		c.database.Stamp(c.stamp)
+		if err := c.database.Close(); err != nil {
+			return err
+		}
 	}
 	named := c.named()
 	for _, id := range slices.Sorted(maps.Keys(c.folders)) {

@@ -2,10 +2,12 @@ package chroma
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast/internal/inode"
@@ -19,33 +21,25 @@ const pickleFile = "index_metadata.pickle"
 // that was changed less than a tick ago may change again without a trace.
 const tick = 30 * time.Millisecond
 
-// A stamp is what tells one state of a file from another without reading it.
-type stamp struct {
+// A look is what tells one state of a file from another without reading it.
+type look struct {
+	inode.State
 	name    string
-	size    int64
 	mode    fs.FileMode
-	mtime   time.Time
-	ctime   time.Time // zero where the system has none
-	inode   uint64    // zero where the system has none
 	regular bool
 }
 
-func (s stamp) equal(o stamp) bool {
-	return s.name == o.name && s.size == o.size && s.mode == o.mode && s.inode == o.inode &&
-		s.mtime.Equal(o.mtime) && s.ctime.Equal(o.ctime)
-}
-
 // touched is the last time at which the file can have changed.
-func (s stamp) touched() time.Time {
-	if s.ctime.After(s.mtime) {
-		return s.ctime
+func (k look) touched() time.Time {
+	if k.Ctime.After(k.Mtime) {
+		return k.Ctime
 	}
-	return s.mtime
+	return k.Mtime
 }
 
-// A fingerprint is the state of an index folder: the stamps of its files by
+// A fingerprint is the state of an index folder: the looks of its files by
 // name. A nil fingerprint is a folder that does not exist.
-type fingerprint []stamp
+type fingerprint []look
 
 // takeFingerprint looks at a folder without reading any file. A file that goes
 // away meanwhile is left out, which makes the fingerprint differ from any
@@ -67,24 +61,22 @@ func takeFingerprint(dir string) (fingerprint, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := stamp{name: e.Name(), size: info.Size(), mode: info.Mode(), mtime: info.ModTime(), regular: info.Mode().IsRegular()}
-		s.ctime, s.inode = inode.ChangeTime(info), inode.Number(info)
-		fp = append(fp, s)
+		fp = append(fp, look{inode.StateOf(info), e.Name(), info.Mode(), info.Mode().IsRegular()})
 	}
 	return fp, nil
 }
 
 // equal tells whether nothing has changed from one fingerprint to the other.
 func (f fingerprint) equal(o fingerprint) bool {
-	return (f == nil) == (o == nil) && slices.EqualFunc(f, o, stamp.equal)
+	return (f == nil) == (o == nil) && slices.Equal(f, o)
 }
 
 // bytes is the logical size of the folder.
 func (f fingerprint) bytes() int64 {
 	var n int64
-	for _, s := range f {
-		if s.regular {
-			n += s.size
+	for _, k := range f {
+		if k.regular {
+			n += k.Size
 		}
 	}
 	return n
@@ -92,23 +84,32 @@ func (f fingerprint) bytes() int64 {
 
 // indexed tells whether a persist has ever been completed in the folder.
 func (f fingerprint) indexed() bool {
-	return slices.ContainsFunc(f, func(s stamp) bool { return s.name == pickleFile })
+	return slices.ContainsFunc(f, func(k look) bool { return k.name == pickleFile })
 }
 
 // pickleNewest tells whether no file was written after the pickle, as it is
 // when a persist has come to its end.
 func (f fingerprint) pickleNewest() bool {
-	i := slices.IndexFunc(f, func(s stamp) bool { return s.name == pickleFile })
-	return i >= 0 && !slices.ContainsFunc(f, func(s stamp) bool { return s.mtime.After(f[i].mtime) })
+	i := slices.IndexFunc(f, func(k look) bool { return k.name == pickleFile })
+	return i >= 0 && !slices.ContainsFunc(f, func(k look) bool { return k.Mtime.After(f[i].Mtime) })
 }
 
 // touched is the last time at which anything in the folder can have changed.
 func (f fingerprint) touched() time.Time {
 	var last time.Time
-	for _, s := range f {
-		if t := s.touched(); t.After(last) {
+	for _, k := range f {
+		if t := k.touched(); t.After(last) {
 			last = t
 		}
 	}
 	return last
+}
+
+// String lists what is in the folder, and the state of each.
+func (f fingerprint) String() string {
+	var b strings.Builder
+	for _, k := range f {
+		fmt.Fprintf(&b, "%q %v %v\n", k.name, k.mode, k.State)
+	}
+	return b.String()
 }

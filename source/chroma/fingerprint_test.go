@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/holdfast-backup/holdfast/internal/inode"
 )
 
 // Every change of a folder shows in its fingerprint.
@@ -68,8 +70,8 @@ func TestFingerprint_TellsEmptyFromMissing(t *testing.T) {
 // The rule by which a folder counts as complete.
 func TestFolder_Resting(t *testing.T) {
 	now := time.Now()
-	at := func(name string, ago time.Duration) stamp {
-		return stamp{name: name, mtime: now.Add(-ago), ctime: now.Add(-ago)}
+	at := func(name string, ago time.Duration) look {
+		return look{name: name, State: inode.State{Mtime: now.Add(-ago), Ctime: now.Add(-ago)}}
 	}
 	tests := []struct {
 		name string

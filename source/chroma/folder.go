@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/inode"
 	"github.com/holdfast-backup/holdfast/source/chroma/disk"
 )
 
@@ -28,8 +29,11 @@ type folder struct {
 	known  bool
 	copied fingerprint // of the original when it was copied; nil if it did not exist
 	state  disk.FolderState
-	files  map[string]stamp
+	files  map[string]look
 	added  bool // the folder itself is recorded in the sink
+	read   bool // something of it had to be read
+
+	stamper inode.Stamper
 
 	// seen is the last fingerprint met and since when it has been that,
 	// which tells more than the file times of a clock that jumps.
@@ -74,10 +78,7 @@ func (f *folder) settle(ctx context.Context, sink holdfast.Sink, p pace) (outcom
 	if before.indexed() && !f.resting(before, p) {
 		return restless, nil
 	}
-	err = f.copy(ctx, sink, before)
-	if err == nil {
-		f.state, err = f.inspect(before)
-	}
+	err = f.take(ctx, sink, before)
 	if errors.Is(err, errChanged) {
 		return restless, nil
 	}
@@ -132,38 +133,87 @@ func (f *folder) inspect(fp fingerprint) (disk.FolderState, error) {
 // damaged tells that the folder contradicts itself.
 func (f *folder) damaged() bool { return f.state.Status == disk.FolderDamaged }
 
-// copy writes those files into the sink that are not there yet as fp has them.
-func (f *folder) copy(ctx context.Context, sink holdfast.Sink, fp fingerprint) error {
-	if !f.added {
-		info, err := os.Stat(f.dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			return errChanged
-		}
-		if err != nil {
-			return err
-		}
-		if err := sink.Add(holdfast.Entry{Path: f.id, Mode: info.Mode(), ModTime: info.ModTime()}); err != nil {
-			return err
-		}
-		f.added = true
+// take brings those files into the sink that are not there yet as fp has them:
+// out of the last backup if that has the folder as it is, else by reading them.
+func (f *folder) take(ctx context.Context, sink holdfast.Sink, fp fingerprint) (err error) {
+	if err := f.add(sink); err != nil {
+		return err
 	}
-	for _, s := range fp {
-		if old, ok := f.files[s.name]; !s.regular || ok && old.equal(s) {
+	all := fp.String()
+	if len(f.files) == 0 {
+		if whole, err := f.reuse(sink, fp, all); whole || err != nil {
+			return err
+		}
+	}
+	if f.state, err = f.inspect(fp); err != nil {
+		return err
+	}
+	for _, k := range fp {
+		if !k.regular || f.has(k) {
 			continue
 		}
-		if err := f.drop(sink, s.name); err != nil {
+		if err := f.drop(sink, k.name); err != nil {
 			return err
 		}
-		if err := f.copyFile(ctx, sink, s); err != nil {
+		if err := f.copyFile(ctx, sink, k, all); err != nil {
 			return err
 		}
-		f.files[s.name] = s
+		f.files[k.name], f.read = k, true
 	}
 	return nil
 }
 
-func (f *folder) copyFile(ctx context.Context, sink holdfast.Sink, s stamp) error {
-	in, err := os.Open(filepath.Join(f.dir, s.name))
+// reuse takes the files over from the last backup as far as that has the folder
+// as it is, and tells whether that was all of it.
+func (f *folder) reuse(sink holdfast.Sink, fp fingerprint, all string) (bool, error) {
+	for _, k := range fp {
+		if !k.regular {
+			continue
+		}
+		same, err := sink.Reuse(f.entry(k), f.stamper.Stamp(k.State, all))
+		if err != nil || !same {
+			return false, err
+		}
+		f.files[k.name] = k
+	}
+	// Only a folder that agrees with itself is given stamps.
+	f.state = disk.FolderState{Status: disk.FolderEmpty}
+	if fp.indexed() {
+		f.state.Status = disk.FolderComplete
+	}
+	return true, nil
+}
+
+// add records the folder itself.
+func (f *folder) add(sink holdfast.Sink) error {
+	if f.added {
+		return nil
+	}
+	info, err := os.Stat(f.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errChanged
+	}
+	if err != nil {
+		return err
+	}
+	f.added = true
+	return sink.Add(holdfast.Entry{Path: f.id, Mode: info.Mode(), ModTime: info.ModTime()})
+}
+
+// has tells whether the sink has the file as it is.
+func (f *folder) has(k look) bool {
+	old, ok := f.files[k.name]
+	return ok && old == k
+}
+
+func (f *folder) entry(k look) holdfast.Entry {
+	return holdfast.Entry{Path: path.Join(f.id, k.name), Mode: k.mode, ModTime: k.Mtime, Size: k.Size}
+}
+
+// copyFile reads a file. all is the state of the whole folder: its files are
+// known again together or not at all.
+func (f *folder) copyFile(ctx context.Context, sink holdfast.Sink, k look, all string) error {
+	in, err := os.Open(filepath.Join(f.dir, k.name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return errChanged
 	}
@@ -171,14 +221,35 @@ func (f *folder) copyFile(ctx context.Context, sink holdfast.Sink, s stamp) erro
 		return err
 	}
 	defer in.Close()
-	w, err := sink.Create(holdfast.Entry{Path: path.Join(f.id, s.name), Mode: s.mode, ModTime: s.mtime, Size: s.size})
+	certain, err := f.certain(in, k)
 	if err != nil {
 		return err
 	}
-	if err := copySparse(ctx, w, in, s.size); err != nil {
+	w, err := sink.Create(f.entry(k))
+	if err != nil {
+		return err
+	}
+	if err := copySparse(ctx, w, in, k.Size); err != nil {
 		return errors.Join(err, w.Discard())
 	}
+	if certain {
+		w.Stamp(f.stamper.Stamp(k.State, all))
+	}
 	return w.Close()
+}
+
+// certain tells whether the file is what k saw, no write to it is under way, and
+// every later one moves its state, in a folder of which there is nothing to tell.
+func (f *folder) certain(in *os.File, k look) (bool, error) {
+	if f.damaged() || !inode.ShowsWrites(in, inode.Calls) {
+		return false, nil
+	}
+	now := inode.Clock()
+	if err := inode.Await(in, inode.Calls); err != nil {
+		return false, err
+	}
+	info, err := in.Stat()
+	return err == nil && inode.StateOf(info) == k.State && k.Rested(now, tick), err
 }
 
 // drop takes a file out of the sink if it is there.
@@ -196,8 +267,8 @@ func (f *folder) tidy(sink holdfast.Sink, keep bool) error {
 	keep = keep && f.copied != nil
 	wanted := map[string]bool{}
 	if keep {
-		for _, s := range f.copied {
-			wanted[s.name] = true
+		for _, k := range f.copied {
+			wanted[k.name] = true
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.files)) {
@@ -217,9 +288,9 @@ func (f *folder) tidy(sink holdfast.Sink, keep bool) error {
 // leftOut are the names in the folder that are not files and were not copied.
 func (f *folder) leftOut() []string {
 	var names []string
-	for _, s := range f.copied {
-		if !s.regular {
-			names = append(names, s.name)
+	for _, k := range f.copied {
+		if !k.regular {
+			names = append(names, k.name)
 		}
 	}
 	return names

@@ -18,12 +18,17 @@ import (
 // of a capture.
 type hooked struct {
 	*sourcetest.Sink
-	create func(path string)
+	create func(path string) // called when a file is begun, in whatever way
 }
 
 func (h hooked) Create(e holdfast.Entry) (holdfast.FileWriter, error) {
 	h.create(e.Path)
 	return h.Sink.Create(e)
+}
+
+func (h hooked) Reuse(e holdfast.Entry, stamp string) (bool, error) {
+	h.create(e.Path)
+	return h.Sink.Reuse(e, stamp)
 }
 
 // once runs f at the n-th file of a folder that is captured.
@@ -89,11 +94,16 @@ func TestCapture_WhileFoldersComeAndGo(t *testing.T) {
 		}, noteCount + 7 + 2*threshold + 12, true},
 	}
 	for _, tt := range tests {
-		for n := range 3 {
-			t.Run(fmt.Sprintf("%s at file %d", tt.name, n+1), func(t *testing.T) {
+		for n := range 4 {
+			// The last is of files that are taken over from an earlier capture.
+			again := n == 3
+			t.Run(fmt.Sprintf("%s at file %d, again %v", tt.name, n+1, again), func(t *testing.T) {
 				s := original.copyTo(t, filepath.Join(t.TempDir(), "live"))
 				folder := s.folder(t, notes)
 				sink := hooked{Sink: sourcetest.NewSink(t)}
+				if again {
+					sink.KeepFrom(sourcetest.Stamped(t, s.source(t)))
+				}
 				sink.create = once(folder, n+1, func() { tt.change(t, s, folder) })
 				captured, err := s.source(t).Capture(t.Context(), sink)
 				if err != nil {

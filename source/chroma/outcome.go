@@ -53,6 +53,8 @@ func (c *capture) result() (holdfast.Captured, error) {
 func (c *capture) method() string {
 	how := "shared lock"
 	switch {
+	case c.database == nil && !slices.ContainsFunc(c.named(), func(f *folder) bool { return f.read }):
+		return "unchanged"
 	case c.kept:
 		how = "writers kept out"
 	case c.live.Mode() == sqlite.ModeWAL:

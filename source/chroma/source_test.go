@@ -35,6 +35,7 @@ func TestSource_HoldsTheContract(t *testing.T) {
 					Missing:    stage{v, filepath.Join(root, "nowhere")}.source(t),
 					Unreadable: stage{v, photos}.source(t),
 					Roots:      []string{s.dir},
+					Flippable:  []string{"chroma.sqlite3", filepath.Base(s.folder(t, notes)) + "/length.bin"},
 					Damage: func(t *testing.T, dir string) {
 						name := filepath.Join(dir, filepath.Base(s.folder(t, notes)), "index_metadata.pickle")
 						if err := os.Truncate(name, 40); err != nil {

@@ -159,7 +159,7 @@ func settled(ctx context.Context, f *os.File) (info fs.FileInfo, r rest, err err
 		if !info.Mode().IsRegular() {
 			return nil, moving, &readError{fs.ErrNotExist} // the file that was found is gone
 		}
-		shows := inode.ShowsWrites(f, inode.Mappings) && inode.Await(f) == nil
+		shows := inode.ShowsWrites(f, inode.Mappings) && inode.Await(f, inode.Mappings) == nil
 		if shows {
 			if info, err = f.Stat(); err != nil {
 				return nil, moving, &readError{err}

@@ -105,6 +105,7 @@ func (s *Sink) Create(e holdfast.Entry) (holdfast.FileWriter, error) {
 		return nil, err
 	}
 	s.open[e.Path] = true
+	delete(s.stamps, e.Path) // of what Reuse may have put there
 	return &writer{sink: s, entry: e, file: f}, nil
 }
 

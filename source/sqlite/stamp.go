@@ -93,6 +93,16 @@ func peek(path string) (look, bool) {
 	return k, err == nil && k.head != [headerSize]byte{}
 }
 
+// Has tells, inside a transaction, whether the database as the transaction sees it
+// is the one that had the stamp.
+func (l *Live) Has(stamp string) bool {
+	if l.file == nil || l.active == nil || stamp == "" {
+		return false
+	}
+	k, err := lookAt(l.path, l.file)
+	return err == nil && k.stamp() == stamp
+}
+
 // Stamp gives, inside a transaction, the stamp of the database as the transaction
 // sees it. It is empty where it is not certain that every later commit will move
 // it. DESIGN.md says why it is certain otherwise.
