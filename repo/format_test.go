@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/bucket/dir"
@@ -20,25 +21,53 @@ var update = flag.Bool("update", false, "rewrite testdata/format1 (only for a ne
 // goldenPath is a repository that this code wrote, byte for byte.
 var goldenPath = filepath.Join("testdata", "format1")
 
-// exampleFiles is the content of the example in FORMAT.md.
-func exampleFiles() map[string][]byte {
+// The backups of the example in FORMAT.md.
+const (
+	exampleFull  = "enhanced_backup_20241030_143000"
+	exampleDelta = "auto_backup_20241030_144500"
+)
+
+// exampleFiles is the content of a backup of the example.
+func exampleFiles(backup holdfast.BackupName) map[string][]byte {
+	chroma := append(append(text(3*blockSize, 1), make([]byte, 64*blockSize)...), text(blockSize+100, 2)...)
+	if backup == exampleDelta { // a page changed, and one was added
+		copy(chroma[blockSize:], text(blockSize, 4))
+		chroma = append(chroma[:68*blockSize], text(blockSize, 5)...)
+	}
 	return map[string][]byte{
-		"chromadb/chroma.sqlite3": append(append(text(3*blockSize, 1), make([]byte, 4*blockSize)...), text(blockSize+100, 2)...),
+		"chromadb/chroma.sqlite3": chroma,
 		"bot/bot_database.db":     text(40, 3),
 	}
 }
 
-// writeExample makes the example repository with fixed id and time.
+// writeExample makes the example repository with fixed id and times: a full
+// backup that was verified, and a delta.
 func writeExample(t *testing.T) *mem.Bucket {
 	t.Helper()
 	b := mem.New()
-	r, err := initAt(t.Context(), b, Options{}, "exampleid", testTime)
+	r, err := initAt(t.Context(), b, Options{Cache: t.TempDir()}, "exampleid", testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const name = "enhanced_backup_20241030_143000"
-	p := create(t, r, name, CreateOptions{Compress: true})
-	files := exampleFiles()
+	writeExampleBackup(t, r, exampleFull, CreateOptions{Compress: true, Remember: true}, holdfast.Metadata{
+		CreatedAt: holdfast.At(testTime), Trigger: holdfast.TriggerManual,
+		DatabaseInfo: holdfast.DatabaseInfo{TotalRecords: 447, DatabasePath: "./data/chromadb", DatabaseSizeMB: 0.27},
+	})
+	proof := holdfast.Proof{At: holdfast.At(testTime), Kind: holdfast.ProofVerify, OK: true, Bytes: 29000}
+	if err := r.AddProof(t.Context(), exampleFull, proof); err != nil {
+		t.Fatal(err)
+	}
+	writeExampleBackup(t, r, exampleDelta, CreateOptions{Compress: true, Base: exampleFull}, holdfast.Metadata{
+		CreatedAt: holdfast.At(testTime.Add(15 * time.Minute)), Trigger: holdfast.TriggerAuto,
+		DatabaseInfo: holdfast.DatabaseInfo{TotalRecords: 448, DatabasePath: "./data/chromadb", DatabaseSizeMB: 0.27},
+	})
+	return b
+}
+
+func writeExampleBackup(t *testing.T, r *Repository, name holdfast.BackupName, o CreateOptions, m holdfast.Metadata) {
+	t.Helper()
+	p := create(t, r, name, o)
+	files := exampleFiles(name)
 	put(t, p.Sink("chromadb"), "chroma.sqlite3", files["chromadb/chroma.sqlite3"])
 	put(t, p.Sink("bot"), "bot_database.db", files["bot/bot_database.db"])
 	if err := p.Sink("chromadb").Add(holdfast.Entry{Path: ".", Mode: fs.ModeDir | 0o755, ModTime: testTime}); err != nil {
@@ -54,23 +83,14 @@ func writeExample(t *testing.T) *mem.Bucket {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.Commit(t.Context(), &holdfast.Metadata{
-		CreatedAt: holdfast.At(testTime), Type: holdfast.Enhanced, IncludesMemory: true, RAGMode: "enhanced",
-		DatabaseInfo: holdfast.DatabaseInfo{TotalRecords: 447, DatabasePath: "./data/chromadb", DatabaseSizeMB: 0.03},
-		Trigger:      holdfast.TriggerManual,
-		Sources: []holdfast.SourceMetadata{
-			{Name: "bot", Kind: holdfast.KindSQLite, Path: "/tmp/bot_database.db"},
-			{Name: "chromadb", Kind: holdfast.KindChroma, Path: "./data/chromadb"},
-		},
-		ToolVersion: "1.0.0",
-	})
-	if err != nil {
+	m.Type, m.IncludesMemory, m.RAGMode, m.ToolVersion = holdfast.Enhanced, true, "enhanced", "1.0.0"
+	m.Sources = []holdfast.SourceMetadata{
+		{Name: "bot", Kind: holdfast.KindSQLite, Path: "/tmp/bot_database.db"},
+		{Name: "chromadb", Kind: holdfast.KindChroma, Path: "./data/chromadb"},
+	}
+	if _, err := p.Commit(t.Context(), &m); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.AddProof(t.Context(), name, holdfast.Proof{At: holdfast.At(testTime), Kind: holdfast.ProofVerify, OK: true, Bytes: 29000}); err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // What this code writes must not change silently.
@@ -130,15 +150,17 @@ func TestFormat_GoldenReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := r.Stat(t.Context(), "latest")
+	info, err := r.Stat(t.Context(), exampleFull)
 	if _, proven := info.Proven(); err != nil || !proven || info.Metadata.DatabaseInfo.TotalRecords != 447 {
 		t.Fatalf("%v %+v", err, info)
 	}
-	back := open(t, r, info.Name)
-	verify(t, back)
-	for name, want := range exampleFiles() {
-		if got := readAll(t, back, name); !bytes.Equal(got, want) {
-			t.Errorf("%s: wrong bytes", name)
+	for _, backup := range []holdfast.BackupName{exampleFull, exampleDelta} {
+		back := open(t, r, backup)
+		verify(t, back)
+		for name, want := range exampleFiles(backup) {
+			if got := readAll(t, back, name); !bytes.Equal(got, want) {
+				t.Errorf("%s of %s: wrong bytes", name, backup)
+			}
 		}
 	}
 }
@@ -196,9 +218,11 @@ func TestFormat_ScriptReadsTheExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range exampleFiles() {
-		if got := run(t, root, "python3", script, root, "enhanced_backup_20241030_143000", name); got != string(want) {
-			t.Errorf("%s: the script gives %d bytes, not %d", name, len(got), len(want))
+	for _, backup := range []holdfast.BackupName{exampleFull, exampleDelta} {
+		for name, want := range exampleFiles(backup) {
+			if got := run(t, root, "python3", script, root, string(backup), name); got != string(want) {
+				t.Errorf("%s of %s: the script gives %d bytes, not %d", name, backup, len(got), len(want))
+			}
 		}
 	}
 }
