@@ -6,7 +6,8 @@ import (
 )
 
 // Metadata is backup_metadata.json: the manual's fields with the manual's
-// meaning first, more beside them. It is written last and never changed.
+// meaning first, more beside them. It is written last; only a compaction
+// writes it again, with the same content stored elsewhere.
 type Metadata struct {
 	BackupName     BackupName   `json:"backup_name"`
 	CreatedAt      Time         `json:"created_at"`

@@ -155,6 +155,7 @@ func (r *Repository) loadManifest(ctx context.Context, name holdfast.BackupName,
 	case err != nil:
 		return fail(err)
 	}
+	mf.compaction = m.Compaction
 	if m.Encrypted {
 		mf.sha256, mf.privateSHA256 = stored, m.PrivateSHA256
 	}
@@ -267,6 +268,9 @@ func (b *Backup) ownPayload(e *entry) (*payload, error) {
 		return nil, damagedFile(string(b.name)+"/"+b.mark.manifestKey(), fmt.Errorf("%s has extents but no payload", e.Path))
 	}
 	obj, err := b.r.b.Open(b.ctx, key)
+	if errors.Is(err, fs.ErrNotExist) && b.superseded() {
+		return nil, &holdfast.Error{Op: "read", Object: key, Err: errCompacted, Hint: "try again"}
+	}
 	if err != nil {
 		return nil, missing(key, err)
 	}

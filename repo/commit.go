@@ -28,26 +28,10 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 		return fail(err)
 	}
 	mf.Entries = tr.explicit()
-	p.fill(m, mf.Entries)
 	if p.base != nil {
 		m.Parent, m.Needs = p.base.name, needs(refs)
 	}
-	mk := &marker{Metadata: m}
-	if p.sealing != nil {
-		mf.Encryption = encryptionAge
-		m.Encrypted, m.Recipients = true, p.sealing.names
-		if mk, err = p.splitMetadata(m); err != nil {
-			return fail(err)
-		}
-	}
-	if mf.sha256, err = p.writeObject(mk.manifestKey(), mf.write); err != nil {
-		return fail(err)
-	}
-	mk.ManifestSHA256, mf.privateSHA256 = mf.sha256, mk.PrivateSHA256
-	if mk.Encrypted {
-		mk.SumsSHA256 = sumOfLines(storedSums(mf))
-	}
-	data, err := seal(mk)
+	data, mk, err := p.describe(m, mf)
 	if err != nil {
 		return fail(err)
 	}
@@ -64,6 +48,31 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 	return Info{Name: p.name, Metadata: m}, nil
 }
 
+// describe writes the manifest and gives the commit marker, as bytes and as
+// they are read.
+func (p *Pending) describe(m *holdfast.Metadata, mf *manifest) (data []byte, mk *marker, err error) {
+	p.fill(m, mf.Entries)
+	mk = &marker{Metadata: m}
+	mf.compaction = p.compaction
+	if p.sealing != nil {
+		mf.Encryption = encryptionAge
+		m.Encrypted, m.Recipients = true, p.sealing.names
+		if mk, err = p.splitMetadata(m); err != nil {
+			return nil, nil, err
+		}
+	}
+	mk.Compaction = p.compaction
+	if mf.sha256, err = p.writeObject(mk.manifestKey(), mf.write); err != nil {
+		return nil, nil, err
+	}
+	mk.ManifestSHA256, mf.privateSHA256 = mf.sha256, mk.PrivateSHA256
+	if mk.Encrypted {
+		mk.SumsSHA256 = sumOfLines(storedSums(mf))
+	}
+	data, err = seal(mk)
+	return data, mk, err
+}
+
 // splitMetadata stores m encrypted and gives a marker with what of it may lie in
 // the open.
 func (p *Pending) splitMetadata(m *holdfast.Metadata) (*marker, error) {
@@ -71,7 +80,7 @@ func (p *Pending) splitMetadata(m *holdfast.Metadata) (*marker, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum, err := p.writeObject(privateFile, func(w io.Writer) error {
+	sum, err := p.writeObject(privateKey(p.compaction), func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
 	})
@@ -150,9 +159,9 @@ func storedSums(mf *manifest) []sumLine {
 		}
 	}
 	if mf.Encryption != "" {
-		return append(lines, sumLine{privateFile, mf.privateSHA256}, sumLine{sealedManifestFile, mf.sha256})
+		lines = append(lines, sumLine{privateKey(mf.compaction), mf.privateSHA256})
 	}
-	return append(lines, sumLine{holdfast.ManifestFile, mf.sha256})
+	return append(lines, sumLine{manifestKey(mf.compaction, mf.Encryption != ""), mf.sha256})
 }
 
 // sumOfLines is the SHA-256 of SHA256SUMS with these lines.

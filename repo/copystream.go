@@ -60,7 +60,7 @@ func (r *Repository) inventory(ctx context.Context, name holdfast.BackupName) (*
 			inv.objects = append(inv.objects, storedObject{key: e.Payload, size: e.StoredSize, sum: e.StoredSHA256})
 		}
 	}
-	inv.objects = append(inv.objects, storedObject{key: holdfast.ManifestFile, size: mf.fileBytes, sum: mf.sha256}, madeAgain(expectedSums(mf, data)))
+	inv.objects = append(inv.objects, storedObject{key: m.manifestKey(), size: mf.fileBytes, sum: mf.sha256}, madeAgain(expectedSums(mf, data)))
 	return inv, nil
 }
 

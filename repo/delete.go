@@ -172,10 +172,14 @@ func (r *Repository) removeNotes(ctx context.Context, name holdfast.BackupName) 
 	return nil
 }
 
-// settle frees at the beginning of a writer's work what nothing needs any more.
+// settle ends at the beginning of a writer's work the compactions that were cut
+// and frees what nothing needs any more.
 // That some of it could not be freed does not keep the writer from working: it
 // stays hidden, and is told by Hidden and by the next Delete.
 func (r *Repository) settle(ctx context.Context) error {
+	if err := r.settleCompactions(ctx); err != nil {
+		return err
+	}
 	names, err := r.hiddenNames(ctx)
 	if err != nil || len(names) == 0 {
 		return err

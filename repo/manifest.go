@@ -26,6 +26,7 @@ type manifest struct {
 	fileBytes  int64
 
 	privateSHA256 string // of the private metadata beside it
+	compaction    int    // as in the marker
 }
 
 // A reference names a file of another backup whose payload holds blocks of

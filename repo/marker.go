@@ -1,7 +1,9 @@
 package repo
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -10,6 +12,10 @@ import (
 // manifest, and its seal.
 type marker struct {
 	*holdfast.Metadata
+	// Compaction counts how often the backup was compacted. Each time the
+	// manifest gets a name of its own, so that one Put of the marker leads
+	// from the old state to the new.
+	Compaction     int    `json:"compaction,omitempty"`
 	ManifestSHA256 string `json:"manifest_sha256"`
 	// Of an encrypted backup: what ties the private metadata to it, and
 	// SHA256SUMS without the line of the marker, so that stored bytes can be
@@ -20,11 +26,28 @@ type marker struct {
 }
 
 // manifestKey is where the manifest lies in the backup.
-func (m *marker) manifestKey() string {
-	if m.Encrypted {
-		return sealedManifestFile
+func (m *marker) manifestKey() string { return manifestKey(m.Compaction, m.Encrypted) }
+
+// manifestKey is where the manifest of a backup lies after n compactions.
+func manifestKey(n int, encrypted bool) string {
+	key := holdfast.ManifestFile
+	if n > 0 {
+		key = strings.TrimSuffix(key, ".json") + generation(n) + ".json"
 	}
-	return holdfast.ManifestFile
+	if encrypted {
+		key += sealedExt
+	}
+	return key
+}
+
+// privateKey is where the private metadata of an encrypted backup lies.
+func (m *marker) privateKey() string { return privateKey(m.Compaction) }
+
+func privateKey(n int) string {
+	if n == 0 {
+		return privateFile
+	}
+	return strings.TrimSuffix(privateFile, ".json"+sealedExt) + generation(n) + ".json" + sealedExt
 }
 
 // maxSmall bounds the JSON files that are read whole.
@@ -35,6 +58,9 @@ func parseMarker(data []byte, name holdfast.BackupName) (*marker, error) {
 	m := &marker{Metadata: new(holdfast.Metadata)}
 	if err := unseal(data, m); err != nil {
 		return nil, err
+	}
+	if m.Compaction < 0 {
+		return nil, &damage{"", errors.New("it counts less than no compaction")}
 	}
 	if m.BackupName != name {
 		return nil, &holdfast.Error{

@@ -43,8 +43,9 @@ type Pending struct {
 	sealing *sealing
 	notices []holdfast.Problem
 
-	base *base      // nil if every file is stored whole
-	refs references // of the entries, to other backups
+	compaction int        // of the backup, if that is what is being written
+	base       *base      // nil if every file is stored whole
+	refs       references // of the entries, to other backups
 
 	stored atomic.Int64
 

@@ -73,7 +73,7 @@ func clearProblems(list []holdfast.Problem) []holdfast.Problem {
 // loadPrivate reads the full metadata of an encrypted backup, and the bytes of
 // the file as they were before encryption.
 func (r *Repository) loadPrivate(ctx context.Context, name holdfast.BackupName, m *marker, keys []age.Identity) ([]byte, *holdfast.Metadata, error) {
-	data, sum, err := r.readSealed(ctx, string(name)+"/"+privateFile, keys)
+	data, sum, err := r.readSealed(ctx, string(name)+"/"+m.privateKey(), keys)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = &damage{"", errors.New("is missing")}
@@ -90,7 +90,7 @@ func (r *Repository) loadPrivate(ctx context.Context, name holdfast.BackupName, 
 		err = &damage{"", errors.New("it belongs to another backup")}
 	}
 	if err != nil {
-		return nil, nil, damagedOr(name, privateFile, err)
+		return nil, nil, damagedOr(name, m.privateKey(), err)
 	}
 	return data, full.Metadata, nil
 }

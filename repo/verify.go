@@ -39,6 +39,7 @@ type verification struct {
 	progress    func(done, total int64)
 	done, total int64
 	problems    []holdfast.Problem
+	unsettled   bool // a compaction was cut
 }
 
 func (v *verification) add(p ...holdfast.Problem) { v.problems = append(v.problems, p...) }
@@ -46,6 +47,7 @@ func (v *verification) add(p ...holdfast.Problem) { v.problems = append(v.proble
 func (v *verification) repository(ctx context.Context) error {
 	problems, err := v.b.r.verifyBeside(ctx, v.b.name)
 	v.add(problems...)
+	v.unsettled = v.b.r.compacting(ctx, v.b.name)
 	return err
 }
 
@@ -72,6 +74,16 @@ func (r *Repository) verifyBeside(ctx context.Context, name holdfast.BackupName)
 		p := damagedObject(stateKey(name), err)
 		p.Severity = holdfast.Warning
 		problems = append(problems, p)
+	}
+	switch j, err := r.compactJournal(ctx, name); {
+	case errors.Is(err, holdfast.ErrDamaged):
+		p := damagedObject(compactKey(name), err)
+		p.Severity = holdfast.Warning
+		problems = append(problems, p)
+	case err != nil:
+		return problems, err
+	case j != nil:
+		problems = append(problems, unsettled(name))
 	}
 	return problems, nil
 }
@@ -106,6 +118,9 @@ func (v *verification) payloads(ctx context.Context) error {
 		err := v.file(ctx, e)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, errCompacted) {
+			return err
 		}
 		if err != nil {
 			// Whatever keeps the bytes from being read keeps them
@@ -284,7 +299,10 @@ func (v *verification) sums(ctx context.Context) error {
 			return nil
 		}
 	}
-	if string(got.Sum(nil)) != string(want.Sum(nil)) {
+	if string(got.Sum(nil)) != string(want.Sum(nil)) && !v.unsettled {
+		if v.b.superseded() {
+			return errCompacted
+		}
 		v.add(damagedObject(holdfast.SumsFile, fmt.Errorf("does not list the sums recorded in %s", v.b.mark.manifestKey())))
 	}
 	return nil
@@ -299,7 +317,7 @@ func (v *verification) problemOf(err error) holdfast.Problem {
 
 // extra warns of files in the backup's folder that do not belong to it.
 func (v *verification) extra(ctx context.Context) error {
-	ours := map[string]bool{holdfast.MetadataFile: true, v.b.mark.manifestKey(): true, holdfast.SumsFile: true, privateFile: v.b.mark.Encrypted}
+	ours := map[string]bool{holdfast.MetadataFile: true, v.b.mark.manifestKey(): true, holdfast.SumsFile: true, v.b.mark.privateKey(): v.b.mark.Encrypted}
 	for _, e := range v.b.manifest.Entries {
 		ours[e.Payload] = true
 	}
@@ -308,7 +326,7 @@ func (v *verification) extra(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if name := strings.TrimPrefix(obj.Key, prefix); !ours[name] {
+		if name := strings.TrimPrefix(obj.Key, prefix); !ours[name] && !v.unsettled {
 			v.add(stranger(name))
 		}
 	}

@@ -54,6 +54,7 @@ type storedVerification struct {
 	progress    func(done, total int64)
 	done, total int64
 	problems    []holdfast.Problem
+	unsettled   bool // a compaction was cut
 }
 
 func (v *storedVerification) damaged(object string, err error) {
@@ -62,7 +63,17 @@ func (v *storedVerification) damaged(object string, err error) {
 
 // sums reads SHA256SUMS and compares it with what the marker says of it.
 func (v *storedVerification) sums(ctx context.Context, metadata []byte) error {
-	data, err := readSmall(ctx, v.r.b, string(v.name)+"/"+holdfast.SumsFile)
+	key := string(v.name) + "/" + holdfast.SumsFile
+	if j, err := v.r.compactJournal(ctx, v.name); err == nil && j != nil {
+		v.unsettled = true
+		if v.m.ManifestSHA256 != j.From {
+			key = compactSumsKey(v.name) // not in its place yet
+		}
+	}
+	data, err := readSmall(ctx, v.r.b, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = readSmall(ctx, v.r.b, string(v.name)+"/"+holdfast.SumsFile)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = &damage{"", errors.New("is missing")}
 	}
@@ -145,7 +156,7 @@ func (v *storedVerification) files(ctx context.Context) error {
 		}
 	}
 	for name := range there {
-		if !listed[name] {
+		if !listed[name] && !v.unsettled {
 			v.problems = append(v.problems, stranger(name))
 		}
 	}
