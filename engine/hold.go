@@ -28,15 +28,26 @@ type measure struct {
 	of   func(holdfast.SourceMetadata) (int64, bool)
 }
 
-func recordsOf(s holdfast.SourceMetadata) (int64, bool) { return s.Facts.Records() }
-func bytesOf(s holdfast.SourceMetadata) (int64, bool)   { return s.LogicalBytes, true }
+func filesOf(s holdfast.SourceMetadata) (int64, bool) { return s.Files, true }
+func bytesOf(s holdfast.SourceMetadata) (int64, bool) { return s.LogicalBytes, true }
+
+// recordsOf gives the records of a database if they were counted. The facts of a
+// Chroma directory whose copy could not be looked at tell none, which is not
+// the same as zero.
+func recordsOf(s holdfast.SourceMetadata) (int64, bool) {
+	n, known := s.Facts.Records()
+	if c := s.Facts.Chroma; c != nil && n == 0 && (c.QuickCheck == holdfast.CheckUnchecked || c.QuickCheck == holdfast.CheckFailed) {
+		return 0, false
+	}
+	return n, known
+}
 
 // measures gives how a kind of source is measured. The first that both backups
 // know decides, since a database may well need less room for the same records;
 // of files both count.
 func measures(kind holdfast.Kind) (list []measure, all bool) {
 	if kind == holdfast.KindFiles {
-		return []measure{{repo.UnitFiles, recordsOf}, {repo.UnitBytes, bytesOf}}, true
+		return []measure{{repo.UnitFiles, filesOf}, {repo.UnitBytes, bytesOf}}, true
 	}
 	return []measure{{repo.UnitRecords, recordsOf}, {repo.UnitBytes, bytesOf}}, false
 }

@@ -196,6 +196,19 @@ func TestHold_ByBytes(t *testing.T) {
 	}
 }
 
+// What could not be looked at is not empty.
+func TestHold_AnUncheckedDirectoryIsNotEmpty(t *testing.T) {
+	for _, state := range []holdfast.CheckState{holdfast.CheckUnchecked, holdfast.CheckFailed} {
+		w := holding(t)
+		w.backup("before")
+		w.rag.unseen = state
+		w.backup("after")
+		if got := w.hold(); got != "" {
+			t.Errorf("%s: the hold says %q", state, got)
+		}
+	}
+}
+
 // Records that were not counted in between are compared with those before.
 func TestHold_OverABackupThatDidNotCount(t *testing.T) {
 	w := holding(t)
