@@ -307,6 +307,9 @@ func (b *Backup) problem(e *entry, err error) holdfast.Problem {
 			p.Object = strings.TrimPrefix(d.where, string(b.name)+"/")
 		}
 	}
+	if d, ok := errors.AsType[*holdfast.DamagedError](err); ok && len(d.Problems) > 0 { // of a backup that this one needs
+		p.Object, p.Message = string(d.Backup)+"/"+d.Problems[0].Object, d.Problems[0].Message
+	}
 	return p
 }
 
