@@ -37,6 +37,7 @@ stage "programs that the tests use"
 need update-ca-certificates ca-certificates
 need sqlite3 sqlite3
 need zstd zstd
+need age age
 need node nodejs
 need npm npm
 need gcc gcc libc6-dev # for the race detector only; holdfast is built without

@@ -188,8 +188,8 @@ func (r *Repository) putEncryption(ctx context.Context, e Encryption) error {
 	return nil
 }
 
-// passphrase asks for the passphrase of the repository.
-func (r *Repository) passphrase(ctx context.Context) (string, error) {
+// Passphrase asks for the passphrase of the repository.
+func (r *Repository) Passphrase(ctx context.Context) (string, error) {
 	if r.o.Keys.Passphrase == nil {
 		return "", &holdfast.Error{Op: "encrypt", Err: holdfast.Kindf(holdfast.ErrUsage, "no passphrase was given"), Hint: hintKey}
 	}
@@ -200,7 +200,7 @@ func (r *Repository) passphrase(ctx context.Context) (string, error) {
 // passphrase. A file that is there already, of a repository.json that was lost
 // or never written, is taken over: backups may need it.
 func (r *Repository) makeIdentity(ctx context.Context) (Encryption, error) {
-	passphrase, err := r.passphrase(ctx)
+	passphrase, err := r.Passphrase(ctx)
 	if err != nil {
 		return Encryption{}, err
 	}

@@ -245,7 +245,9 @@ func worthPacking(held []*frame) bool {
 // decide chooses the encoding from the frames held, opens the payload and
 // writes them.
 func (w *fileWriter) decide() error {
-	zstd := w.compress && w.size > rawBelow && worthPacking(w.held)
+	// What is encrypted is not readable as it is anyway, and its holes would
+	// be stored as zeros.
+	zstd := w.compress && w.size > rawBelow && (w.p.sealing != nil || worthPacking(w.held))
 	w.e.Payload = w.p.names.claim(w.e.Path, zstd)
 	n := w.newNotes()
 	out, err := w.p.newPayloadWriter(w.e.Payload, zstd, n)

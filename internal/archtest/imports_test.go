@@ -49,11 +49,12 @@ var rows = []row{
 
 	{"internal/wire", []string{"..."}, "the one place where concrete things meet"},
 	{"internal/demo", []string{"..."}, "it makes a world of its own to show"},
-	{"internal/cli/...", []string{root, "bucket", "engine", "repo", "repo/retention", "internal/..."}, "a surface calls the engine's verbs and has no logic of its own"},
+	{"internal/cli/...", []string{root, "bucket", "docs/rescue", "engine", "repo", "repo/retention", "internal/..."}, "a surface calls the engine's verbs and has no logic of its own"},
 	{"internal/chromatest", []string{root}, "it runs servers for tests"},
 	{"internal/config", []string{root, "repo/retention", "internal/durable", "internal/nearest"}, "settings are data for whoever wires them"},
 	{"internal/...", []string{root, "internal/durable"}, "a mechanism knows nothing of the product"},
 
+	{"docs/rescue", nil, "a script that works without us, and is printed by whoever embeds it"},
 	{"cmd/holdfast", []string{root, "internal/cli"}, "main only"},
 	{"bench", []string{"..."}, "a program beside the product"},
 	{"examples/...", []string{"..."}, "what a user of the library would write"},
