@@ -60,7 +60,7 @@ func (b *Bucket) aside(ctx context.Context, l *lease, key string) error {
 	}
 	to := scratchDir + rand.Text()
 	etag := ""
-	err := b.change(ctx, l, moving[0].size, func(ctx context.Context, _ bool) error {
+	err := b.change(ctx, l, moving[0].size, func(ctx context.Context) error {
 		info, err := b.core.ComposeObject(ctx,
 			minio.CopyDestOptions{Bucket: b.o.Bucket, Object: b.at(to)},
 			minio.CopySrcOptions{Bucket: b.o.Bucket, Object: b.at(key)})

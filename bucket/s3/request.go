@@ -102,8 +102,8 @@ var errCondition = errors.New("somebody else has written the object")
 
 // putSmall writes a whole small object in one request and gives its ETag. With
 // a condition it is sure to be told correctly whether it was carried out: where
-// the answer to an earlier attempt was lost, the object itself tells by its
-// token who wrote it.
+// the condition does not hold, the object tells by its token whether it was an
+// attempt of ours that made it so.
 func (b *Bucket) putSmall(ctx context.Context, l *lease, key string, data []byte, c condition, o minio.PutObjectOptions) (string, error) {
 	if b.o.NoLease && c != (condition{}) {
 		return b.putUnconditional(ctx, l, key, data, c, o)
@@ -121,22 +121,22 @@ func (b *Bucket) putSmall(ctx context.Context, l *lease, key string, data []byte
 	}
 	o.UserMetadata = meta
 	etag := ""
-	err := b.change(ctx, l, int64(len(data)), func(ctx context.Context, ambiguous bool) error {
+	err := b.change(ctx, l, int64(len(data)), func(ctx context.Context) error {
 		var err error
 		etag, err = b.put(ctx, key, data, o)
 		unmet := conditionFailed(err) || c.etag != "" && absent(err)
 		if !unmet {
 			return err
 		}
-		if ambiguous {
-			f, err := b.headOnce(ctx, key)
-			if err == nil && f.token == token {
-				etag = f.etag
-				return nil
-			}
-			if err != nil && !absent(err) {
-				return err
-			}
+		// Even the first answer may be that to a copy of our request which the
+		// network made.
+		f, err := b.headOnce(ctx, key)
+		if err == nil && f.token == token {
+			etag = f.etag
+			return nil
+		}
+		if err != nil && !absent(err) {
+			return err
 		}
 		return fmt.Errorf("%w: %w", errCondition, errForGood)
 	})
@@ -159,7 +159,7 @@ func (b *Bucket) putUnconditional(ctx context.Context, l *lease, key string, dat
 		return "", errCondition
 	}
 	etag := ""
-	err = b.change(ctx, l, int64(len(data)), func(ctx context.Context, _ bool) (err error) {
+	err = b.change(ctx, l, int64(len(data)), func(ctx context.Context) (err error) {
 		etag, err = b.put(ctx, key, data, o)
 		return err
 	})
@@ -178,8 +178,15 @@ func (b *Bucket) put(ctx context.Context, key string, data []byte, o minio.PutOb
 	o.DisableMultipart = true
 	sums := checksum(data)
 	info, err := b.core.PutObject(ctx, b.o.Bucket, b.at(key), bytes.NewReader(data), int64(len(data)), sums.md5, sums.sha256, o)
+	if err == nil && info.ETag == "" {
+		err = errIncomplete
+	}
 	return info.ETag, err
 }
+
+// errIncomplete is an answer without the ETag that belongs to it: something
+// between here and the service made it up.
+var errIncomplete = errors.New("the answer is incomplete")
 
 // sums are the checksums that travel with what is sent; the service compares.
 type sums struct{ md5, sha256 string }
@@ -191,7 +198,7 @@ func checksum(data []byte) sums {
 
 // remove deletes one object; an absent one is no error.
 func (b *Bucket) remove(ctx context.Context, l *lease, key string) error {
-	err := b.change(ctx, l, 0, func(ctx context.Context, _ bool) error {
+	err := b.change(ctx, l, 0, func(ctx context.Context) error {
 		return b.core.RemoveObject(ctx, b.o.Bucket, b.at(key), minio.RemoveObjectOptions{})
 	})
 	if absent(err) {
@@ -205,16 +212,16 @@ func (b *Bucket) remove(ctx context.Context, l *lease, key string) error {
 	return err
 }
 
-// change is attempts for what changes the bucket: no attempt begins or goes on
+// change is retry for what changes the bucket: no attempt begins or goes on
 // when the lease that l is may belong to somebody else. Nil is no lease.
-func (b *Bucket) change(ctx context.Context, l *lease, size int64, do func(ctx context.Context, ambiguous bool) error) error {
-	return b.attempts(ctx, size, func(ctx context.Context, ambiguous bool) error {
+func (b *Bucket) change(ctx context.Context, l *lease, size int64, do func(ctx context.Context) error) error {
+	return b.retry(ctx, size, func(ctx context.Context) error {
 		ctx, done, err := l.guard(ctx)
 		if err != nil {
 			return err
 		}
 		defer done()
-		return do(ctx, ambiguous)
+		return do(ctx)
 	})
 }
 

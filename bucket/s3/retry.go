@@ -31,23 +31,16 @@ var errAmbiguous = errors.New("the answer was lost")
 // size is how many bytes an attempt moves. The waits between grow and are drawn
 // by lot, so that many clients do not come back at the same moment.
 func (b *Bucket) retry(ctx context.Context, size int64, do func(ctx context.Context) error) error {
-	return b.attempts(ctx, size, func(ctx context.Context, _ bool) error { return do(ctx) })
-}
-
-// attempts is retry for requests to which it matters whether an earlier attempt
-// may have been carried out already.
-func (b *Bucket) attempts(ctx context.Context, size int64, do func(ctx context.Context, ambiguous bool) error) error {
 	deadline := time.Now().Add(b.o.Deadline)
 	ambiguous := false
 	for wait := firstWait; ; wait = min(2*wait, longWait) {
-		err := b.attempt(ctx, size, func(ctx context.Context) error { return do(ctx, ambiguous) })
-		if err == nil || ctx.Err() != nil {
-			if err != nil {
-				return context.Cause(ctx)
-			}
+		err := b.attempt(ctx, size, do)
+		switch {
+		case err == nil:
 			return nil
-		}
-		if !transient(err) {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !transient(err):
 			return err
 		}
 		ambiguous = ambiguous || !refusedForNow(err)

@@ -169,7 +169,7 @@ func (w *writer) send() error {
 func (w *writer) initiate() error {
 	o := w.b.stored()
 	o.UserMetadata = map[string]string{metaToken: w.token}
-	return w.b.change(w.ctx, w.l, 0, func(ctx context.Context, _ bool) error {
+	return w.b.change(w.ctx, w.l, 0, func(ctx context.Context) error {
 		id, err := w.b.core.NewMultipartUpload(ctx, w.b.o.Bucket, w.b.at(w.key), o)
 		if err == nil {
 			w.b.remember(w, id)
@@ -182,9 +182,12 @@ func (w *writer) initiate() error {
 func (w *writer) part(number int, data []byte) (minio.CompletePart, error) {
 	sums := checksum(data)
 	var sent minio.CompletePart
-	err := w.b.change(w.ctx, w.l, int64(len(data)), func(ctx context.Context, _ bool) error {
+	err := w.b.change(w.ctx, w.l, int64(len(data)), func(ctx context.Context) error {
 		p, err := w.b.core.PutObjectPart(ctx, w.b.o.Bucket, w.b.at(w.key), w.upload, number, bytes.NewReader(data), int64(len(data)),
 			minio.PutObjectPartOptions{Md5Base64: sums.md5, Sha256Hex: sums.sha256, DisableContentSha256: true})
+		if err == nil && p.ETag == "" {
+			err = errIncomplete
+		}
 		sent = minio.CompletePart{PartNumber: number, ETag: p.ETag}
 		return err
 	})
@@ -218,7 +221,7 @@ func (w *writer) finish() (facts, error) {
 	if w.upload == "" {
 		o := w.b.stored()
 		o.UserMetadata = map[string]string{metaToken: w.token}
-		err := w.b.change(w.ctx, w.l, w.size, func(ctx context.Context, _ bool) (err error) {
+		err := w.b.change(w.ctx, w.l, w.size, func(ctx context.Context) (err error) {
 			f.etag, err = w.b.put(ctx, w.key, w.buf, o)
 			return err
 		})
@@ -234,11 +237,14 @@ func (w *writer) finish() (facts, error) {
 		return f, w.failed
 	}
 	slices.SortFunc(w.parts, func(x, y minio.CompletePart) int { return x.PartNumber - y.PartNumber })
-	err := w.b.change(w.ctx, w.l, 0, func(ctx context.Context, ambiguous bool) error {
+	err := w.b.change(w.ctx, w.l, 0, func(ctx context.Context) error {
 		info, err := w.b.core.CompleteMultipartUpload(ctx, w.b.o.Bucket, w.b.at(w.key), w.upload, w.parts, minio.PutObjectOptions{})
 		f.etag = info.ETag
-		if code(err) == "NoSuchUpload" && ambiguous {
-			// An attempt before this may have completed it.
+		if err == nil && f.etag == "" {
+			err = errIncomplete
+		}
+		if code(err) == "NoSuchUpload" {
+			// An attempt whose answer was lost may have completed it.
 			if is, herr := w.b.headOnce(ctx, w.key); herr == nil && is.token == w.token {
 				f.etag = is.etag
 				return nil
@@ -322,7 +328,7 @@ func (b *Bucket) forget(id string) {
 
 // abortUpload gives up an upload; one that is not there is no error.
 func (b *Bucket) abortUpload(ctx context.Context, l *lease, at, id string) error {
-	err := b.change(ctx, l, 0, func(ctx context.Context, _ bool) error {
+	err := b.change(ctx, l, 0, func(ctx context.Context) error {
 		return b.core.AbortMultipartUpload(ctx, b.o.Bucket, at, id)
 	})
 	if status(err) == 404 {
