@@ -141,6 +141,23 @@ var scenarios = map[string]scenario{
 			return err
 		},
 	},
+	"backup that shrinks": {
+		prepare: func(w *world) { prepared(w); w.records(0, 0) }, old: "1 backups", new: "2 backups, on hold",
+		state: func(w *world) string {
+			w.t.Helper()
+			state := backups(w)
+			if len(w.names()) > 1 && w.hold() != "" {
+				state += ", on hold"
+			}
+			return state
+		},
+		change: func(w *world, fsys durable.FS) durable.FS { w.opts.Settings.ShrinkHold = 50; return fsys },
+		next:   true,
+		act: func(ctx context.Context, e *engine.Engine) error {
+			_, err := e.Backup(ctx, engine.BackupRequest{Name: "tuesday"})
+			return err
+		},
+	},
 	"prune": {
 		prepare: func(w *world) {
 			prepared(w)
