@@ -26,6 +26,7 @@ const (
 	StepCommit    Step = "commit"    // the backup is made durable and visible
 	StepVerify    Step = "verify"    // bytes and sources' own checks
 	StepPrune     Step = "prune"     // old backups are removed
+	StepCompact   Step = "compact"   // a backup takes over what it needs of deleted ones
 	StepCopy      Step = "copy"      // a backup is copied into a replica
 	StepResult    Step = "result"    // how it ended
 )

@@ -303,7 +303,7 @@ func TestCompact_ReaderOfTheOldStateIsTold(t *testing.T) {
 	}
 }
 
-// The page of Python in FORMAT.md reads compacted backups too.
+// The scripts that read without holdfast read compacted backups too.
 func TestCompact_ScriptReads(t *testing.T) {
 	w := newWeek(t, Options{})
 	remove(t, w.r, "monday")
@@ -311,11 +311,22 @@ func TestCompact_ScriptReads(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "repository")
 	writeTree(t, w.b, root)
 	script := readerScript(t)
+	rescue, err := filepath.Abs(filepath.Join("..", "docs", "rescue", "restore.py"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, day := range []string{"tuesday", "thursday"} {
 		run(t, filepath.Join(root, day), "sha256sum", "-c", "--quiet", holdfast.SumsFile)
 		for path, want := range w.days[day] {
 			if got := run(t, root, "python3", script, root, day, path); got != string(want) {
 				t.Errorf("the script reads %s of %s wrong", path, day)
+			}
+		}
+		out := tempDir(t)
+		run(t, root, "python3", rescue, root, day, out)
+		for path, want := range w.days[day] {
+			if got, err := os.ReadFile(filepath.Join(out, filepath.FromSlash(path))); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("restore.py restores %s of %s wrong: %v", path, day, err)
 			}
 		}
 	}

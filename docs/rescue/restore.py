@@ -70,7 +70,8 @@ class Backup:
         if marker["format"] != 1:
             fail("%s has format %d, this script reads 1" % (name, marker["format"]))
         self.encrypted = marker.get("encrypted", False)
-        key = marker.get("manifest") or ("manifest.json.age" if self.encrypted else "manifest.json")
+        compacted = ".c%d" % marker["compaction"] if "compaction" in marker else ""
+        key = "manifest" + compacted + ".json" + (".age" if self.encrypted else "")
         with tempfile.TemporaryFile() as plain:
             self.open_stored(key, marker["manifest_sha256"], "raw", plain)
             self.manifest = json.load(plain)

@@ -36,7 +36,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		"verify": verifyObject{}, "restore_plan": planObject{}, "restore": restoreObject{}, "recover": recoverObject{},
 		"export": exportObject{}, "delete": deleteObject{}, "pin": pinObject{}, "prune": pruneObject{}, "status": statusObject{},
 		"doctor": doctorObject{}, "init": initObject{}, "config": configObject{}, "completion": completionObject{},
-		"version": versionObject{}, "A backup in a list": backupItem{}, "A hidden backup": hiddenItem{}, "Hold": holdItem{}, "Problem": holdfast.Problem{}, "Proof": holdfast.Proof{},
+		"version": versionObject{}, "A backup in a list": backupItem{}, "A hidden backup": hiddenItem{}, "compact": compactObject{}, "Hold": holdItem{}, "Problem": holdfast.Problem{}, "Proof": holdfast.Proof{},
 	} {
 		body, ok := sections[heading]
 		if !ok {

@@ -143,5 +143,6 @@ var stepWords = map[holdfast.Step]string{
 	holdfast.StepCommit:    "commit",
 	holdfast.StepVerify:    "verify",
 	holdfast.StepPrune:     "prune",
+	holdfast.StepCompact:   "compact",
 	holdfast.StepResult:    "result",
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
@@ -49,6 +50,7 @@ type pruneObject struct {
 	FreedBytes    int64          `json:"freed_bytes"`
 	Hold          *holdItem      `json:"hold,omitempty"`
 	Decisions     []decisionItem `json:"decisions"`
+	Hidden        []hiddenItem   `json:"hidden,omitempty"`
 }
 
 // decisionItem says whether a backup stays, and why.
@@ -98,6 +100,10 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		held := out.add(decisions)
+		var hiddenErr error
+		if out.Hidden, hiddenErr = hiddenItems(ctx, r); hiddenErr != nil {
+			err = errors.Join(err, hiddenErr)
+		}
 		a.ui.tell(out, func() { c.print(a.ui, out) })
 		if err == nil && held && !c.DryRun {
 			return &ending{holdfast.ExitIncomplete}
@@ -144,5 +150,6 @@ func (c *pruneCmd) print(u *ui, out pruneObject) {
 		verb, freed = "would be removed", "would be free"
 	}
 	u.print("%s %s, %s %s (retention: %s)\n", plural(out.Removed, "backup", "backups"), verb, size(out.FreedBytes), freed, out.Rules)
+	u.print("%s", hiddenText(out.Hidden))
 	u.printHold(out.Hold)
 }

@@ -22,6 +22,8 @@ type root struct {
 	Unpin  unpinCmd  `cmd:"" group:"keep" help:"Let a pinned backup go with its age again."`
 	Prune  pruneCmd  `cmd:"" group:"keep" help:"Remove backups that are older than the retention."`
 
+	Compact compactCmd `cmd:"" group:"keep" help:"Free the space of deleted backups that others still need."`
+
 	Demo       demoCmd       `cmd:"" group:"setup" help:"Show the main job on sample data: back up, damage, restore, prove."`
 	Init       initCmd       `cmd:"" group:"setup" help:"Write a configuration file and create the repository."`
 	Config     configCmd     `cmd:"" group:"setup" help:"Look at the configuration."`
