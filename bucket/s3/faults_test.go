@@ -263,6 +263,52 @@ func TestStage_LateListingsHarmNothing(t *testing.T) {
 	}
 }
 
+// The request that commits hangs somewhere in the network until the lease is
+// over and another has it: the service refuses it when it arrives at last.
+func TestStage_ACommitThatArrivesTooLateIsRefused(t *testing.T) {
+	server := s3test.Start(t)
+	b, proxy, name := proxied(t, server, func(o *s3.Options) { o.LeaseTTL = time.Second })
+	lease, err := b.Lock(t.Context(), me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.Stage(t.Context(), "tree", bucket.StageOptions{Marker: marker})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, until, arrived := make(chan struct{}, 10), make(chan struct{}), make(chan int, 10)
+	proxy.Inject(
+		s3test.Rule{When: s3test.Is(http.MethodPut, "/tree/"+marker), Fault: s3test.Hold(held, until, arrived)},
+		s3test.Rule{When: s3test.Is(http.MethodPut, "/lease.json"), Fault: s3test.Refuse(http.StatusServiceUnavailable)},
+	)
+	committed := make(chan error)
+	go func() { committed <- s.Commit(t.Context(), []byte("{}")) }()
+	<-held
+	if err := <-committed; !errors.Is(err, holdfast.ErrLocked) {
+		t.Errorf("the commit gave %v, want %v", err, holdfast.ErrLocked)
+	}
+	<-lease.Lost()
+	next := open(t, server.URL(name, "repo"))
+	for {
+		lease, err := next.Lock(t.Context(), me) // the test's own deadline is the limit
+		if err == nil {
+			defer lease.Release()
+			break
+		}
+		if !errors.Is(err, holdfast.ErrLocked) {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	close(until)
+	if status := <-arrived; status != http.StatusPreconditionFailed {
+		t.Errorf("the late request was answered with %d, want %d", status, http.StatusPreconditionFailed)
+	}
+	for info, err := range next.List(t.Context(), "") {
+		t.Errorf("visible: %s (%v)", info.Key, err)
+	}
+}
+
 // A service that ignores conditions is refused, unless there is only one writer.
 func TestLock_NeedsConditionalWrites(t *testing.T) {
 	server := s3test.Start(t)

@@ -124,8 +124,9 @@ func Delay(by time.Duration) Fault {
 }
 
 // Hold keeps the request from the server until the channel is closed, whatever
-// becomes of the client meanwhile. The first sign is sent when it is held.
-func Hold(held chan<- struct{}, until <-chan struct{}) Fault {
+// becomes of the client meanwhile. It tells when it holds one, and with which
+// status the server answered in the end.
+func Hold(held chan<- struct{}, until <-chan struct{}, arrived chan<- int) Fault {
 	return func(x *Exchange) {
 		body, err := io.ReadAll(x.Request.Body)
 		if err != nil {
@@ -140,6 +141,7 @@ func Hold(held chan<- struct{}, until <-chan struct{}) Fault {
 			x.Cut()
 			return
 		}
+		arrived <- answer.StatusCode
 		x.Answer(answer, answer.Body)
 	}
 }
