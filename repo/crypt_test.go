@@ -17,6 +17,8 @@ import (
 	"github.com/holdfast-backup/holdfast/bucket/mem"
 )
 
+func init() { scryptWork = 10 } // a second each time tells nothing more
+
 // newKey makes a key pair.
 func newKey(t testing.TB) (age.Identity, string) {
 	t.Helper()

@@ -27,8 +27,12 @@ const identityFile = "identity.age"
 const maxIdentity = 256 << 10
 
 // maxWork bounds the work that the identity file may ask for, as a power of
-// two: age writes 18, which is a second.
+// two.
 const maxWork = 20
+
+// scryptWork is the work that guessing a passphrase costs, as a power of two. It
+// is paid once per process. Tests want less.
+var scryptWork = 18
 
 // hintKey says how a key is given.
 const hintKey = "give the private key with identity_file, or the passphrase with passphrase_file, passphrase_command or HOLDFAST_PASSPHRASE"
@@ -157,6 +161,7 @@ func lockIdentities(text, passphrase string) ([]byte, error) {
 	if err != nil {
 		return nil, &holdfast.Error{Err: holdfast.Kindf(holdfast.ErrUsage, "the passphrase is empty"), Hint: hintKey}
 	}
+	to.SetWorkFactor(scryptWork)
 	var b strings.Builder
 	w, err := age.Encrypt(&b, to)
 	if err != nil {
