@@ -59,7 +59,7 @@ func candidates(infos []repo.Info) []retention.Candidate {
 			for _, source := range i.Metadata.Sources {
 				c.Sources = append(c.Sources, source.Name)
 			}
-			c.Damaged = i.Err != nil || lacking(i.Metadata) || provenBad(i)
+			c.Damaged = i.Err != nil || lacking(i.Metadata) || i.Disproven()
 		}
 		out = append(out, c)
 	}
@@ -71,12 +71,6 @@ func candidates(infos []repo.Info) []retention.Candidate {
 // an older whole one removable.
 func lacking(m *holdfast.Metadata) bool {
 	return slices.ContainsFunc(m.Problems, func(p holdfast.Problem) bool { return p.Severity != holdfast.Warning })
-}
-
-// provenBad tells whether the newest proof of a backup failed: such a backup
-// must not count as the good one that lets older ones go.
-func provenBad(i repo.Info) bool {
-	return i.Disproven()
 }
 
 // Prune removes what PlanPrune decides, and tells the decisions. A backup that
