@@ -53,7 +53,7 @@ func candidates(infos []repo.Info) []retention.Candidate {
 	out := make([]retention.Candidate, 0, len(infos))
 	for _, i := range infos {
 		_, proven := i.Proven()
-		c := retention.Candidate{Name: i.Name, Pinned: i.Pinned, Proven: proven, NeededBy: neededBy[i.Name], Damaged: true}
+		c := retention.Candidate{Name: i.Name, Pinned: i.Pinned, Proven: proven, NeededBy: neededBy[i.Name], Damaged: true, Unreadable: i.Metadata == nil}
 		if i.Metadata != nil {
 			c.CreatedAt, c.Trigger, c.StoredBytes = i.Metadata.CreatedAt.Time, i.Metadata.Trigger, i.Metadata.StoredBytes
 			for _, source := range i.Metadata.Sources {

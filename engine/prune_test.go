@@ -86,3 +86,29 @@ func TestPrune_TellsWhatIsFreedAndWhatStaysHidden(t *testing.T) {
 		t.Errorf("%d bytes are told as freed of %d", freed+rest, before)
 	}
 }
+
+// While the metadata of a backup cannot be read, nobody knows what it needs: it
+// stays, others go out of sight, and their space stays. The plan says so before.
+func TestPrune_BesideABackupThatCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Settings.Retention = retention.Policy{KeepLast: 1}
+	for _, name := range []string{"unreadable", "old", "new"} {
+		w.backup(name)
+	}
+	w.spoil("unreadable/backup_metadata.json")
+	plan, err := w.engine().PlanPrune(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range w.prune() {
+		if d.Reason != plan[i].Reason || d.Remove != (d.Name == "old") || d.Hides != d.Remove || d.Frees != 0 {
+			t.Errorf("planned %+v, became %+v", plan[i], d)
+		}
+		if d.Hides && d.Reason != "no rule keeps it (its space stays, since unreadable cannot be read)" {
+			t.Errorf("the reason is %q", d.Reason)
+		}
+	}
+	if got := w.names(); !slices.Equal(got, []holdfast.BackupName{"new", "unreadable"}) {
+		t.Errorf("left are %v", got)
+	}
+}
