@@ -5,8 +5,9 @@
 // Start from [New], the source itself. Below it lie two parts that other
 // sources build on: [OpenFS] opens a database inside any fs.FS without
 // changing or copying it, and [Live] reads a live database under SQLite's own
-// locking protocol. DESIGN.md beside this file tells why the simpler ways
-// fail and which invariants hold instead.
+// locking protocol. [Peek] tells whether a database is still the one of an
+// earlier capture. DESIGN.md beside this file tells why the simpler ways fail and
+// which invariants hold instead.
 //
 // The package never opens a -wal, -shm or -journal file; only SQLite does.
 package sqlite

@@ -179,3 +179,30 @@ func TestCapture_NeverReusesAnOldInstant(t *testing.T) {
 		}
 	}
 }
+
+// A commit that follows a capture at once, often within the same tick of file
+// times, is in the next.
+func TestCapture_SeesACommitRightAfterTheLast(t *testing.T) {
+	for _, mode := range []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "bot.db")
+			owner := startShell(t, path)
+			// The same few pages of file and log again and again.
+			owner.run(fmt.Sprintf("PRAGMA journal_mode=%s; PRAGMA wal_autocheckpoint=1; CREATE TABLE t(a); INSERT INTO t VALUES(0);", mode))
+			src := newSource(t, path, Options{})
+			var last *sourcetest.Sink
+			for i := range int64(30) {
+				owner.run(fmt.Sprintf("UPDATE t SET a = %d;", i))
+				_, sink := sourcetest.Again(t, src, last)
+				if i%2 == 0 {
+					_, sink = sourcetest.Again(t, src, sink)
+				}
+				if a := sourcetest.SQLiteInt(t, sink.Path("bot.db"), "SELECT a FROM t"); a != i {
+					t.Fatalf("a = %d, want %d", a, i)
+				}
+				last = sink
+			}
+		})
+	}
+}
