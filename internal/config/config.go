@@ -30,16 +30,20 @@ const DefaultChroma = "./data/chromadb"
 type Config struct {
 	File string // the configuration file that was read, empty if none
 
-	Repository      string
-	State           string // empty: the repository's own state folder
-	Sources         []Source
-	IncludeMemory   bool
-	Compression     bool
-	AutoBackup      bool
-	MaxBackupSizeMB int64
+	Repository string
+	State      string // empty: the repository's own state folder
+	Sources    []Source
+	Replicas   []Replica
+	// ReplicateAfterBackup copies each backup as soon as it is made.
+	ReplicateAfterBackup bool
+	IncludeMemory        bool
+	Compression          bool
+	AutoBackup           bool
+	MaxBackupSizeMB      int64
 	// MaxBackupSizeSet tells that a person chose the limit: it refuses.
 	MaxBackupSizeSet bool
 	Retention        Retention
+	Encryption       Encryption
 	Deltas           string // DeltasAuto …
 	FullEvery        time.Duration
 	Emergency        Emergency

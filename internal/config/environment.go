@@ -51,8 +51,10 @@ func readEnvironment(vars map[string]string, from Layer) *layer {
 		case name == envConfig, slices.Contains(forHooks, name):
 		case name == sourcesEnv:
 			l.parse([]byte(vars[name]), where(name), from, sourcesKey)
+		case name == replicasEnv:
+			l.parse([]byte(vars[name]), where(name), from, replicasKey)
 		case known[name].Name != "":
-			l.take(known[name], name, setting{raw: vars[name], origin: Origin{Layer: from, Where: name}}, where(name))
+			l.take(known[name], name, setting{raw: vars[name], origin: Origin{Layer: from, Where: name}, secret: known[name].EnvOnly}, where(name))
 		case strings.HasPrefix(name, envPrefix):
 			base, isFile := strings.CutSuffix(name, fileSuffix)
 			k, ok := known[base]
@@ -130,7 +132,7 @@ func (l *layer) readValue(where, path string) (string, bool) {
 
 // unknownVariable notes a HOLDFAST_ variable that means nothing.
 func (l *layer) unknownVariable(name, where string) {
-	names := []string{envConfig, sourcesEnv}
+	names := []string{envConfig, sourcesEnv, replicasEnv}
 	for _, k := range Keys() {
 		names = append(names, k.Env())
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -22,7 +23,9 @@ const maxFile = 1 << 20
 type layer struct {
 	values  map[string]setting
 	sources []Source // nil: not set here
-	errs    []error
+	// replicas likewise
+	replicas []Replica
+	errs     []error
 }
 
 type setting struct {
@@ -80,6 +83,9 @@ func readFile(name string) (*layer, error) {
 	for i := range l.sources {
 		l.sources[i].Path = fromFile(name, l.sources[i].Path)
 	}
+	for i := range l.replicas {
+		l.replicas[i].URL = fromFile(name, l.replicas[i].URL)
+	}
 	for _, k := range Keys() {
 		if s, ok := l.values[k.Name]; ok && k.path {
 			s.raw = fromFile(name, s.raw)
@@ -115,11 +121,14 @@ func (l *layer) parse(data []byte, name string, from Layer, below string) {
 			l.fault(w.at(doc.Body), "", "only one document is read")
 			return
 		}
-		if below == sourcesKey {
+		switch below {
+		case sourcesKey:
 			w.sources(doc.Body)
-			continue
+		case replicasKey:
+			w.replicas(doc.Body)
+		default:
+			w.mapping(doc.Body, below)
 		}
-		w.mapping(doc.Body, below)
 	}
 }
 
@@ -189,12 +198,14 @@ func (w *walker) mapping(n ast.Node, prefix string) {
 		switch {
 		case name == sourcesKey:
 			w.sources(e.Value)
+		case name == replicasKey:
+			w.replicas(e.Value)
 		case isGroup(name):
 			w.mapping(e.Value, name)
 		case !isKey(name):
 			w.unknown(e.Key, name, keyNames(prefix))
 		default:
-			if raw, ok := w.scalar(e.Value, name); ok {
+			if raw, ok := w.value(e.Value, name); ok {
 				w.layer.values[name] = setting{raw: raw, origin: w.origin(e.Key)}
 			}
 		}
@@ -207,11 +218,33 @@ func (w *walker) unknown(n ast.Node, name string, known []string) {
 		w.layer.fault(w.at(n), "remove the key", "this version does not honour %q", name)
 		return
 	}
+	if slices.ContainsFunc(Keys(), func(k Key) bool { return k.Name == name && k.EnvOnly }) {
+		w.layer.fault(w.at(n), "put it into a file of its own and name that with passphrase_file", "%q is a secret, and does not belong into the configuration", name)
+		return
+	}
 	hint := "known keys: " + strings.Join(known, ", ")
 	if near := Nearest(name, known); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	w.layer.fault(w.at(n), hint, "unknown key %q", name)
+}
+
+// value gives the text of a value: a single one, or a list where that is
+// allowed.
+func (w *walker) value(n ast.Node, name string) (string, bool) {
+	list, isList := n.(*ast.SequenceNode)
+	if !isList || !slices.ContainsFunc(Keys(), func(k Key) bool { return k.Name == name && k.list }) {
+		return w.scalar(n, name)
+	}
+	var all []string
+	for _, item := range list.Values {
+		raw, ok := w.scalar(item, name)
+		if !ok {
+			return "", false
+		}
+		all = append(all, raw)
+	}
+	return strings.Join(all, ", "), true
 }
 
 // scalar gives the text of a single value.
@@ -249,7 +282,7 @@ func join(prefix, name string) string {
 
 func isKey(name string) bool {
 	for _, k := range Keys() {
-		if k.Name == name {
+		if k.Name == name && !k.EnvOnly {
 			return true
 		}
 	}
@@ -269,10 +302,10 @@ func isGroup(name string) bool {
 func keyNames(prefix string) []string {
 	seen := map[string]bool{}
 	if prefix == "" {
-		seen[sourcesKey] = true
+		seen[sourcesKey], seen[replicasKey] = true, true
 	}
 	for _, k := range Keys() {
-		if prefix == "" || strings.HasPrefix(k.Name, prefix+".") {
+		if !k.EnvOnly && (prefix == "" || strings.HasPrefix(k.Name, prefix+".")) {
 			seen[k.Name] = true
 			group, _, found := strings.Cut(k.Name, ".")
 			seen[group] = seen[group] || (found && prefix == "")

@@ -23,6 +23,11 @@ type Key struct {
 	Doc string
 	// assign parses raw into the configuration.
 	assign func(c *Config, raw string) error
+	// list tells that the value in the file may be a list.
+	list bool
+	// EnvOnly tells that it is a secret, taken from the environment and never
+	// from the file.
+	EnvOnly bool
 	// path tells that a relative value in the file is meant from the file.
 	path bool
 }
@@ -43,7 +48,7 @@ func Keys() []Key {
 	return slices.Concat([]Key{
 		{
 			Name: "repository", Default: "./data/chromadb_backup", path: true,
-			Doc:    "Directory in which the backups are kept.",
+			Doc:    "Where the backups are kept: a directory, or s3://bucket/prefix.",
 			assign: text(func(c *Config) *string { return &c.Repository }),
 		},
 		{
@@ -71,7 +76,7 @@ func Keys() []Key {
 			Doc:    "Stored size of one backup in MB. Set by you it refuses a larger backup; unset it only warns.",
 			assign: count(func(c *Config) *int64 { return &c.MaxBackupSizeMB }, 1),
 		},
-	}, retentionKeys(), []Key{
+	}, retentionKeys(), encryptionKeys(), []Key{
 		{
 			Name: "deltas", Default: DeltasAuto,
 			Doc:    "When a backup stores only what changed: auto (what comes often, or is large), always, never.",
@@ -81,6 +86,11 @@ func Keys() []Key {
 			Name: "full_every", Default: "7d",
 			Doc:    "How old the full backup that deltas rest on becomes.",
 			assign: duration(func(c *Config) *time.Duration { return &c.FullEvery }),
+		},
+		{
+			Name: "replicate_after_backup", Default: "true",
+			Doc:    "Whether `holdfast backup` copies the new backup into the replicas at once.",
+			assign: boolean(func(c *Config) *bool { return &c.ReplicateAfterBackup }),
 		},
 		{
 			Name: "emergency.enabled", Manual: []string{"EMERGENCY_BACKUP_ENABLED"}, Default: "true",
@@ -118,8 +128,8 @@ func Keys() []Key {
 // later are keys of the design that this version does not honour yet. Naming
 // them makes the error say so instead of guessing at a typing mistake.
 var later = map[string]bool{
-	"schedule": true, "replicas": true, "telegram": true,
-	"encrypt_to": true, "passphrase_file": true, "notify": true, "serve": true, "webhooks": true,
+	"schedule": true, "telegram": true,
+	"notify": true, "serve": true, "webhooks": true,
 	"sources.*.mirror": true, "sources.*.url": true,
 }
 

@@ -20,6 +20,8 @@ type Flags struct {
 	Repository  string // --repo
 	// Sources replace those of the other layers if there are any.
 	Sources []Source
+	// Replicas replace those of the other layers if there are any.
+	Replicas []Replica
 	// Memory and RAGMode apply to every Chroma source.
 	Memory  []string
 	RAGMode string
@@ -51,6 +53,8 @@ func Load(flags Flags, environ []string) (*Config, error) {
 	c.settle(layers)
 	last := newLayer()
 	c.settleSources(layers, flags, last)
+	c.settleReplicas(layers, last)
+	c.settleEncryption(last)
 	var errs []error
 	for _, l := range append(layers, last) {
 		errs = append(errs, l.errs...)
@@ -67,7 +71,7 @@ func (f Flags) layer() *layer {
 	if f.Repository != "" {
 		l.values["repository"] = setting{raw: f.Repository, origin: Origin{Layer: FromFlag, Where: "--repo"}}
 	}
-	l.sources = f.Sources
+	l.sources, l.replicas = f.Sources, f.Replicas
 	return l
 }
 

@@ -50,7 +50,7 @@ func Template(c *Config, name string) ([]byte, error) {
 	}
 	group := ""
 	for _, k := range Keys() {
-		if k.Name == "repository" {
+		if k.Name == "repository" || k.EnvOnly {
 			continue
 		}
 		parent, leaf, nested := strings.Cut(k.Name, ".")
