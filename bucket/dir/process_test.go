@@ -10,8 +10,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -152,6 +154,73 @@ func TestBucket_AKilledWriterLeavesWholeTrees(t *testing.T) {
 		if err := lease.Release(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// The system keeps the lock of a process that is stopped: nobody takes it over,
+// and the owner goes on.
+func TestLock_AStoppedOwnerKeepsIt(t *testing.T) {
+	root := started(t)
+	b := open(t, root, dir.Options{})
+	cmd, says := anotherProcess(t, root, "write")
+	signal := func(sig syscall.Signal) {
+		t.Helper()
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	if _, err := b.Lock(t.Context(), me); !errors.Is(err, holdfast.ErrLocked) {
+		t.Errorf("got %v, want %v", err, holdfast.ErrLocked)
+	}
+	signal(syscall.SIGCONT)
+	for range 20 { // more than it can have said before
+		if !says.Scan() {
+			t.Fatalf("the writer stopped: %v", says.Err())
+		}
+	}
+	kill(t, cmd)
+}
+
+// Whoever removes the lock file of a running owner lets another in; the first
+// changes nothing any more, and says why.
+func TestLock_AWriterWithoutItsFileStops(t *testing.T) {
+	root := started(t)
+	b := open(t, root, dir.Options{})
+	whole := len(treeFiles(t, b, "old"))
+	cmd, says := anotherProcess(t, root, "write")
+	for range 3 {
+		if !says.Scan() {
+			t.Fatalf("the writer stopped: %v", says.Err())
+		}
+	}
+	if err := os.Remove(filepath.Join(root, ".holdfast", "lock")); err != nil {
+		t.Fatal(err)
+	}
+	lease, err := b.Lock(t.Context(), me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := ""
+	for says.Scan() {
+		last = says.Text()
+	}
+	if err := cmd.Wait(); err == nil || !strings.Contains(last, "the lease was lost") {
+		t.Errorf("the writer ended with %v and said %q", err, last)
+	}
+	if _, err := b.Clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range b.Folders(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(name, "tree") && len(treeFiles(t, b, name)) != whole {
+			t.Errorf("%s is half", name)
+		}
+	}
+	if err := lease.Release(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -300,8 +300,12 @@ func (s *stage) Commit(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// superseded says why the reservation is not what it was.
+// superseded says why the reservation is not what it was. Whoever took it has
+// the lease: a renewal finds that out, and Lost tells it.
 func (s *stage) superseded(ctx context.Context) error {
+	if s.l != nil && !s.l.none && !s.l.wasReleased() {
+		_ = s.l.renew(ctx)
+	}
 	whole, _, err := s.b.isWhole(ctx, s.prefix, s.marker)
 	switch {
 	case err != nil:
