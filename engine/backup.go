@@ -117,11 +117,14 @@ type backup struct {
 	estimate   int64 // bytes to read
 	problems   []holdfast.Problem
 
-	form     Form
-	base     *holdfast.Metadata // of what the form is based on, nil for a full
-	pending  *repo.Pending
-	captured []holdfast.SourceMetadata
-	taken    taken
+	form Form
+	base *holdfast.Metadata // of what the form is based on, nil for a full
+	// unreadable tells that what the form is based on is encrypted, and that
+	// there is no key here.
+	unreadable bool
+	pending    *repo.Pending
+	captured   []holdfast.SourceMetadata
+	taken      taken
 }
 
 func (b *backup) make(ctx context.Context) (_ *BackupResult, err error) {
@@ -180,7 +183,7 @@ func (b *backup) make(ctx context.Context) (_ *BackupResult, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &BackupResult{Backup: b.pinned(ctx, info), Form: b.form.chosen(info.Metadata), Problems: b.problems}, nil
+	return &BackupResult{Backup: b.pinned(ctx, info), Form: b.form.chosen(info.Metadata), Problems: slices.Concat(b.problems, b.pending.Notices())}, nil
 }
 
 // capture captures and checks one source.
@@ -213,6 +216,11 @@ func (b *backup) capture(ctx context.Context, s holdfast.Source) error {
 // check opens the captured copy as its owner would, within the budget, unless
 // that was done already with the same bytes.
 func (b *backup) check(ctx context.Context, s holdfast.Source, md *holdfast.SourceMetadata) error {
+	if b.unreadable {
+		md.Facts = unchecked(md.Facts)
+		b.log.Info("the captured copy was not checked: its unchanged parts are encrypted, and there is no key here", "source", s.Name())
+		return nil
+	}
 	if facts, ok := b.checkOf(s); ok {
 		md.Facts = mergeFacts(facts, md.Facts)
 		return nil

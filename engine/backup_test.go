@@ -369,7 +369,7 @@ func TestExport_WritesTheWholeTree(t *testing.T) {
 	w := newWorld(t)
 	w.backup("monday")
 	to := filepath.Join(w.dir, "export")
-	if err := w.engine().Export(t.Context(), "latest", to); err != nil {
+	if _, err := w.engine().Export(t.Context(), "latest", to); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"bot/bot_database.db", "chromadb/segment/data_level0.bin", "memory_info.json"} {
@@ -377,7 +377,7 @@ func TestExport_WritesTheWholeTree(t *testing.T) {
 			t.Errorf("%s is missing", name)
 		}
 	}
-	if err := w.engine().Export(t.Context(), "monday", to); !errors.Is(err, holdfast.ErrRefused) {
+	if _, err := w.engine().Export(t.Context(), "monday", to); !errors.Is(err, holdfast.ErrRefused) {
 		t.Errorf("into a directory that is not empty: %v", err)
 	}
 }

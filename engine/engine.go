@@ -26,6 +26,8 @@ import (
 // Options are what an engine works with.
 type Options struct {
 	Repository *repo.Repository
+	// Unusable tells why Repository is nil, if it is not that there is none.
+	Unusable error
 	// Location is where a repository is to be made, while Repository is nil.
 	Location string
 	// Replicas hold copies of the backups, the nearest first.
@@ -122,6 +124,9 @@ func New(o Options) (*Engine, error) {
 	return &Engine{o: o}, nil
 }
 
+// Repository is what the engine works on; nil if there is none.
+func (e *Engine) Repository() *repo.Repository { return e.o.Repository }
+
 // source gives the configured source of a name, or nil.
 func (e *Engine) source(name string) holdfast.Source {
 	for _, s := range e.o.Sources {
@@ -146,6 +151,9 @@ func (e *Engine) checker(md holdfast.SourceMetadata) holdfast.Source {
 
 // repository gives the repository, or says that there is none.
 func (e *Engine) repository() (*repo.Repository, error) {
+	if e.o.Repository == nil && e.o.Unusable != nil {
+		return nil, e.o.Unusable
+	}
 	if e.o.Repository == nil {
 		return nil, &holdfast.Error{Op: "repository", Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no repository"), Hint: "make one with `holdfast init`, or name it with --repo"}
 	}

@@ -12,16 +12,42 @@ import (
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
-// Export writes the full tree of a backup into a directory that does not
-// exist or is empty.
-func (e *Engine) Export(ctx context.Context, name, dir string) error {
+// ExportResult tells what was exported.
+type ExportResult struct {
+	Backup   repo.Info
+	From     string // the replica whose copy it is; empty: that of the repository
+	Problems []holdfast.Problem
+}
+
+// Export writes the full tree of the nearest copy of a backup into a directory
+// that does not exist or is empty. A copy that turns out to be damaged is left
+// for the next.
+func (e *Engine) Export(ctx context.Context, name, dir string) (*ExportResult, error) {
 	r := e.start("export")
-	info, err := e.choose(ctx, name)
+	search := e.search(name)
+	f, err := search.next(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.backup = info.Name
-	b, err := e.o.Repository.Backup(ctx, info.Name)
+	for {
+		if err = r.exportCopy(ctx, f, dir); err == nil || !search.leave(ctx, err) {
+			break
+		}
+		f = search.at
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &ExportResult{Backup: f.info, From: f.from, Problems: search.problems()}, nil
+}
+
+// exportCopy exports one copy.
+func (r *run) exportCopy(ctx context.Context, f *found, dir string) error {
+	r.backup = f.info.Name
+	if f.from != "" {
+		r.send(holdfast.Event{Step: holdfast.StepChoose, State: holdfast.Finished, Message: f.words()})
+	}
+	b, err := f.at.Backup(ctx, f.info.Name)
 	if err != nil {
 		return err
 	}

@@ -36,9 +36,30 @@ func (b *backup) chooseForm(ctx context.Context) (Form, error) {
 	}
 	form := s.choose()
 	if form.Base != "" {
-		b.base = s.ancestry[0]
+		if form, err = b.readableForm(ctx, form); err != nil {
+			return Form{}, err
+		}
 	}
-	return form, nil
+	if form.Base != "" {
+		b.base, err = b.fullMetadata(ctx, s.ancestry[0])
+	}
+	return form, err
+}
+
+// fullMetadata gives what an encrypted backup says of itself to whoever has a
+// key; without one nothing is known to be taken over.
+func (b *backup) fullMetadata(ctx context.Context, m *holdfast.Metadata) (*holdfast.Metadata, error) {
+	if !m.Encrypted {
+		return m, nil
+	}
+	if b.unreadable {
+		return nil, nil
+	}
+	from, err := b.repository.Backup(ctx, m.BackupName)
+	if err != nil {
+		return nil, context.Cause(ctx)
+	}
+	return from.Metadata(), from.Close()
 }
 
 // ancestry gives the metadata of a backup, its parent and so on. It ends where
@@ -77,7 +98,7 @@ func (b *backup) ancestry(ctx context.Context, name holdfast.BackupName) ([]*hol
 // metadataOf reads what one backup says of itself; nil if it is not there or
 // cannot be read.
 func (b *backup) metadataOf(ctx context.Context, name holdfast.BackupName) (*holdfast.Metadata, error) {
-	info, err := b.repository.Stat(ctx, string(name))
+	info, _, err := b.repository.Known(ctx, name)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)

@@ -32,7 +32,10 @@ func (b *backup) exportMemory(ctx context.Context) (string, error) {
 		}
 		for _, name := range ms.MemoryCollections() {
 			file := memoryFile(name, info.Collections)
-			c, err := b.exportCollection(ctx, ms, name, file)
+			c, kept, err := b.keepMemory(ctx, ms, name, file)
+			if err == nil && !kept {
+				c, err = b.exportCollection(ctx, ms, name, file)
+			}
 			if errors.Is(err, holdfast.ErrNotFound) {
 				b.add(holdfast.Problem{Source: s.Name(), Object: "collection " + name, Severity: holdfast.Incomplete, Message: messageNoMemory, Hint: hintNoMemory})
 				continue

@@ -34,8 +34,13 @@ func (f *found) words() string {
 
 // find finds the nearest usable copy of a backup, by name or "latest", leaving
 // out some places. A copy is usable if its metadata and its manifest can be
-// read.
+// read, or could be with a key.
 func (e *Engine) find(ctx context.Context, name string, without []string) (*found, error) {
+	return e.findBy(ctx, name, without, usable)
+}
+
+// findBy is find with a test of its own of what is usable.
+func (e *Engine) findBy(ctx context.Context, name string, without []string, usable usability) (*found, error) {
 	if strings.TrimSpace(name) == "" {
 		return nil, &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrUsage, "no name given"), Hint: "name a backup, or latest; `holdfast list` shows them"}
 	}
@@ -43,16 +48,19 @@ func (e *Engine) find(ctx context.Context, name string, without []string) (*foun
 	var errs []error
 	pass := func(place string, err error) {
 		errs = append(errs, err)
+		if errors.Is(err, holdfast.ErrNotFound) {
+			return // where it was found says it all
+		}
 		passed = append(passed, holdfast.Problem{Severity: holdfast.Warning, Object: place, Message: "passed over: " + err.Error(), Hint: holdfast.HintOf(err)})
 	}
-	if !slices.Contains(without, "") {
+	if !slices.Contains(without, e.standsIn) {
 		r, err := e.repository()
 		var info repo.Info
 		if err == nil {
 			info, err = usable(ctx, r, name)
 		}
 		if err == nil {
-			return &found{info: info, at: r}, nil
+			return &found{info: info, at: r, from: e.standsIn, passed: e.passed}, nil
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -92,31 +100,61 @@ func foundNowhere(name string, errs []error) error {
 	return errors.Join(append(errs[:1:1], telling...)...)
 }
 
-// usable finds a backup in one place.
-func usable(ctx context.Context, r *repo.Repository, name string) (repo.Info, error) {
+// A usability finds a backup in one place, and tells why it is of no use.
+type usability func(ctx context.Context, r *repo.Repository, name string) (repo.Info, error)
+
+// told is the usability for who only wants to know what a backup says of itself.
+func told(ctx context.Context, r *repo.Repository, name string) (repo.Info, error) {
 	info, err := r.Stat(ctx, name)
 	if err == nil {
 		err = info.Err
 	}
+	return info, err
+}
+
+// usable is the usability for who wants to read it.
+func usable(ctx context.Context, r *repo.Repository, name string) (repo.Info, error) {
+	info, err := told(ctx, r, name)
 	if err != nil {
 		return repo.Info{}, err
 	}
 	b, err := r.Backup(ctx, info.Name)
+	if errors.Is(err, repo.ErrNoKey) {
+		return info, nil // there is nothing wrong with it; who opens it is told
+	}
 	if err != nil {
 		return repo.Info{}, err
 	}
 	return info, b.Close()
 }
 
-// Nearest gives the nearest usable copy of a backup: what it says of itself, the
-// repository it is in, and the name of the replica, empty for the repository
-// itself. The problems tell why nearer places were passed over.
-func (e *Engine) Nearest(ctx context.Context, name string) (info repo.Info, at *repo.Repository, from string, passed []holdfast.Problem, err error) {
+// A Copy is a backup where it was found.
+type Copy struct {
+	Backup repo.Info
+	At     *repo.Repository
+	From   string // the replica; empty: the repository itself
+	// Problems tell why nearer places could not be used.
+	Problems []holdfast.Problem
+}
+
+// Nearest gives the nearest copy of a backup that can be read.
+func (e *Engine) Nearest(ctx context.Context, name string) (*Copy, error) {
 	f, err := e.find(ctx, name, nil)
-	if err != nil {
-		return repo.Info{}, nil, "", nil, err
+	return f.asCopy(), err
+}
+
+// Describe gives the nearest copy of a backup that says what it is; more of it
+// may be damaged.
+func (e *Engine) Describe(ctx context.Context, name string) (*Copy, error) {
+	f, err := e.findBy(ctx, name, nil, told)
+	return f.asCopy(), err
+}
+
+func (f *found) asCopy() *Copy {
+	if f == nil {
+		return nil
 	}
-	return f.info, f.at, f.from, f.passed, nil
+	return &Copy{Backup: f.info, At: f.at, From: f.from, Problems: f.passed}
 }
 
 // standIn gives an engine that can work although the repository is gone or
@@ -131,5 +169,73 @@ func (e *Engine) standIn(ctx context.Context, name string) (*Engine, error) {
 	}
 	stand := e.over(f.at, f.replica)
 	stand.standsIn, stand.passed = f.from, f.passed
+	for _, replica := range e.o.Replicas {
+		if replica.Name != f.from {
+			stand.o.Replicas = append(stand.o.Replicas, replica)
+		}
+	}
 	return stand, nil
+}
+
+// A search walks over the copies of a backup, the nearest first, because one
+// turned out to be damaged where only reading it all shows that.
+type search struct {
+	e       *Engine
+	name    string
+	at      *found
+	without []string
+	passed  []holdfast.Problem // why copies were left
+}
+
+func (e *Engine) search(name string) *search { return &search{e: e, name: name} }
+
+// next gives the next copy. After the first it is one of the same backup.
+func (s *search) next(ctx context.Context) (*found, error) {
+	if s.at == nil {
+		var err error
+		s.at, err = s.e.find(ctx, s.name, nil)
+		return s.at, err
+	}
+	before := s.at.info
+	s.without = append(s.without, s.at.from)
+	for {
+		f, err := s.e.find(ctx, string(before.Name), s.without)
+		if err != nil {
+			return nil, err
+		}
+		if f.info.Metadata.CreatedAt.Equal(before.Metadata.CreatedAt.Time) {
+			s.at = f
+			return f, nil
+		}
+		s.without = append(s.without, f.from) // another backup of that name
+	}
+}
+
+// leave tells whether there is a further copy to take because the present one
+// is damaged, and remembers why.
+func (s *search) leave(ctx context.Context, err error) bool {
+	if s.at == nil || !errors.Is(err, holdfast.ErrDamaged) || ctx.Err() != nil {
+		return false
+	}
+	damaged := s.at
+	if _, none := s.next(ctx); none != nil {
+		return false
+	}
+	place := "the repository"
+	if damaged.from != "" {
+		place = "replica " + damaged.from
+	}
+	s.passed = append(s.passed, holdfast.Problem{
+		Severity: holdfast.Warning, Object: place, Message: "its copy was left: " + err.Error(),
+		Hint: "`holdfast verify " + string(damaged.info.Name) + "` tells more; delete that copy, `holdfast replicate` from a good one",
+	})
+	return true
+}
+
+// problems tell why copies were passed over or left.
+func (s *search) problems() []holdfast.Problem {
+	if s.at == nil {
+		return s.passed
+	}
+	return slices.Concat(s.at.passed, s.passed)
 }

@@ -29,6 +29,7 @@ type RestoreRequest struct {
 // RestorePlan tells what a restore would do, before it does.
 type RestorePlan struct {
 	Backup   repo.Info
+	From     string // the replica whose copy is taken; empty: that of the repository
 	Targets  []TargetPlan
 	Memory   string // "restore", or why it is skipped
 	Warnings []holdfast.Problem
@@ -60,6 +61,10 @@ const memoryRestore = "restore"
 
 // PlanRestore tells what Restore would do and changes nothing.
 func (e *Engine) PlanRestore(ctx context.Context, req RestoreRequest) (*RestorePlan, error) {
+	e, err := e.standIn(ctx, req.Name)
+	if err != nil {
+		return nil, err
+	}
 	r := e.start("plan")
 	p, b, err := r.plan(ctx, req)
 	if err != nil {
@@ -95,15 +100,20 @@ type work struct {
 	acceptDamage bool
 }
 
-// plan chooses the backup and works out what to do. The caller closes the
-// backup.
-func (r *run) plan(ctx context.Context, req RestoreRequest) (_ *plan, _ *repo.Backup, err error) {
-	info, err := r.e.choose(ctx, req.Name)
+// plan chooses the nearest copy of the backup and works out what to do. The
+// caller closes the backup.
+func (r *run) plan(ctx context.Context, req RestoreRequest) (*plan, *repo.Backup, error) {
+	f, err := r.e.find(ctx, req.Name, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	r.backup = info.Name
-	b, err := r.e.o.Repository.Backup(ctx, info.Name)
+	return r.planFor(ctx, f, req)
+}
+
+// planFor works out what to do with one copy of a backup.
+func (r *run) planFor(ctx context.Context, f *found, req RestoreRequest) (_ *plan, _ *repo.Backup, err error) {
+	r.backup = f.info.Name
+	b, err := f.at.Backup(ctx, f.info.Name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,8 +122,8 @@ func (r *run) plan(ctx context.Context, req RestoreRequest) (_ *plan, _ *repo.Ba
 			b.Close()
 		}
 	}()
-	info.Metadata = b.Metadata() // of an encrypted one, more than the list knows
-	p := &plan{RestorePlan: RestorePlan{Backup: info}}
+	f.info.Metadata = b.Metadata() // of an encrypted one, more than the list knows
+	p := &plan{RestorePlan: RestorePlan{Backup: f.info, From: f.from, Warnings: slices.Clone(f.passed)}}
 	chosen, memoryOnly, err := selectSources(b.Metadata(), req.Only)
 	if err != nil {
 		return nil, nil, err

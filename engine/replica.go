@@ -85,7 +85,7 @@ func (e *Engine) openReplica(ctx context.Context, replica Replica) (*repo.Reposi
 // over gives an engine like e for another repository.
 func (e *Engine) over(r *repo.Repository, replica Replica) *Engine {
 	o := e.o
-	o.Repository, o.Location, o.Replicas = r, replica.Location, nil
+	o.Repository, o.Unusable, o.Location, o.Replicas = r, nil, replica.Location, nil
 	o.Settings.Retention = replica.Retention
 	return &Engine{o: o}
 }

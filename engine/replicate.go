@@ -218,12 +218,7 @@ func (c *replication) choose(list []repo.Info) []repo.Info {
 		}
 		missing = append(missing, info)
 	}
-	goes := map[holdfast.BackupName]string{}
-	for _, d := range retention.Plan(candidates(slices.Concat(list, missing)), c.replica.Retention, c.e.o.Now()) {
-		if d.Remove {
-			goes[d.Name] = d.Reason
-		}
-	}
+	goes := leaving(slices.Concat(list, missing), c.replica, c.e.o.Now())
 	return slices.DeleteFunc(missing, func(i repo.Info) bool {
 		reason, goes := goes[i.Name]
 		if goes {

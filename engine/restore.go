@@ -41,10 +41,13 @@ const memoryRestored = "restored"
 // previous state back and says so; the result then comes beside the error. A
 // restore that is cut is finished or undone by Recover.
 func (e *Engine) Restore(ctx context.Context, req RestoreRequest) (*RestoreResult, error) {
+	e, err := e.standIn(ctx, req.Name)
+	if err != nil {
+		return nil, err
+	}
 	r := e.start(opRestore)
 	result := &RestoreResult{}
 	work := func(ctx context.Context) error { return r.restore(ctx, req, result) }
-	var err error
 	if req.To != "" {
 		err = r.restoreElsewhere(ctx, req, result)
 	} else {
@@ -70,19 +73,12 @@ func (r *run) conclude(result *RestoreResult, err error) (*RestoreResult, error)
 }
 
 func (r *run) restore(ctx context.Context, req RestoreRequest, result *RestoreResult) error {
-	var p *plan
-	var b *repo.Backup
-	err := r.step(ctx, holdfast.StepChoose, func(ctx context.Context) (_ string, err error) {
-		p, b, err = r.plan(ctx, req)
-		if err != nil {
-			return "", err
-		}
-		return string(p.Backup.Name), nil
-	})
+	search := r.e.search(req.Name)
+	p, b, err := r.chooseCopy(ctx, search, req)
 	if err != nil {
 		return err
 	}
-	defer b.Close()
+	defer func() { b.Close() }()
 	result.Plan = &p.RestorePlan
 	result.Problems = append(result.Problems, p.Warnings...)
 	if err := r.refuseEarly(p, req.Force); err != nil {
@@ -95,9 +91,23 @@ func (r *run) restore(ctx context.Context, req RestoreRequest, result *RestoreRe
 	if err != nil {
 		return err
 	}
-	if err := r.step(ctx, holdfast.StepValidate, func(ctx context.Context) (string, error) { return r.validate(ctx, b) }); err != nil {
-		return err
+	for {
+		err := r.step(ctx, holdfast.StepValidate, func(ctx context.Context) (string, error) { return r.validate(ctx, b) })
+		if err == nil {
+			break
+		}
+		if !search.leave(ctx, err) {
+			return err
+		}
+		next, copied, err := r.planAgain(ctx, search, req, p)
+		if err != nil {
+			return err
+		}
+		b.Close()
+		p, b = next, copied
+		result.Plan = &p.RestorePlan
 	}
+	result.Problems = append(result.Problems, search.passed...)
 	c := r.newCeremony(p.works, p.Backup.Name, emergency.name, req.Force, result)
 	emergency.keepWhatItLacks(c.journal)
 	if err := c.carryOut(ctx); err != nil {
@@ -105,6 +115,39 @@ func (r *run) restore(ctx context.Context, req RestoreRequest, result *RestoreRe
 	}
 	r.restored(p, result)
 	return nil
+}
+
+// chooseCopy finds the nearest copy and plans its restore.
+func (r *run) chooseCopy(ctx context.Context, search *search, req RestoreRequest) (p *plan, b *repo.Backup, err error) {
+	err = r.step(ctx, holdfast.StepChoose, func(ctx context.Context) (string, error) {
+		f, err := search.next(ctx)
+		if err != nil {
+			return "", err
+		}
+		p, b, err = r.planFor(ctx, f, req)
+		return f.words(), err
+	})
+	return p, b, err
+}
+
+// planAgain plans the restore of the copy that search has come to, in place of
+// one that is damaged. What is known of the present state stays known.
+func (r *run) planAgain(ctx context.Context, search *search, req RestoreRequest, before *plan) (p *plan, b *repo.Backup, err error) {
+	err = r.step(ctx, holdfast.StepChoose, func(ctx context.Context) (string, error) {
+		p, b, err = r.planFor(ctx, search.at, req)
+		return search.at.words(), err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range p.works {
+		for _, old := range before.works {
+			if w.path == old.path {
+				w.savedState = old.savedState
+			}
+		}
+	}
+	return p, b, nil
 }
 
 // restored fills in what was brought back.
@@ -261,13 +304,36 @@ func unreadable(err error) bool {
 // same tree as export, or parts of it. Nothing live is touched, so it needs none
 // of the ceremony.
 func (r *run) restoreElsewhere(ctx context.Context, req RestoreRequest, result *RestoreResult) error {
-	p, b, err := r.plan(ctx, req)
+	search := r.e.search(req.Name)
+	p, err := r.extractCopy(ctx, search, req, result)
+	for err != nil && search.leave(ctx, err) {
+		p, err = r.extractCopy(ctx, search, req, result)
+	}
+	result.Problems = append(result.Problems, search.problems()...)
 	if err != nil {
 		return err
 	}
+	for _, t := range p.Targets {
+		result.Restored = append(result.Restored, t.Source)
+	}
+	result.rememberMemory(p)
+	return nil
+}
+
+// extractCopy writes what was chosen of one copy.
+func (r *run) extractCopy(ctx context.Context, search *search, req RestoreRequest, result *RestoreResult) (*plan, error) {
+	if search.at == nil {
+		if _, err := search.next(ctx); err != nil {
+			return nil, err
+		}
+	}
+	p, b, err := r.planFor(ctx, search.at, req)
+	if err != nil {
+		return nil, err
+	}
 	defer b.Close()
 	result.Plan = &p.RestorePlan
-	r.send(holdfast.Event{Step: holdfast.StepChoose, State: holdfast.Finished, Message: string(p.Backup.Name)})
+	r.send(holdfast.Event{Step: holdfast.StepChoose, State: holdfast.Finished, Message: search.at.words()})
 	parts := []string{"."}
 	if len(req.Only) > 0 {
 		parts = nil
@@ -278,7 +344,7 @@ func (r *run) restoreElsewhere(ctx context.Context, req RestoreRequest, result *
 			parts = append(parts, holdfast.MemoryDir)
 		}
 	}
-	err = r.step(ctx, holdfast.StepStage, func(ctx context.Context) (string, error) {
+	return p, r.step(ctx, holdfast.StepStage, func(ctx context.Context) (string, error) {
 		if err := r.extractElsewhere(ctx, b, parts, req.To, holdfast.StepStage); err != nil {
 			return "", err
 		}
@@ -287,14 +353,6 @@ func (r *run) restoreElsewhere(ctx context.Context, req RestoreRequest, result *
 		}
 		return req.To, nil
 	})
-	if err != nil {
-		return err
-	}
-	for _, t := range p.Targets {
-		result.Restored = append(result.Restored, t.Source)
-	}
-	result.rememberMemory(p)
-	return nil
 }
 
 // copyOut writes one small file of a backup into a directory.

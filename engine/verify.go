@@ -24,6 +24,7 @@ type VerifyRequest struct {
 // VerifyResult tells the outcome for one backup.
 type VerifyResult struct {
 	Backup holdfast.BackupName
+	From   string // the replica whose copy it is; empty: that of the repository
 	Proof  holdfast.Proof
 	// Damage is what is wrong with stored bytes; SourceProblems what each
 	// source's own check found in intact bytes.
@@ -38,10 +39,14 @@ type VerifyResult struct {
 // Verify reads every byte of a backup, runs each source's own check on it and
 // records the proof. Damaged bytes are a *holdfast.DamagedError beside the
 // result; a source that was damaged when it was captured matches
-// ErrIncomplete.
+// ErrIncomplete. A backup that is not in the repository is verified in the
+// nearest replica that has it, and its proof recorded there.
 func (e *Engine) Verify(ctx context.Context, req VerifyRequest) (*VerifyResult, error) {
 	r := e.start("verify")
 	info, err := e.choose(ctx, req.Name)
+	if err != nil && e.elsewhere(err) {
+		return e.verifyCopy(ctx, req)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +59,26 @@ func (e *Engine) Verify(ctx context.Context, req VerifyRequest) (*VerifyResult, 
 		return result, err
 	}
 	return result, result.err()
+}
+
+// elsewhere tells whether err says that a backup may be in replicas only: it is
+// not here, or nobody can look. What is here and damaged is to be told.
+func (e *Engine) elsewhere(err error) bool {
+	return len(e.o.Replicas) > 0 && !errors.Is(err, holdfast.ErrDamaged) && !errors.Is(err, holdfast.ErrUsage) &&
+		(e.o.Repository == nil || errors.Is(err, holdfast.ErrNotFound))
+}
+
+// verifyCopy verifies the nearest copy of a backup in a replica.
+func (e *Engine) verifyCopy(ctx context.Context, req VerifyRequest) (*VerifyResult, error) {
+	f, err := e.find(ctx, req.Name, nil)
+	if err != nil {
+		return nil, err
+	}
+	result, err := e.over(f.at, f.replica).Verify(ctx, VerifyRequest{Name: string(f.info.Name), Full: req.Full})
+	if result != nil {
+		result.From = f.from
+	}
+	return result, err
 }
 
 // err is the outcome as an error.

@@ -43,7 +43,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		if err := e.Export(ctx, info.Name.String(), c.Dir); err != nil {
+		if _, err := e.Export(ctx, info.Name.String(), c.Dir); err != nil {
 			return err
 		}
 		out := exportObject{Type: "export", Backup: info.Name, Dir: c.Dir}

@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// readableForm looks whether what a delta refers to can be read here. On a host
+// that only writes for recipients it cannot: then nothing can be exported from
+// the captured copy, nor can that be checked. A backup that has to export memory
+// is a full one there, because all of a full was just written and can be read.
+func (b *backup) readableForm(ctx context.Context, form Form) (Form, error) {
+	readable, err := b.repository.Readable(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return Form{}, context.Cause(ctx)
+	case err != nil:
+		b.log.Warn("encrypted backups cannot be read", keyError, err)
+	case readable:
+		return form, nil
+	}
+	if b.memory && b.exportsMemory() {
+		return Form{Reason: "memory is exported from it, and what " + string(form.Base) + " holds is encrypted and cannot be read here"}, nil
+	}
+	b.unreadable = true
+	return form, nil
+}
+
+// exportsMemory tells whether a source has collections of memory.
+func (b *backup) exportsMemory() bool {
+	for _, s := range b.sources {
+		if ms, ok := s.(holdfast.MemorySource); ok && len(ms.MemoryCollections()) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// unchecked says of the facts of a live source that its captured copy was not
+// checked.
+func unchecked(f holdfast.Facts) holdfast.Facts {
+	switch {
+	case f.SQLite != nil:
+		s := *f.SQLite
+		s.QuickCheck = holdfast.CheckUnchecked
+		return holdfast.Facts{SQLite: &s}
+	case f.Chroma != nil:
+		c := *f.Chroma
+		c.QuickCheck = holdfast.CheckUnchecked
+		return holdfast.Facts{Chroma: &c}
+	}
+	return f
+}
