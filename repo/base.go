@@ -1,10 +1,14 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -21,7 +25,11 @@ func (r *Repository) Base(ctx context.Context) (name holdfast.BackupName, why st
 	if err != nil {
 		return "", notRemembered(err), nil
 	}
-	if why, err := r.unusable(ctx, x); why != "" || err != nil {
+	needs, why, err := r.unusable(ctx, x)
+	if why == "" && err == nil {
+		why, err = r.lacking(ctx, needs)
+	}
+	if why != "" || err != nil {
 		return "", why, err
 	}
 	return x.Backup, "", nil
@@ -35,49 +43,65 @@ func notRemembered(err error) string {
 	return fmt.Sprintf("what was remembered of the last backup cannot be used: %v", err)
 }
 
-// unusable says why no backup can be based on the one that was remembered. The
-// error is for a cancelled context.
-func (r *Repository) unusable(ctx context.Context, x *memoryIndex) (why string, err error) {
+// unusable says why no backup can be based on the one that was remembered, or
+// gives the backups that it needs. The error is for a cancelled context.
+func (r *Repository) unusable(ctx context.Context, x *memoryIndex) (needs []holdfast.BackupName, why string, err error) {
+	not := func(format string, args ...any) ([]holdfast.BackupName, string, error) {
+		return nil, fmt.Sprintf(format, args...), context.Cause(ctx)
+	}
 	if x.Repository != r.id {
-		return "what is remembered belongs to another repository", nil
+		return not("what is remembered belongs to another repository")
 	}
-	info, err := r.info(ctx, x.Backup)
-	if ctx.Err() != nil {
-		return "", context.Cause(ctx)
-	}
-	switch {
-	case errors.Is(err, holdfast.ErrNotFound):
-		return fmt.Sprintf("the backup %s is gone", x.Backup), nil
-	case err != nil:
-		return fmt.Sprintf("the backup %s cannot be read: %v", x.Backup, err), nil
-	case info.Err != nil:
-		return fmt.Sprintf("the backup %s cannot be read: %v", x.Backup, info.Err), nil
-	case r.encryptsOtherwise(info.Metadata):
-		return fmt.Sprintf("the backup %s is not encrypted to the recipients that new ones are", x.Backup), nil
-	case failed(info):
-		return fmt.Sprintf("the last check of the backup %s failed", x.Backup), nil
+	hidden, err := r.isHidden(ctx, x.Backup)
+	if err != nil {
+		return not("the backup %s cannot be read: %v", x.Backup, err)
 	}
 	mk, err := readMarker(ctx, r.b, x.Backup)
-	if err != nil || mk.ManifestSHA256 != x.ManifestSHA256 {
-		return fmt.Sprintf("the backup %s is not as it was when it was remembered", x.Backup), context.Cause(ctx)
+	switch {
+	case hidden || errors.Is(err, fs.ErrNotExist):
+		return not("the backup %s is gone", x.Backup)
+	case err != nil:
+		return not("the backup %s cannot be read: %v", x.Backup, err)
+	case mk.ManifestSHA256 != x.ManifestSHA256:
+		return not("the backup %s is not as it was when it was remembered", x.Backup)
 	}
-	for _, needed := range info.Metadata.Needs {
-		// Hidden ones are as good as others: whatever refers to them
-		// keeps them.
-		other, err := r.read(ctx, needed)
-		if ctx.Err() != nil {
-			return "", context.Cause(ctx)
-		}
-		if err != nil || other.Err != nil || failed(other) {
-			return fmt.Sprintf("the backup %s, which %s needs, is gone, cannot be read or failed its last check", needed, x.Backup), nil
-		}
+	if r.failed(ctx, x.Backup) {
+		return not("the last check of the backup %s failed", x.Backup)
+	}
+	return mk.Needs, "", context.Cause(ctx)
+}
+
+// lacking says which of the backups that the base needs is not there, or not
+// good. Hidden ones are as good as others: whatever refers to them keeps them.
+func (r *Repository) lacking(ctx context.Context, needs []holdfast.BackupName) (why string, err error) {
+	bad := make([]bool, len(needs))
+	var g errgroup.Group
+	g.SetLimit(readAtOnce) // from far away each answer takes its time
+	for i, name := range needs {
+		g.Go(func() error {
+			_, err := readMarker(ctx, r.b, name)
+			bad[i] = err != nil || r.failed(ctx, name)
+			return nil
+		})
+	}
+	_ = g.Wait() // what failed is in bad
+	if err := context.Cause(ctx); err != nil {
+		return "", err
+	}
+	if i := slices.Index(bad, true); i >= 0 {
+		return fmt.Sprintf("the backup %s, which the last one needs, is gone, damaged or failed its last check", needs[i]), nil
 	}
 	return "", nil
 }
 
-// failed tells whether the newest proof of all says that the backup is bad.
-func failed(i Info) bool {
-	return i.Disproven()
+// readAtOnce bounds the small objects read side by side.
+const readAtOnce = 8
+
+// failed tells whether the newest proof of all says that the backup is bad. A
+// state that cannot be read says nothing.
+func (r *Repository) failed(ctx context.Context, name holdfast.BackupName) bool {
+	s, err := r.readState(ctx, name)
+	return err == nil && len(s.Proofs) > 0 && !s.Proofs[len(s.Proofs)-1].OK
 }
 
 // A base is the backup that a new one stores only the changes of, as it is
@@ -92,7 +116,7 @@ type base struct {
 }
 
 // openBase gives what is remembered of the backup name, if it can still be
-// used; else why not.
+// used; else why not. What the backup needs is looked at by Base alone.
 func (r *Repository) openBase(ctx context.Context, name holdfast.BackupName) (*base, error) {
 	m := r.memory()
 	if m == nil {
@@ -105,8 +129,8 @@ func (r *Repository) openBase(ctx context.Context, name holdfast.BackupName) (*b
 	if x.Backup != name {
 		return nil, fmt.Errorf("what is remembered is the backup %s", x.Backup)
 	}
-	if why, err := r.unusable(ctx, x); why != "" || err != nil {
-		return nil, errors.Join(err, errors.New(why))
+	if _, why, err := r.unusable(ctx, x); why != "" || err != nil {
+		return nil, cmp.Or(err, errors.New(why))
 	}
 	mf, err := m.manifest(x)
 	if err != nil {

@@ -107,6 +107,28 @@ func TestBase_SaysWhyThereIsNone(t *testing.T) {
 	}
 }
 
+// What the base refers to must be good too.
+func TestBase_LooksAtWhatItNeeds(t *testing.T) {
+	data := text(2*frameSize, 1)
+	r, b := remembered(t, data)
+	p := based(t, r, "tuesday")
+	put(t, p.Sink("bot"), "bot.db", edited(data, 0, 1, 3))
+	commit(t, p)
+	for _, ok := range []bool{false, true} {
+		if err := r.AddProof(t.Context(), "monday", holdfast.Proof{Kind: holdfast.ProofVerify, OK: ok}); err != nil {
+			t.Fatal(err)
+		}
+		name, why, err := r.Base(t.Context())
+		if err != nil || ok != (name == "tuesday") || ok == strings.Contains(why, "monday, which the last one needs") {
+			t.Errorf("a check of monday was %v: %q, %q, %v", ok, name, why, err)
+		}
+	}
+	harm(t, b, "monday/"+holdfast.MetadataFile, func(d []byte) []byte { return d[:10] })
+	if name, why, err := r.Base(t.Context()); name != "" || err != nil || !strings.Contains(why, "monday") {
+		t.Errorf("monday is damaged: %q, %q, %v", name, why, err)
+	}
+}
+
 func lose(t *testing.T, path string) {
 	t.Helper()
 	if err := os.RemoveAll(path); err != nil {

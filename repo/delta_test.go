@@ -100,8 +100,8 @@ func seekable(plain []byte) []byte {
 	return append(out, table.frame()...)
 }
 
-// Deltas are written by a later version of holdfast; format 1 readers read
-// them already.
+// Whoever wrote a delta, by hand or with another program: what FORMAT.md allows
+// is read.
 func TestBackup_ReadsDeltasOfOtherBackups(t *testing.T) {
 	r, root := dirRepo(t)
 	base := text(3*frameSize+10*blockSize+123, 1)

@@ -10,7 +10,8 @@
 // The ideas lie in files of their own: seal.go (checksums of the JSON files),
 // manifest.go and entry.go, extent.go, seekable.go, digest.go for the format;
 // pending.go, sink.go, filewriter.go, payloadwriter.go and secondpass.go for
-// writing; tree.go, fsys.go, content.go and payload.go for reading; verify.go,
+// writing; base.go, deltawriter.go, blockpacker.go, hashlist.go and memory.go
+// for storing only what changed; tree.go, fsys.go, content.go and payload.go for reading; verify.go,
 // extract.go and tar.go for what is built on reading.
 package repo
 
