@@ -112,7 +112,7 @@ func TestStage_AnOutageIsTakenUpAfterwards(t *testing.T) {
 	server := s3test.Start(t)
 	for name, method := range map[string]string{"of all writing": http.MethodPut, "of all reading": http.MethodGet} {
 		t.Run(name, func(t *testing.T) {
-			b, proxy, name := proxied(t, server, func(o *s3.Options) { o.Deadline = 300 * time.Millisecond })
+			b, proxy, name := proxied(t, server, func(o *s3.Options) { o.Deadline = 2 * time.Second })
 			s, err := b.Stage(t.Context(), "tree", bucket.StageOptions{Marker: marker, Resume: true})
 			if err != nil {
 				t.Fatal(err)

@@ -37,7 +37,12 @@ func Survivable() map[string]Fault {
 func Refuse(status int) Fault {
 	return func(x *Exchange) {
 		_, _ = io.Copy(io.Discard, x.Request.Body)
-		code := map[int]string{http.StatusInternalServerError: "InternalError", http.StatusServiceUnavailable: "SlowDown", http.StatusTooManyRequests: "SlowDown"}[status]
+		code := map[int]string{
+			http.StatusForbidden:           "AccessDenied",
+			http.StatusInternalServerError: "InternalError",
+			http.StatusServiceUnavailable:  "SlowDown",
+			http.StatusTooManyRequests:     "SlowDown",
+		}[status]
 		x.w.Header().Set("Content-Type", "application/xml")
 		x.w.WriteHeader(status)
 		fmt.Fprintf(x.w, "<Error><Code>%s</Code><Message>a fault of the test</Message></Error>", code)
