@@ -97,7 +97,7 @@ func (x *examination) journal(r *repo.Repository) {
 	pending, err := e.Pending()
 	switch {
 	case err != nil:
-		x.failed("restore journal", wire.StateDir(x.cfg), err)
+		x.failed("restore journal", "", err)
 	case pending != nil:
 		x.add("restore journal", "", checkFail, "`holdfast recover` finishes or undoes it", "a "+pending.Op+" begun "+moment(pending.Begun.Time)+" was cut")
 	default:

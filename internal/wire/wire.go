@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -24,9 +23,6 @@ import (
 	"github.com/holdfast-backup/holdfast/source/files"
 	"github.com/holdfast-backup/holdfast/source/sqlite"
 )
-
-// stateFolder holds the restore journal of a repository in a directory.
-const stateFolder = ".holdfast"
 
 // Sources builds the configured sources.
 func Sources(c *config.Config) ([]holdfast.Source, error) {
@@ -76,48 +72,67 @@ const cacheFolder = "cache"
 
 // repositoryOptions are what the repository of the configuration is opened
 // with.
-func repositoryOptions(c *config.Config) repo.Options {
-	return repo.Options{Cache: filepath.Join(StateDir(c), cacheFolder)}
+func repositoryOptions(c *config.Config) (repo.Options, error) {
+	state, err := stateDir(c, encrypts(c))
+	if err != nil {
+		return repo.Options{}, err
+	}
+	return encrypted(repo.Options{Cache: filepath.Join(state, cacheFolder)}, c.Encryption), nil
 }
 
-// bucketOf names the place of the repository.
-func bucketOf(c *config.Config) (bucket.Bucket, error) {
-	if scheme, _, found := strings.Cut(c.Repository, "://"); found {
-		return nil, &holdfast.Error{
-			Op: "repository", Object: scheme + "://…", Err: holdfast.Kindf(holdfast.ErrUsage, "this version keeps repositories in directories only"),
-			Hint: "name a directory with --repo",
-		}
+// replicaOptions are what a replica is opened with.
+func replicaOptions(c *config.Config, _ config.Replica) repo.Options {
+	return encrypted(repo.Options{}, c.Encryption)
+}
+
+// place gives the bucket of the repository and what it is opened with.
+func place(c *config.Config) (bucket.Bucket, repo.Options, error) {
+	b, err := bucketAt(c.Repository)
+	if err != nil {
+		return nil, repo.Options{}, err
 	}
-	return dir.New(c.Repository, dir.Options{})
+	o, err := repositoryOptions(c)
+	return b, o, err
 }
 
 // OpenRepository opens the repository that exists.
 func OpenRepository(ctx context.Context, c *config.Config) (*repo.Repository, error) {
-	b, err := bucketOf(c)
+	b, o, err := place(c)
 	if err != nil {
 		return nil, err
 	}
-	r, err := repo.Open(ctx, b, repositoryOptions(c))
+	r, err := repo.Open(ctx, b, o)
 	if errors.Is(err, holdfast.ErrNotFound) && holdfast.HintOf(err) == "" {
 		return nil, &holdfast.Error{Err: err, Hint: "`holdfast backup` creates it, or name another with --repo"}
 	}
 	return r, err
 }
 
-// CreateRepository opens the repository, and makes it first if there is none.
+// CreateRepository opens the repository, and makes it first if there is none. One
+// that has replicas already is made again with their id.
 func CreateRepository(ctx context.Context, c *config.Config) (r *repo.Repository, made bool, err error) {
-	b, err := bucketOf(c)
+	b, o, err := place(c)
 	if err != nil {
 		return nil, false, err
 	}
-	r, err = repo.Open(ctx, b, repositoryOptions(c))
+	r, err = repo.Open(ctx, b, o)
 	if !errors.Is(err, holdfast.ErrNotFound) {
 		return r, false, err
 	}
-	if err := mayLie(ctx, b.Location()); err != nil {
+	if !config.IsURL(c.Repository) {
+		if err := mayLie(ctx, b.Location()); err != nil {
+			return nil, false, err
+		}
+	}
+	id, err := idOfReplicas(ctx, c)
+	if err != nil {
 		return nil, false, err
 	}
-	r, err = repo.Init(ctx, b, repositoryOptions(c))
+	if id != "" {
+		r, err = repo.InitReplica(ctx, b, id, o)
+	} else {
+		r, err = repo.Init(ctx, b, o)
+	}
 	return r, err == nil, err
 }
 
@@ -153,6 +168,7 @@ func mayLie(ctx context.Context, location string) error {
 // Options are what an engine needs beside the configuration.
 type Options struct {
 	Repository  *repo.Repository // nil for what needs none
+	Unusable    error            // why Repository is nil, if it cannot be used
 	Observer    holdfast.Observer
 	Logger      *slog.Logger
 	Now         func() time.Time
@@ -165,12 +181,18 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	state, err := StateDir(c)
+	if err != nil {
+		return nil, err
+	}
 	return engine.New(engine.Options{
 		Repository: o.Repository,
+		Unusable:   o.Unusable,
 		Location:   c.Repository,
+		Replicas:   replicas(c),
 		Sources:    sources,
 		Checker:    checker,
-		StateDir:   StateDir(c),
+		StateDir:   state,
 		Settings: engine.Settings{
 			IncludeMemory:   c.IncludeMemory,
 			Compress:        c.Compression,
@@ -190,12 +212,4 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 		Now:         o.Now,
 		ToolVersion: o.ToolVersion,
 	})
-}
-
-// StateDir is where the restore journal lies.
-func StateDir(c *config.Config) string {
-	if c.State != "" {
-		return c.State
-	}
-	return filepath.Join(c.Repository, stateFolder)
 }

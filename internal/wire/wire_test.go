@@ -63,11 +63,40 @@ func TestRepository_OnlyCreateMakesOne(t *testing.T) {
 	if err != nil || made || second.ID() != first.ID() {
 		t.Errorf("CreateRepository again: made %t, %v", made, err)
 	}
-	if StateDir(c) != filepath.Join(c.Repository, ".holdfast") {
-		t.Errorf("StateDir is %s", StateDir(c))
+}
+
+func TestStateDir(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", "/var/state")
+	state := func(repository, state string) string {
+		t.Helper()
+		dir, err := StateDir(&config.Config{Repository: repository, State: state})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dir
 	}
-	if c.State = "elsewhere"; StateDir(c) != "elsewhere" {
-		t.Errorf("StateDir is %s", StateDir(c))
+	if got := state("/backups", ""); got != filepath.Join("/backups", ".holdfast") {
+		t.Errorf("that of a directory is %s", got)
+	}
+	if got := state("/backups", "elsewhere"); got != "elsewhere" {
+		t.Errorf("the configured one is %s", got)
+	}
+	one, other := state("s3://vault/one", ""), state("s3://vault/other", "")
+	if filepath.Dir(one) != filepath.Join("/var/state", "holdfast") || one == other || one != state("s3://vault/one/", "") {
+		t.Errorf("those of buckets are %s and %s", one, other)
+	}
+}
+
+func TestBucketAt_RefusesWhatItDoesNotKnow(t *testing.T) {
+	if _, err := bucketAt("ftp://host/x"); !errors.Is(err, holdfast.ErrUsage) {
+		t.Errorf("ftp: %v", err)
+	}
+	if _, err := bucketAt("s3://key:secret@bucket/x"); !errors.Is(err, holdfast.ErrUsage) || strings.Contains(err.Error(), "secret@") {
+		t.Errorf("a secret in a URL: %v", err)
+	}
+	b, err := bucketAt("s3://bucket/x?endpoint=https://host:9000&region=eu")
+	if err != nil || !strings.HasPrefix(b.Location(), "s3://bucket/x") {
+		t.Errorf("s3: %v, %v", b, err)
 	}
 }
 
