@@ -42,10 +42,11 @@ func exampleFiles(backup holdfast.BackupName) map[string][]byte {
 
 // writeExample makes the example repository with fixed id and times: a full
 // backup that was verified, and a delta.
-func writeExample(t *testing.T) *mem.Bucket {
+func writeExample(t *testing.T, o Options) *mem.Bucket {
 	t.Helper()
 	b := mem.New()
-	r, err := initAt(t.Context(), b, Options{Cache: t.TempDir()}, "exampleid", testTime)
+	o.Cache = t.TempDir()
+	r, err := initAt(t.Context(), b, o, "exampleid", testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +96,7 @@ func writeExampleBackup(t *testing.T, r *Repository, name holdfast.BackupName, o
 
 // What this code writes must not change silently.
 func TestFormat_GoldenBytes(t *testing.T) {
-	b := writeExample(t)
+	b := writeExample(t, Options{})
 	if *update {
 		if err := os.RemoveAll(goldenPath); err != nil {
 			t.Fatal(err)
