@@ -48,6 +48,30 @@ func BenchmarkDelta(b *testing.B) {
 	}
 }
 
+// BenchmarkReuse makes deltas of a file of which nothing changed.
+func BenchmarkReuse(b *testing.B) {
+	file := benchmarkFile(b)
+	store, err := dir.New(filepath.Join(b.TempDir(), "repository"), dir.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := rememberingRepo(b, store, b.TempDir())
+	p := create(b, r, "full", CreateOptions{Compress: true, Remember: true})
+	copyFile(b, p, file)
+	commit(b, p)
+	for i := 0; b.Loop(); i++ {
+		base, _, err := r.Base(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		p := create(b, r, holdfast.BackupName(fmt.Sprintf("delta%d", i)), CreateOptions{Compress: true, Base: base, Remember: true})
+		if ok, err := p.Sink("bot").Reuse(holdfast.Entry{Path: "big.db", Mode: 0o600, ModTime: testTime}, "stamp"); !ok || err != nil {
+			b.Fatalf("not reused: %v", err)
+		}
+		commit(b, p)
+	}
+}
+
 // BenchmarkHash reads and hashes a file on two cores, as a delta must.
 func BenchmarkHash(b *testing.B) {
 	file := benchmarkFile(b)
@@ -93,6 +117,7 @@ func copyFile(b *testing.B, p *Pending, file *os.File) {
 		_, err = io.CopyBuffer(w, struct{ io.Reader }{io.NewSectionReader(file, 0, benchmarkSize)}, make([]byte, 1<<20))
 	}
 	if err == nil {
+		w.Stamp("stamp")
 		err = w.Close()
 	}
 	if err != nil {

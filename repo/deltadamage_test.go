@@ -125,3 +125,29 @@ func TestVerify_NamesWhatADeltaNeeds(t *testing.T) {
 		}
 	}
 }
+
+// A backup that does not say what it needs would lose it.
+func TestVerify_ComparesNeedsWithReferences(t *testing.T) {
+	b, _ := smallDelta(t)
+	harm(t, b, "victim/"+holdfast.MetadataFile, func(data []byte) []byte {
+		m, err := parseMarker(data, "victim")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Needs, m.Checksum = nil, ""
+		if data, err = seal(m); err != nil {
+			t.Fatal(err)
+		}
+		return data
+	})
+	r, err := Open(t.Context(), b, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := open(t, r, "victim").Verify(t.Context(), nil)
+	if err != nil || !slices.ContainsFunc(problems, func(p holdfast.Problem) bool {
+		return p.Object == holdfast.MetadataFile && strings.Contains(p.Message, "needs monday")
+	}) {
+		t.Errorf("%v, %+v", err, problems)
+	}
+}

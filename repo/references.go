@@ -82,10 +82,9 @@ func (r *references) settle(entries []*entry) ([]reference, []*entry) {
 // needs names the backups that refs refer to.
 func needs(refs []reference) []holdfast.BackupName {
 	var names []holdfast.BackupName
-	for _, to := range refs { // in the order of the backups
-		if len(names) == 0 || names[len(names)-1] != to.Backup {
-			names = append(names, to.Backup)
-		}
+	for _, to := range refs {
+		names = append(names, to.Backup)
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -22,7 +23,7 @@ func (b *Backup) Verify(ctx context.Context, progress func(done, total int64)) (
 	for _, e := range b.manifest.Entries {
 		v.total += e.StoredSize
 	}
-	for _, check := range []func(context.Context) error{v.repository, v.documents, v.payloads, v.sums, v.extra} {
+	for _, check := range []func(context.Context) error{v.repository, v.documents, v.references, v.payloads, v.sums, v.extra} {
 		if err := check(ctx); err != nil {
 			return v.problems, &holdfast.Error{Op: "verify", Object: string(b.name), Err: err}
 		}
@@ -107,6 +108,17 @@ func (v *verification) documents(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// references compares what the manifest refers to with what the metadata says
+// that the backup needs: only by that are other backups kept for it.
+func (v *verification) references(context.Context) error {
+	for _, name := range needs(v.b.manifest.Refs) {
+		if !slices.Contains(v.b.mark.Needs, name) {
+			v.add(damagedObject(holdfast.MetadataFile, fmt.Errorf("does not say that the backup needs %s", name)))
+		}
+	}
+	return nil
 }
 
 func (v *verification) payloads(ctx context.Context) error {
