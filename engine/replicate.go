@@ -163,6 +163,9 @@ func (c *replication) copyAll(ctx context.Context) (string, error) {
 		return "", err
 	}
 	err = c.underLease(ctx, c.target.Lock, func(ctx context.Context) error {
+		if err := c.source.ShareEncryption(ctx, c.target); err != nil {
+			return err
+		}
 		list, err := c.target.List(ctx)
 		if err != nil {
 			return err

@@ -311,3 +311,40 @@ func TestCopy_OfAnEncryptedBackupNeedsNoKey(t *testing.T) {
 	reader := opened(t, toBucket, Options{Keys: keysOf(id)})
 	verify(t, open(t, reader, "sealed"))
 }
+
+func TestShareEncryption_ThePassphraseOpensTheCopies(t *testing.T) {
+	fromBucket, toBucket := mem.New(), mem.New()
+	from, err := Init(t.Context(), fromBucket, Options{ByPassphrase: true, Keys: passphraseOf("correct horse")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, writeSealed(t, from, "sealed", true))
+	to := newReplica(t, from, toBucket)
+	for range 2 {
+		if err := from.ShareEncryption(t.Context(), to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := from.Copy(t.Context(), "sealed", to, CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, open(t, opened(t, toBucket, Options{Keys: passphraseOf("correct horse")}), "sealed"))
+	if _, err := opened(t, toBucket, Options{Keys: passphraseOf("wrong")}).Backup(t.Context(), "sealed"); err == nil {
+		t.Error("a wrong passphrase opens the copy")
+	}
+}
+
+func TestShareEncryption_DamagedKeysAreNotShared(t *testing.T) {
+	fromBucket := mem.New()
+	from, err := Init(t.Context(), fromBucket, Options{ByPassphrase: true, Keys: passphraseOf("correct horse")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fromBucket.Put(t.Context(), identityFile, []byte("rot"), bucket.Replace); err != nil {
+		t.Fatal(err)
+	}
+	to := newReplica(t, from, mem.New())
+	if err := from.ShareEncryption(t.Context(), to); !errors.Is(err, holdfast.ErrDamaged) || to.Encrypts() {
+		t.Errorf("got %v", err)
+	}
+}
