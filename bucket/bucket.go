@@ -25,7 +25,8 @@ type Bucket interface {
 	Location() string
 
 	// Open gives random access to an object. An absent object is an error
-	// that matches fs.ErrNotExist.
+	// that matches fs.ErrNotExist. The context should last as long as the
+	// object is read: where reading is a download, it is stopped by it.
 	Open(ctx context.Context, key string) (Object, error)
 
 	// Put writes a whole small object; on nil it is durable. With

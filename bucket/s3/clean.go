@@ -10,6 +10,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/bucket"
 )
 
@@ -40,6 +41,7 @@ func (b *Bucket) Clean(ctx context.Context) ([]string, error) {
 // cleanTrees settles every entry: of a whole tree only the entry goes.
 func (b *Bucket) cleanTrees(ctx context.Context, l *lease) ([]string, error) {
 	var removed []string
+	var damaged error
 	for found, err := range b.raw(ctx, stagesDir, false) {
 		if err != nil {
 			return removed, err
@@ -47,6 +49,10 @@ func (b *Bucket) cleanTrees(ctx context.Context, l *lease) ([]string, error) {
 		e, f, err := b.readEntry(ctx, found.key)
 		if errors.Is(err, errAbsent) {
 			continue
+		}
+		if errors.Is(err, holdfast.ErrDamaged) {
+			damaged = errors.Join(damaged, err)
+			continue // the others can still go
 		}
 		if err != nil {
 			return removed, err
@@ -69,7 +75,7 @@ func (b *Bucket) cleanTrees(ctx context.Context, l *lease) ([]string, error) {
 		}
 		removed = append(removed, e.Prefix)
 	}
-	return removed, nil
+	return removed, damaged
 }
 
 // disown ends the stage of this process that has a prefix, and gives its

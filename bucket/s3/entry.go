@@ -112,8 +112,8 @@ func (b *Bucket) fence(ctx context.Context, l *lease) error {
 			return err
 		}
 		e, _, err := b.readEntry(ctx, found.key)
-		if errors.Is(err, errAbsent) {
-			continue
+		if errors.Is(err, errAbsent) || errors.Is(err, holdfast.ErrDamaged) {
+			continue // Clean tells of it
 		}
 		if err != nil {
 			return err

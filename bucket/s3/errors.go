@@ -64,6 +64,11 @@ func explain(op, object string, err error) error {
 		e.Hint = "nothing of this was shown; run it again, and see who else uses the repository"
 		return e
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		e.Err = fmt.Errorf("the service did not answer in time: %w", err)
+		e.Hint = "look at the network, and at endpoint= in the URL"
+		return e
+	}
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		e.Err = unreachable(ue)
 		e.Hint = "look at the network, and at endpoint= in the URL"

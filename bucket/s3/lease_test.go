@@ -49,8 +49,12 @@ func leaseOf(t *testing.T, c *minio.Core, name string) map[string]any {
 // putLease writes a lease as somebody else would.
 func putLease(t *testing.T, c *minio.Core, name, doc string) {
 	t.Helper()
-	_, err := c.PutObject(t.Context(), name, leaseKey, strings.NewReader(doc), int64(len(doc)), "", "", minio.PutObjectOptions{})
-	if err != nil {
+	putObject(t, c, name, leaseKey, doc)
+}
+
+func putObject(t *testing.T, c *minio.Core, name, key, data string) {
+	t.Helper()
+	if _, err := c.PutObject(t.Context(), name, key, strings.NewReader(data), int64(len(data)), "", "", minio.PutObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/bucket"
 )
 
@@ -20,13 +21,13 @@ const pageSize = 1000
 // its end.
 type found struct {
 	key  string
-	size int64
 	etag string
 	info bucket.Info
 }
 
-// raw lists what lies in the service below a prefix of ours, hidden or not. One
-// that fails in the middle goes on behind the last key that came.
+// raw lists what lies in the service below a prefix of ours, hidden or not, in
+// the order of the keys. A listing that fails in the middle goes on behind the
+// last key that came.
 func (b *Bucket) raw(ctx context.Context, prefix string, folders bool) iter.Seq2[found, error] {
 	return func(yield func(found, error) bool) {
 		last := ""
@@ -40,7 +41,7 @@ func (b *Bucket) raw(ctx context.Context, prefix string, folders bool) iter.Seq2
 				yield(found{}, b.fail("list", strings.TrimSuffix(prefix, "/"), err))
 				return
 			}
-			ended = len(page) < pageSize
+			ended = folders || len(page) < pageSize
 			for _, f := range page {
 				if last = f.key; !yield(f, nil) {
 					return
@@ -50,7 +51,8 @@ func (b *Bucket) raw(ctx context.Context, prefix string, folders bool) iter.Seq2
 	}
 }
 
-// page asks for what comes after a key.
+// page asks for what comes after a key. Folders come all at once: they are few,
+// and the service mixes them with objects page by page in an order of its own.
 func (b *Bucket) page(ctx context.Context, prefix, after string, folders bool) ([]found, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the library's listing
@@ -64,18 +66,19 @@ func (b *Bucket) page(ctx context.Context, prefix, after string, folders bool) (
 			return nil, info.Err
 		}
 		key := strings.TrimPrefix(info.Key, b.below(""))
-		// A folder comes again when it is listed after itself, and some
-		// consoles leave objects that stand for folders.
-		if key <= after || key == "" || !folders && strings.HasSuffix(key, "/") {
+		// An object is no folder; and some consoles leave objects that stand
+		// for folders, which are no objects.
+		if key <= after || key == "" || strings.HasSuffix(key, "/") != folders {
 			continue
 		}
-		page = append(page, found{key, info.Size, info.ETag, bucket.Info{Key: key, Size: info.Size, ModTime: info.LastModified}})
-		if len(page) == pageSize {
+		page = append(page, found{key, info.ETag, bucket.Info{Key: key, Size: info.Size, ModTime: info.LastModified}})
+		if !folders && len(page) == pageSize {
 			break
 		}
 	}
-	// With folders, each page of the service has its objects first.
-	slices.SortFunc(page, func(x, y found) int { return strings.Compare(x.key, y.key) })
+	if folders {
+		slices.SortFunc(page, func(x, y found) int { return strings.Compare(x.key, y.key) })
+	}
 	return page, nil
 }
 
@@ -139,8 +142,8 @@ func (b *Bucket) Folders(ctx context.Context, prefix string) iter.Seq2[string, e
 				yield("", err)
 				return
 			}
-			name, folder := strings.CutSuffix(strings.TrimPrefix(f.key, prefix), "/")
-			if !folder || hidden.covers(f.key) || reserved(strings.TrimSuffix(f.key, "/")) && f.key != ownFolder+"/" {
+			name := strings.TrimSuffix(strings.TrimPrefix(f.key, prefix), "/")
+			if hidden.covers(f.key) || reserved(strings.TrimSuffix(f.key, "/")) && f.key != ownFolder+"/" {
 				continue
 			}
 			if f.key == ownFolder+"/" || hidden.reaches(f.key) {
@@ -190,7 +193,8 @@ func (b *Bucket) hidden(ctx context.Context, prefix string) (trees, error) {
 			return nil, err
 		}
 		e, _, err := b.readEntry(ctx, f.key)
-		if errors.Is(err, errAbsent) || err == nil && (slices.Contains(all, e.Prefix) || !strings.HasPrefix(e.Prefix+"/", prefix) && !strings.HasPrefix(prefix, e.Prefix+"/")) {
+		// One that cannot be read hides nothing: nobody knows what it meant.
+		if errors.Is(err, errAbsent) || errors.Is(err, holdfast.ErrDamaged) || err == nil && (slices.Contains(all, e.Prefix) || !strings.HasPrefix(e.Prefix+"/", prefix) && !strings.HasPrefix(prefix, e.Prefix+"/")) {
 			continue
 		}
 		if err != nil {

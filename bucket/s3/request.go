@@ -204,7 +204,7 @@ func (b *Bucket) remove(ctx context.Context, l *lease, key string) error {
 	if absent(err) {
 		return nil
 	}
-	if status(err) == http.StatusForbidden {
+	if status(err) == http.StatusForbidden || status(err) == http.StatusBadRequest { // services differ
 		if f, herr := b.head(ctx, key); herr == nil && f.locked.After(b.o.Now()) {
 			return lockedUntil(f.locked)
 		}

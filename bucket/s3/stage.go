@@ -144,7 +144,7 @@ func (s *stage) adopt(ctx context.Context) error {
 			return err
 		}
 		if key := f.key[len(s.prefix)+1:]; key != s.marker {
-			s.objects[key] = facts{size: f.size, etag: f.etag}
+			s.objects[key] = facts{size: f.info.Size, etag: f.etag}
 		}
 	}
 	return nil
@@ -329,7 +329,7 @@ func (s *stage) inspect(ctx context.Context) error {
 			continue
 		}
 		listed[key] = true
-		if mine, ok := s.objects[key]; ok && mine.size == f.size && mine.etag == f.etag {
+		if mine, ok := s.objects[key]; ok && mine.size == f.info.Size && mine.etag == f.etag {
 			continue
 		}
 		if err := s.confirm(ctx, key); err != nil {
