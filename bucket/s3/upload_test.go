@@ -103,6 +103,33 @@ func TestBucket_CleanGivesUpDeadUploads(t *testing.T) {
 	}
 }
 
+func TestBucket_ResumableStagesWaitAWeek(t *testing.T) {
+	server := s3test.Start(t)
+	name := server.NewBucket(t)
+	c := &clock{}
+	c.jump(-365 * 24 * time.Hour) // the service's clock counts, not this one
+	b := open(t, server.URL(name, "repo"), func(o *s3.Options) { o.Now = c.now })
+	if _, err := b.Stage(t.Context(), "tree", bucket.StageOptions{Marker: marker, Resume: true}); err != nil {
+		t.Fatal(err)
+	}
+	entry := ""
+	for info := range server.Client(t).ListObjectsIter(t.Context(), name, minio.ListObjectsOptions{Prefix: "repo/.holdfast/stages/", Recursive: true}) {
+		entry = info.Key
+	}
+	for _, tt := range []struct {
+		age  time.Duration
+		want int
+	}{{0, 0}, {6 * 24 * time.Hour, 0}, {25 * time.Hour, 1}, {0, 0}} {
+		if tt.age > 0 {
+			server.Age(t, name, entry, tt.age)
+		}
+		removed, err := b.Clean(t.Context())
+		if err != nil || len(removed) != tt.want {
+			t.Errorf("another %v older, Clean removed %q (%v), want %d", tt.age, removed, err, tt.want)
+		}
+	}
+}
+
 func TestBucket_ObjectLockKeepsTreesUntilItsTime(t *testing.T) {
 	server := s3test.Start(t)
 	for _, mode := range []s3.LockMode{s3.Governance, s3.Compliance} {
