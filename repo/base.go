@@ -64,6 +64,8 @@ func (r *Repository) unusable(ctx context.Context, x *memoryIndex) (needs []hold
 		return not("the backup %s cannot be read: %v", x.Backup, err)
 	case mk.ManifestSHA256 != x.ManifestSHA256:
 		return not("the backup %s is not as it was when it was remembered", x.Backup)
+	case r.encryptsOtherwise(mk.Metadata):
+		return not("the backup %s is not encrypted to the recipients that new ones are", x.Backup)
 	}
 	if r.failed(ctx, x.Backup) {
 		return not("the last check of the backup %s failed", x.Backup)
@@ -97,11 +99,11 @@ func (r *Repository) lacking(ctx context.Context, needs []holdfast.BackupName) (
 // readAtOnce bounds the small objects read side by side.
 const readAtOnce = 8
 
-// failed tells whether the newest proof of all says that the backup is bad. A
-// state that cannot be read says nothing.
+// failed tells whether the newest proof that tells anything says that the
+// backup is bad. A state that cannot be read says nothing.
 func (r *Repository) failed(ctx context.Context, name holdfast.BackupName) bool {
 	s, err := r.readState(ctx, name)
-	return err == nil && len(s.Proofs) > 0 && !s.Proofs[len(s.Proofs)-1].OK
+	return err == nil && Info{Proofs: s.Proofs}.Disproven()
 }
 
 // A base is the backup that a new one stores only the changes of, as it is
