@@ -66,7 +66,7 @@ type Bucket struct {
 // New makes a bucket. It talks to nobody yet.
 func New(o Options) (*Bucket, error) {
 	if o.LeaseTTL == 0 {
-		o.LeaseTTL = time.Minute
+		o.LeaseTTL = defaultLease
 	}
 	if o.Deadline == 0 {
 		o.Deadline = 5 * time.Minute

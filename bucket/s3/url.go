@@ -76,6 +76,10 @@ const (
 	defaultPart = 8 << 20
 	maxPart     = 64 << 20
 	day         = 24 * time.Hour
+
+	defaultLease = time.Minute
+	minLease     = 2 * time.Second // less than an answer may take is no lease
+	maxLease     = time.Hour
 )
 
 // Parse reads "s3://bucket/prefix?endpoint=https://host:port&region=…". Secrets
@@ -155,8 +159,12 @@ func (o *Options) set(name string, values []string) error {
 	case "profile":
 		o.Profile = value
 	case "lease":
-		if o.NoLease = value == "none"; !o.NoLease {
-			return bad("lease=none, or leave it out")
+		if o.NoLease = value == "none"; o.NoLease {
+			return nil
+		}
+		ttl, err := time.ParseDuration(value)
+		if o.LeaseTTL = ttl; err != nil || ttl < minLease || ttl > maxLease {
+			return bad(fmt.Sprintf("lease=none, or how long it outlives its owner: lease=%s to %s", short(minLease), short(maxLease)))
 		}
 	case "part_size":
 		mib, err := strconv.ParseInt(strings.TrimSuffix(value, "MiB"), 10, 64)
@@ -217,8 +225,11 @@ func (o *Options) String() string {
 		add("object_lock", fmt.Sprintf("%s:%dd", o.LockMode, o.LockFor/day))
 	}
 	add("profile", o.Profile)
-	if o.NoLease {
+	switch {
+	case o.NoLease:
 		add("lease", "none")
+	case o.LeaseTTL != 0 && o.LeaseTTL != defaultLease:
+		add("lease", short(o.LeaseTTL))
 	}
 	if o.PartSize != 0 && o.PartSize != defaultPart {
 		add("part_size", fmt.Sprintf("%dMiB", o.PartSize>>20))
@@ -251,6 +262,18 @@ func (o *Options) certificates() (*x509.CertPool, error) {
 		return nil, refuse(o.CAFile, "no certificate in it", "ca_file names a file of certificates in PEM form")
 	}
 	return pool, nil
+}
+
+// short writes a duration without the units that are zero.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 func secretRefused(what string) error {

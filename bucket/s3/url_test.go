@@ -28,6 +28,12 @@ func TestParse(t *testing.T) {
 	if err != nil || again.String() != o.String() {
 		t.Errorf("%s leads to %s (%v)", o.String(), again.String(), err)
 	}
+	for _, kept := range []string{"s3://bucket/x?lease=none", "s3://bucket/x?lease=1h", "s3://bucket/x?lease=90s"} {
+		o, err := s3.Parse(kept)
+		if again, againErr := s3.Parse(o.String()); err != nil || againErr != nil || again.NoLease != o.NoLease || again.LeaseTTL != o.LeaseTTL {
+			t.Errorf("%s leads to %s (%v, %v)", kept, o.String(), err, againErr)
+		}
+	}
 	short, err := s3.Parse("s3://bucket")
 	if err != nil || short.String() != "s3://bucket" || short.PathStyle != s3.PathAuto {
 		t.Errorf("got %s, %v", short.String(), err)
@@ -50,6 +56,8 @@ func TestParse_RefusesWithTheRemedy(t *testing.T) {
 		{"s3://bucket/x?object_lock=always:3d", "object_lock=always:3d", "governance:30d"},
 		{"s3://bucket/x?object_lock=compliance:0d", "compliance:0d", "compliance:30d"},
 		{"s3://bucket/x?lease=off", "lease=off", "lease=none"},
+		{"s3://bucket/x?lease=1s", "lease=1s", "lease=2s to 1h"},
+		{"s3://bucket/x?lease=2h", "lease=2h", "lease=2s to 1h"},
 		{"s3://bucket/x?part_size=1MiB", "part_size=1MiB", "5MiB"},
 	} {
 		t.Run(tt.url, func(t *testing.T) {
