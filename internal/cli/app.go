@@ -109,12 +109,17 @@ func (a *app) repository(ctx context.Context) (*repo.Repository, error) {
 
 // engine makes an engine over r, which may be nil for verbs that need none.
 func (a *app) engine(r *repo.Repository, observe holdfast.Observer) (*engine.Engine, error) {
+	return a.engineOver(r, nil, observe)
+}
+
+// engineOver is engine that knows why there is no repository.
+func (a *app) engineOver(r *repo.Repository, unusable error, observe holdfast.Observer) (*engine.Engine, error) {
 	cfg, err := a.config()
 	if err != nil {
 		return nil, err
 	}
 	return wire.Engine(cfg, wire.Options{
-		Repository: r, Observer: observe, Logger: a.logger(), Now: a.sys.Now, ToolVersion: a.sys.Version,
+		Repository: r, Unusable: unusable, Observer: observe, Logger: a.logger(), Now: a.sys.Now, ToolVersion: a.sys.Version,
 	})
 }
 

@@ -14,14 +14,16 @@ import (
 )
 
 type backupCmd struct {
-	Name    string `value:"NAME" help:"Name of the backup (default: what it is and when, such as enhanced_backup_20241030_143000)."`
-	Type    string `enum:",enhanced,standard" default:"" value:"TYPE" help:"enhanced includes the assistant's memory, standard does not."`
-	Memory  *bool  `value:"BOOL" help:"Include the memory, or not (--memory=false)."`
-	Trigger string `enum:"manual,quick,auto,scheduled,change,startup,shutdown,guard" default:"manual" value:"TRIGGER" help:"What caused it: manual, quick, auto, scheduled, change, startup, shutdown, guard."`
-	Full    bool   `help:"Store every file whole."`
-	Note    string `value:"TEXT" help:"A note that is kept with the backup."`
-	Pin     bool   `help:"Keep it from pruning."`
-	NoPrune bool   `help:"Do not remove old backups afterwards."`
+	Name        string `value:"NAME" help:"Name of the backup (default: what it is and when, such as enhanced_backup_20241030_143000)."`
+	Type        string `enum:",enhanced,standard" default:"" value:"TYPE" help:"enhanced includes the assistant's memory, standard does not."`
+	Memory      *bool  `value:"BOOL" help:"Include the memory, or not (--memory=false)."`
+	Trigger     string `enum:"manual,quick,auto,scheduled,change,startup,shutdown,guard" default:"manual" value:"TRIGGER" help:"What caused it: manual, quick, auto, scheduled, change, startup, shutdown, guard."`
+	Full        bool   `help:"Store every file whole."`
+	Note        string `value:"TEXT" help:"A note that is kept with the backup."`
+	Pin         bool   `help:"Keep it from pruning."`
+	NoPrune     bool   `help:"Do not remove old backups afterwards."`
+	NoReplicate bool   `help:"Do not copy it into the replicas afterwards."`
+	replicaFlags
 }
 
 func (backupCmd) about() about {
@@ -37,6 +39,9 @@ puts that on hold and says so.
 A backup that comes often (scheduled, auto, change, startup, shutdown), or would
 take in more than 256 MB, stores only what changed since the one before; deltas
 and full_every in the configuration, or --full, decide otherwise.
+
+If replicas are configured, it is copied into them at once, and what they lack;
+what cannot be copied is a warning, and the exit status is 3.
 
 With --trigger auto, which an application uses before a large change,
 AUTO_BACKUP_ENABLED=false makes it do nothing and say so.`,
@@ -59,6 +64,7 @@ type backupObject struct {
 	FormReason string             `json:"form_reason,omitempty"` // why it is a full or a delta
 	Incomplete bool               `json:"incomplete"`
 	Problems   []holdfast.Problem `json:"problems,omitempty"`
+	Replicas   []replicatedItem   `json:"replicas,omitempty"`
 	Pruned     []decisionItem     `json:"pruned,omitempty"`
 }
 
@@ -66,6 +72,9 @@ type backupObject struct {
 // that is never readable must not fill the disk, and retention lets nothing good
 // go for the sake of it.
 func (c *backupCmd) Run(ctx context.Context, a *app) error {
+	if err := c.use(a); err != nil {
+		return err
+	}
 	cfg, err := a.sources()
 	if err != nil {
 		return err
@@ -91,12 +100,14 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	result, err := e.Backup(ctx, request)
-	progress.stop()
 	if err != nil {
+		progress.stop()
 		return err
 	}
 	item := newBackupItem(result.Backup)
 	out.Backup, out.FormReason, out.Problems, out.Incomplete = &item, result.Form.Reason, result.Problems, result.Incomplete()
+	copied := c.replicate(ctx, cfg, e, &out)
+	progress.stop()
 	if !c.NoPrune && cfg.Retention.Policy().Active() {
 		out.Pruned, err = c.prune(ctx, e, &out)
 	}
@@ -104,11 +115,39 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 	switch {
 	case err != nil:
 		return err
-	case out.Incomplete:
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case out.Incomplete || !copied:
 		return &ending{holdfast.ExitIncomplete}
 	}
 	return nil
 }
+
+// replicate brings the replicas up to date, and tells whether that went well.
+// The backup stands whatever becomes of it, so trouble is a warning, and the
+// exit status says that something needs attention.
+func (c *backupCmd) replicate(ctx context.Context, cfg *config.Config, e *engine.Engine, out *backupObject) (ok bool) {
+	if c.NoReplicate || !cfg.ReplicateAfterBackup || len(cfg.Replicas) == 0 {
+		return true
+	}
+	result, err := e.Replicate(ctx, engine.ReplicateRequest{})
+	if result == nil {
+		if ctx.Err() == nil {
+			out.Problems = append(out.Problems, holdfast.Problem{Severity: holdfast.Warning, Message: "the backup was made, but not copied: " + errorText(err), Hint: hintReplicate})
+		}
+		return false
+	}
+	out.Replicas = newReplicatedItems(result)
+	for _, r := range out.Replicas {
+		for _, p := range r.problems() {
+			p.Message, p.Hint = "not everything was copied: "+p.Message, cmp.Or(p.Hint, hintReplicate)
+			out.Problems = append(out.Problems, p)
+		}
+	}
+	return err == nil
+}
+
+const hintReplicate = "`holdfast replicate` tries again"
 
 // repository opens the repository. The first backup makes it, but only once
 // nothing is known to stand in the way: a mistyped path leaves nothing behind.
@@ -173,6 +212,15 @@ func (c *backupCmd) print(u *ui, out backupObject) {
 		[2]string{"  memory", memoryWord(b.IncludesMemory)},
 		[2]string{"  took", span(millis(b.DurationMS)) + ", writers waited at most " + span(millisF(b.WriterStallMS))},
 	))
+	for _, r := range out.Replicas {
+		if len(r.Copied) > 0 {
+			var bytes int64
+			for _, copied := range r.Copied {
+				bytes += copied.Bytes
+			}
+			u.print("Copied to %s (%s, %s).\n", clean(r.Name), plural(len(r.Copied), "backup", "backups"), size(bytes))
+		}
+	}
 	for _, d := range out.Pruned {
 		u.print("Removed %s: %s.\n", clean(d.Name.String()), clean(d.Reason))
 	}

@@ -28,13 +28,15 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		reflect.TypeFor[holdfast.Proof]():    "Proof",
 		reflect.TypeFor[backupItem]():        "A backup in a list",
 		reflect.TypeFor[decisionItem]():      "prune",
+		reflect.TypeFor[replicatedItem]():    "replicate",
+		reflect.TypeFor[replicaItem]():       "status",
 		reflect.TypeFor[holdItem]():          "Hold",
 		reflect.TypeFor[hiddenItem]():        "A hidden backup",
 	}
 	for heading, object := range map[string]any{
 		"error": errorObject{}, "event": eventObject{}, "backup": backupObject{}, "list": listObject{}, "show": showObject{},
 		"verify": verifyObject{}, "restore_plan": planObject{}, "restore": restoreObject{}, "recover": recoverObject{},
-		"export": exportObject{}, "delete": deleteObject{}, "pin": pinObject{}, "prune": pruneObject{}, "status": statusObject{},
+		"export": exportObject{}, "replicate": replicateObject{}, "delete": deleteObject{}, "pin": pinObject{}, "prune": pruneObject{}, "status": statusObject{},
 		"doctor": doctorObject{}, "init": initObject{}, "config": configObject{}, "completion": completionObject{},
 		"version": versionObject{}, "A backup in a list": backupItem{}, "A hidden backup": hiddenItem{}, "compact": compactObject{}, "Hold": holdItem{}, "Problem": holdfast.Problem{}, "Proof": holdfast.Proof{},
 	} {

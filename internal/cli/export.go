@@ -5,12 +5,12 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
-	"github.com/holdfast-backup/holdfast/repo"
 )
 
 type exportCmd struct {
 	Name string `arg:"" help:"Name of the backup, or latest."`
 	Dir  string `arg:"" help:"Directory that is empty or does not exist, or - for tar on standard output."`
+	replicaFlags
 }
 
 func (exportCmd) about() about {
@@ -29,58 +29,58 @@ whatever form it is stored in.`,
 type exportObject struct {
 	Type   string              `json:"type"` // export
 	Backup holdfast.BackupName `json:"backup"`
+	From   string              `json:"from,omitempty"` // the replica whose copy it is
 	Dir    string              `json:"dir"`
 	Bytes  int64               `json:"bytes"`
 }
 
 // Run exports a backup.
 func (c *exportCmd) Run(ctx context.Context, a *app) error {
+	if err := c.use(a); err != nil {
+		return err
+	}
 	if c.Dir == "-" {
 		return c.tar(ctx, a)
 	}
-	return a.withEngine(ctx, func(e *engine.Engine, r *repo.Repository) error {
-		info, err := r.Stat(ctx, c.Name)
+	return a.withCopies(ctx, func(e *engine.Engine) error {
+		result, err := e.Export(ctx, c.Name, c.Dir)
 		if err != nil {
 			return err
 		}
-		if _, err := e.Export(ctx, info.Name.String(), c.Dir); err != nil {
-			return err
+		for _, p := range result.Problems {
+			a.ui.warn(p)
 		}
-		out := exportObject{Type: "export", Backup: info.Name, Dir: c.Dir}
-		if info.Metadata != nil {
-			out.Bytes = info.Metadata.LogicalBytes
-		}
+		out := exportObject{Type: "export", Backup: result.Backup.Name, From: result.From, Dir: c.Dir, Bytes: result.Backup.Metadata.LogicalBytes}
 		a.ui.tell(out, func() {
-			a.ui.print("%s %s to %s (%s)\n", a.ui.outPaint.green("Exported"), clean(out.Backup.String()), clean(out.Dir), size(out.Bytes))
+			a.ui.print("%s %s to %s (%s)%s\n", a.ui.outPaint.green("Exported"), clean(out.Backup.String()), clean(out.Dir), size(out.Bytes), fromWords(out.From))
 		})
 		return nil
 	})
 }
 
 // tar writes the backup to standard output.
-func (c *exportCmd) tar(ctx context.Context, a *app) (err error) {
+func (c *exportCmd) tar(ctx context.Context, a *app) error {
 	if a.JSON {
 		return usagef("export to a directory, or leave out --json", "standard output cannot take both a tar and JSON")
 	}
 	if isTerminal(a.sys.Stdout) {
 		return usagef("write `holdfast export "+c.Name+" - > backup.tar`", "a tar is not for a terminal")
 	}
-	r, err := a.repository(ctx)
-	if err != nil {
-		return err
-	}
-	info, err := r.Stat(ctx, c.Name)
-	if err != nil {
-		return err
-	}
-	b, err := r.Backup(ctx, info.Name)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if closed := b.Close(); err == nil {
-			err = closed
+	return a.withCopies(ctx, func(e *engine.Engine) (err error) {
+		near, err := e.Nearest(ctx, c.Name)
+		if err != nil {
+			return err
 		}
-	}()
-	return b.WriteTar(ctx, a.sys.Stdout)
+		a.tellNearest(near)
+		b, err := near.At.Backup(ctx, near.Backup.Name)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if closed := b.Close(); err == nil {
+				err = closed
+			}
+		}()
+		return b.WriteTar(ctx, a.sys.Stdout)
+	})
 }

@@ -88,6 +88,9 @@ type backupItem struct {
 	Proven         *provenItem           `json:"proven,omitempty"`
 	Note           string                `json:"note,omitempty"`
 	Problems       []holdfast.Problem    `json:"problems,omitempty"`
+	// Copies are the places that have it, if there are replicas: repository,
+	// and their names.
+	Copies []string `json:"copies,omitempty"`
 	// Error tells why the backup cannot be used.
 	Error string `json:"error,omitempty"`
 }

@@ -143,6 +143,7 @@ var stepWords = map[holdfast.Step]string{
 	holdfast.StepCommit:    "commit",
 	holdfast.StepVerify:    "verify",
 	holdfast.StepPrune:     "prune",
+	holdfast.StepCopy:      "copy",
 	holdfast.StepCompact:   "compact",
 	holdfast.StepResult:    "result",
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
-	"github.com/holdfast-backup/holdfast/repo"
 )
 
 type restoreCmd struct {
@@ -17,6 +16,7 @@ type restoreCmd struct {
 	DryRun      bool     `help:"Show what would change, and change nothing."`
 	Force       bool     `help:"Go on although processes have the data open."`
 	Online      bool     `help:"SQLite: write through SQLite's own transaction, so that open connections go on."`
+	replicaFlags
 }
 
 func (restoreCmd) about() about {
@@ -25,6 +25,9 @@ func (restoreCmd) about() about {
 target, checks it as its owner would, runs the stop hook, swaps, restores the
 memory, runs the start hook and confirms. If anything fails, the previous state
 is put back. holdfast rollback undoes a restore that was a mistake.
+
+The copy in the repository is taken; if it is gone, damaged or out of reach, the
+first in the replicas that can be used, and that is said.
 
 Without a terminal, restoring over existing data needs --yes.`,
 		examples: []example{
@@ -41,6 +44,7 @@ Without a terminal, restoring over existing data needs --yes.`,
 type restoreObject struct {
 	Type       string              `json:"type"` // restore, rollback
 	Backup     holdfast.BackupName `json:"backup,omitempty"`
+	From       string              `json:"from,omitempty"` // the replica whose copy it is
 	To         string              `json:"to,omitempty"`
 	Emergency  holdfast.BackupName `json:"emergency_backup,omitempty"`
 	Restored   []string            `json:"restored"`
@@ -55,6 +59,7 @@ type restoreObject struct {
 type planObject struct {
 	Type     string              `json:"type"` // restore_plan
 	Backup   holdfast.BackupName `json:"backup"`
+	From     string              `json:"from,omitempty"` // the replica whose copy it is
 	Targets  []targetItem        `json:"targets"`
 	Memory   string              `json:"memory,omitempty"`
 	Bytes    int64               `json:"bytes"`
@@ -81,8 +86,11 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
+	if err := c.use(a); err != nil {
+		return err
+	}
 	req := engine.RestoreRequest{Name: c.Name, Only: c.Only, To: c.To, NoEmergency: c.NoEmergency, Force: c.Force, Online: c.Online}
-	return a.withEngine(ctx, func(e *engine.Engine, _ *repo.Repository) error {
+	return a.withCopies(ctx, func(e *engine.Engine) error {
 		plan, err := e.PlanRestore(ctx, req)
 		if err != nil {
 			return err
@@ -139,7 +147,7 @@ func incompleteIf(problems []holdfast.Problem) error {
 }
 
 func newPlanObject(p *engine.RestorePlan) planObject {
-	o := planObject{Type: "restore_plan", Backup: p.Backup.Name, Targets: []targetItem{}, Memory: p.Memory, Bytes: p.Bytes, Warnings: p.Warnings}
+	o := planObject{Type: "restore_plan", Backup: p.Backup.Name, From: p.From, Targets: []targetItem{}, Memory: p.Memory, Bytes: p.Bytes, Warnings: p.Warnings}
 	for _, t := range p.Targets {
 		item := targetItem{Source: t.Source, Kind: t.Kind, Path: t.Path, Method: t.Method, Exists: t.Exists, Bytes: t.Bytes, Handles: t.Handles}
 		if n, ok := t.Now.Records(); ok && t.Exists {
@@ -155,7 +163,7 @@ func newPlanObject(p *engine.RestorePlan) planObject {
 
 // printPlan shows what would change.
 func printPlan(u *ui, p *engine.RestorePlan) {
-	u.print("Restoring %s would change:\n", u.outPaint.bold(clean(p.Backup.Name.String())))
+	u.print("Restoring %s%s would change:\n", u.outPaint.bold(clean(p.Backup.Name.String())), fromWords(p.From))
 	t := table{head: []string{"SOURCE", "PATH", "NOW", "IN THE BACKUP", "SIZE", "HOW"}, right: map[int]bool{2: true, 3: true, 4: true}}
 	for _, target := range p.Targets {
 		now := "nothing"
@@ -184,7 +192,7 @@ func newRestoreObject(kind string, r *engine.RestoreResult) restoreObject {
 		Aside: r.Aside, Problems: r.Problems, DurationMS: r.Duration.Milliseconds(),
 	}
 	if r.Plan != nil {
-		o.Backup = r.Plan.Backup.Name
+		o.Backup, o.From = r.Plan.Backup.Name, r.Plan.From
 	}
 	if o.Restored == nil {
 		o.Restored = []string{}
@@ -205,9 +213,9 @@ func printRestored(u *ui, o restoreObject) {
 	case o.Type == "rollback":
 		u.print("%s the last restore of %s.\n", u.outPaint.green("Undid"), clean(what))
 	case o.To != "":
-		u.print("%s %s from %s into %s.\n", u.outPaint.green("Restored"), clean(what), clean(o.Backup.String()), clean(o.To))
+		u.print("%s %s from %s%s into %s.\n", u.outPaint.green("Restored"), clean(what), clean(o.Backup.String()), fromWords(o.From), clean(o.To))
 	default:
-		u.print("%s %s from %s.\n", u.outPaint.green("Restored"), clean(what), clean(o.Backup.String()))
+		u.print("%s %s from %s%s.\n", u.outPaint.green("Restored"), clean(what), clean(o.Backup.String()), fromWords(o.From))
 	}
 	if o.Memory != "" {
 		u.print("  memory: %s\n", clean(o.Memory))

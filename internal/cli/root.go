@@ -17,10 +17,11 @@ type root struct {
 	Recover  recoverCmd  `cmd:"" group:"back" help:"Finish or undo a restore that was cut."`
 	Export   exportCmd   `cmd:"" group:"back" help:"Write the full tree of a backup to a directory, or as tar."`
 
-	Delete deleteCmd `cmd:"" group:"keep" help:"Delete backups."`
-	Pin    pinCmd    `cmd:"" group:"keep" help:"Keep a backup from pruning."`
-	Unpin  unpinCmd  `cmd:"" group:"keep" help:"Let a pinned backup go with its age again."`
-	Prune  pruneCmd  `cmd:"" group:"keep" help:"Remove backups that are older than the retention."`
+	Delete    deleteCmd    `cmd:"" group:"keep" help:"Delete backups."`
+	Pin       pinCmd       `cmd:"" group:"keep" help:"Keep a backup from pruning."`
+	Unpin     unpinCmd     `cmd:"" group:"keep" help:"Let a pinned backup go with its age again."`
+	Replicate replicateCmd `cmd:"" group:"keep" help:"Copy backups into replicas."`
+	Prune     pruneCmd     `cmd:"" group:"keep" help:"Remove backups that are older than the retention."`
 
 	Compact compactCmd `cmd:"" group:"keep" help:"Free the space of deleted backups that others still need."`
 
@@ -44,7 +45,7 @@ var groups = []struct{ key, title string }{
 // globals are the flags of every command.
 type globals struct {
 	Config           string   `value:"FILE" help:"Configuration file (default: ./holdfast.yaml, if there is one)."`
-	Repo             string   `value:"DIR" help:"Repository (default: ./data/chromadb_backup)."`
+	Repo             string   `value:"DIR|URL" help:"Repository: a directory or s3://bucket/prefix (default: ./data/chromadb_backup)."`
 	Chroma           []string `sep:"none" value:"[NAME=]DIR" help:"Protect this Chroma directory; repeatable. Source flags replace the configured sources."`
 	MemoryCollection []string `sep:"none" value:"NAME" help:"Collection that is the assistant's memory; repeatable."`
 	RAGMode          string   `name:"rag-mode" enum:",enhanced,standard" default:"" value:"MODE" help:"Mode of the assistant: enhanced or standard."`

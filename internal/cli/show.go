@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
 type showCmd struct {
 	Name string `arg:"" help:"Name of the backup, or latest."`
 	Tree bool   `help:"List every file in it."`
+	replicaFlags
 }
 
 func (showCmd) about() about {
@@ -31,6 +33,7 @@ their counts, memory, problems, and when it was proven.`,
 type showObject struct {
 	Type       string             `json:"type"` // show
 	Repository string             `json:"repository"`
+	From       string             `json:"from,omitempty"` // the replica whose copy it is
 	Backup     backupItem         `json:"backup"`
 	Metadata   *holdfast.Metadata `json:"metadata"`
 	Proofs     []holdfast.Proof   `json:"proofs"`
@@ -53,18 +56,20 @@ type fileItem struct {
 
 // Run shows one backup.
 func (c *showCmd) Run(ctx context.Context, a *app) error {
-	r, err := a.repository(ctx)
+	if err := c.use(a); err != nil {
+		return err
+	}
+	return a.withCopies(ctx, func(e *engine.Engine) error { return c.show(ctx, a, e) })
+}
+
+func (c *showCmd) show(ctx context.Context, a *app, e *engine.Engine) error {
+	near, err := e.Describe(ctx, c.Name)
 	if err != nil {
 		return err
 	}
-	info, err := r.Stat(ctx, c.Name)
-	if err != nil {
-		return err
-	}
-	if info.Err != nil {
-		return info.Err
-	}
-	out := showObject{Type: "show", Repository: r.Location(), Backup: newBackupItem(info), Metadata: info.Metadata, Proofs: info.Proofs}
+	a.tellNearest(near)
+	r, info := near.At, near.Backup
+	out := showObject{Type: "show", Repository: r.Location(), From: near.From, Backup: newBackupItem(info), Metadata: info.Metadata, Proofs: info.Proofs}
 	if out.Proofs == nil {
 		out.Proofs = []holdfast.Proof{}
 	}

@@ -15,13 +15,14 @@ import (
 
 type statusCmd struct {
 	MaxAge time.Duration `default:"36h" value:"DURATION" help:"How old the newest backup of a source may be (default 36h: a daily backup that is half a day late)."`
+	replicaFlags
 }
 
 func (statusCmd) about() about {
 	return about{
 		text: `Answers one question first: is the data safe? It looks at every configured
 source, when it was last backed up, whether its backups are proven, and whether
-a restore was cut. Exit status 3 means that something needs attention: no
+a restore was cut. It tells how far each replica is behind. Exit status 3 means that something needs attention: no
 backup, a stale one, damage, a source that is gone, a restore to recover, or a
 backup so small that pruning is on hold.`,
 		examples: []example{
@@ -52,6 +53,7 @@ type statusObject struct {
 	Hint       string          `json:"hint,omitempty"`
 	Sources    []sourceStatus  `json:"sources"`
 	Repository repositoryState `json:"repository"`
+	Replicas   []replicaItem   `json:"replicas,omitempty"`
 	Pending    *pendingItem    `json:"pending,omitempty"`
 	Hold       *holdItem       `json:"hold,omitempty"`
 }
@@ -93,6 +95,9 @@ type pendingItem struct {
 
 // Run looks at everything and judges.
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
+	if err := c.use(a); err != nil {
+		return err
+	}
 	cfg, err := a.sources()
 	if err != nil {
 		return err
@@ -121,6 +126,9 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	e, err := a.engine(r, nil)
 	if err != nil {
 		return err
+	}
+	if len(cfg.Replicas) > 0 {
+		out.Replicas = newReplicaItems(e.Survey(ctx, infos), a.sys.Now())
 	}
 	pending, err := e.Pending()
 	if err != nil {

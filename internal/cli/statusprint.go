@@ -73,4 +73,7 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 		[2]string{"pruning", pruning},
 		[2]string{"free space", free},
 	))
+	for _, r := range out.Replicas {
+		u.print("%s", facts([2]string{"replica", r.Name + ": " + r.words(now)}))
+	}
 }

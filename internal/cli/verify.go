@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +12,10 @@ import (
 )
 
 type verifyCmd struct {
-	Name string `arg:"" optional:"" help:"Name of the backup, or latest (the default)."`
-	All  bool   `help:"Verify every backup."`
-	Full bool   `help:"The deepest check of each source (integrity and foreign keys); slower."`
+	Name    string   `arg:"" optional:"" help:"Name of the backup, or latest (the default)."`
+	All     bool     `help:"Verify every backup."`
+	Full    bool     `help:"The deepest check of each source (integrity and foreign keys); slower."`
+	Replica []string `sep:"none" value:"NAME|URL" help:"Verify the copies in this replica instead: a configured name, a directory, s3://… or all; repeatable."`
 }
 
 func (verifyCmd) about() about {
@@ -26,6 +28,7 @@ compared, which proves nothing of what is in them.`,
 		examples: []example{
 			{"holdfast verify", "prove the newest backup"},
 			{"holdfast verify --all", "prove every backup"},
+			{"holdfast verify --replica all", "prove the newest copy in every replica"},
 			{"holdfast verify monday --full", "with the slowest, deepest checks"},
 		},
 		exits: []int{holdfast.ExitIncomplete, holdfast.ExitNotFound, holdfast.ExitLocked, holdfast.ExitDamaged, holdfast.ExitRefused},
@@ -43,6 +46,7 @@ type verifyObject struct {
 // verifyItem is the outcome for one backup.
 type verifyItem struct {
 	Backup holdfast.BackupName `json:"backup"`
+	From   string              `json:"from,omitempty"` // the replica whose copy it is
 	OK     bool                `json:"ok"`
 	// StoredOnly tells that the backup is encrypted and was not opened: no key
 	// was given.
@@ -53,49 +57,97 @@ type verifyItem struct {
 	Error          string             `json:"error,omitempty"`
 }
 
-// Run verifies one backup or all.
+// Run verifies one backup or all, here or in replicas.
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if c.All && c.Name != "" {
 		return usagef("leave out one of the two", "a name and --all exclude each other")
 	}
-	return a.withEngine(ctx, func(e *engine.Engine, r *repo.Repository) error {
-		names, err := c.names(ctx, r)
-		if err != nil {
+	if err := a.useReplicas(c.Replica); err != nil {
+		return err
+	}
+	return a.withCopies(ctx, func(e *engine.Engine) error {
+		v := &verification{c: c, a: a, out: verifyObject{Type: "verify", OK: true, Results: []verifyItem{}}}
+		if r := e.Repository(); r != nil {
+			v.out.Repository = r.Location()
+		}
+		if err := c.everywhere(ctx, e, v); err != nil {
 			return err
 		}
-		out := verifyObject{Type: "verify", Repository: r.Location(), OK: true, Results: []verifyItem{}}
-		worst := error(nil)
-		for _, name := range names {
-			result, err := e.Verify(ctx, engine.VerifyRequest{Name: name, Full: c.Full})
-			if result == nil && (!c.All || errors.Is(err, context.Canceled)) {
-				return err
-			}
-			if result == nil && errors.Is(err, holdfast.ErrNotFound) {
-				a.ui.note("note: %s was deleted meanwhile", clean(name))
-				continue
-			}
-			item := newVerifyItem(name, result, err)
-			if !item.OK {
-				out.OK, worst = false, worse(worst, err)
-			}
-			out.Results = append(out.Results, item)
-		}
-		a.ui.tell(out, func() { c.print(a.ui, out) })
-		if worst != nil {
-			return &ending{holdfast.ExitCode(worst)}
+		a.ui.tell(v.out, func() { c.print(a.ui, v.out) })
+		if v.worst != nil {
+			return &ending{holdfast.ExitCode(v.worst)}
 		}
 		return nil
 	})
+}
+
+// everywhere verifies in the repository, or in each of the replicas that were
+// asked for: one that cannot be opened does not keep the others from it.
+func (c *verifyCmd) everywhere(ctx context.Context, e *engine.Engine, v *verification) error {
+	if len(c.Replica) == 0 {
+		return v.in(ctx, e, "")
+	}
+	replicas := e.Replicas()
+	for _, replica := range replicas {
+		on, err := e.OnReplica(ctx, replica.Name)
+		if err == nil {
+			err = v.in(ctx, on, replica.Name)
+		}
+		if err != nil && (len(replicas) == 1 || ctx.Err() != nil) {
+			return err
+		}
+		if err != nil {
+			v.add(verifyItem{From: replica.Name, Error: err.Error()}, err)
+		}
+	}
+	return nil
+}
+
+// A verification is what was found so far.
+type verification struct {
+	c     *verifyCmd
+	a     *app
+	out   verifyObject
+	worst error
+}
+
+func (v *verification) add(item verifyItem, err error) {
+	if !item.OK {
+		v.out.OK, v.worst = false, worse(v.worst, err)
+	}
+	v.out.Results = append(v.out.Results, item)
+}
+
+// in verifies in one place.
+func (v *verification) in(ctx context.Context, e *engine.Engine, from string) error {
+	names, err := v.c.names(ctx, e.Repository())
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		result, err := e.Verify(ctx, engine.VerifyRequest{Name: name, Full: v.c.Full})
+		if result == nil && (!v.c.All || errors.Is(err, context.Canceled)) {
+			return err
+		}
+		if result == nil && errors.Is(err, holdfast.ErrNotFound) {
+			v.a.ui.note("note: %s was deleted meanwhile", clean(name))
+			continue
+		}
+		item := newVerifyItem(name, result, err)
+		item.From = cmp.Or(item.From, from)
+		v.add(item, err)
+	}
+	return nil
 }
 
 // names lists what to verify. Backups that are of no use are verified, too:
 // that they are is what has to be told.
 func (c *verifyCmd) names(ctx context.Context, r *repo.Repository) ([]string, error) {
 	if !c.All {
-		if c.Name == "" {
-			return []string{"latest"}, nil
-		}
-		return []string{c.Name}, nil
+		return []string{cmp.Or(c.Name, "latest")}, nil
+	}
+	if r == nil {
+		return nil, &holdfast.Error{Op: "verify", Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no repository"), Hint: "--replica all verifies the copies"}
 	}
 	infos, err := r.List(ctx)
 	if err != nil {
@@ -123,7 +175,7 @@ func worse(a, b error) error {
 func newVerifyItem(name string, r *engine.VerifyResult, err error) verifyItem {
 	item := verifyItem{Backup: holdfast.BackupName(name), OK: err == nil}
 	if r != nil {
-		item.Backup, item.Proof, item.Damage, item.SourceProblems = r.Backup, &r.Proof, r.Damage, r.SourceProblems
+		item.Backup, item.From, item.Proof, item.Damage, item.SourceProblems = r.Backup, r.From, &r.Proof, r.Damage, r.SourceProblems
 		item.StoredOnly = r.StoredOnly
 	}
 	if err != nil {
@@ -135,7 +187,7 @@ func newVerifyItem(name string, r *engine.VerifyResult, err error) verifyItem {
 // print tells the outcome to a person.
 func (c *verifyCmd) print(u *ui, out verifyObject) {
 	for _, item := range out.Results {
-		name := clean(item.Backup.String())
+		name := clean(item.Backup.String()) + fromWords(item.From)
 		for _, p := range append(append([]holdfast.Problem{}, item.Damage...), item.SourceProblems...) {
 			u.warn(p)
 		}
