@@ -1,6 +1,7 @@
 package repo
 
-// What a file writer does when there is a base.
+// These are the parts of a fileWriter that only matter when there is a base:
+// a file that it has becomes a delta, and one that it has whole a reference.
 
 // begin chooses, by the first frame, whether the file becomes a delta. Where
 // the base or the file itself is no more than a frame, its digest says enough.

@@ -11,8 +11,8 @@
 // manifest.go and entry.go, extent.go, seekable.go, digest.go for the format;
 // pending.go, sink.go, filewriter.go, payloadwriter.go and secondpass.go for
 // writing; base.go, deltawriter.go, blockpacker.go, hashlist.go and memory.go
-// for storing only what changed; tree.go, fsys.go, content.go and payload.go for reading; verify.go,
-// extract.go and tar.go for what is built on reading.
+// for storing only what changed; tree.go, fsys.go, content.go and payload.go
+// for reading; verify.go, extract.go and tar.go for what is built on reading.
 package repo
 
 import (
