@@ -348,3 +348,25 @@ func TestShareEncryption_DamagedKeysAreNotShared(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestCopy_OfACompactedBackup(t *testing.T) {
+	from, fromBucket := newRepo(t)
+	toBucket := mem.New()
+	to := newReplica(t, from, toBucket)
+	plain := text(3*blockSize, 1)
+	p := create(t, from, "full", CreateOptions{})
+	put(t, p.Sink("bot"), "bot.db", plain)
+	commit(t, p)
+	deltaOf(t, from, "delta", "full", plain, text(blockSize, 2))
+	if _, err := from.Delete(t.Context(), "full"); err != nil {
+		t.Fatal(err)
+	}
+	if done := compact(t, from); len(done.Rewritten) != 1 {
+		t.Fatalf("compacted %+v", done)
+	}
+	if _, err := from.Copy(t.Context(), "delta", to, CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	sameStored(t, stored(t, toBucket, "delta"), stored(t, fromBucket, "delta"))
+	verify(t, open(t, to, "delta"))
+}
