@@ -2,6 +2,8 @@ package repo
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -343,5 +345,64 @@ func TestDelta_GivenUpLeavesNothing(t *testing.T) {
 	compare(t, contents(t, os.DirFS(root)), before)
 	if name, why, err := r.Base(t.Context()); name != "monday" {
 		t.Errorf("base %q, %q, %v", name, why, err)
+	}
+}
+
+// What fails on the way to the payload of a delta ends the writer, in each
+// pass.
+func TestDelta_FailuresReachTheWriter(t *testing.T) {
+	base, after := text(30*frameSize, 1), text(30*frameSize, 2)
+	full := errors.New("no space left on device")
+	for what, c := range map[string]struct {
+		o    CreateOptions
+		harm func(b *mem.Bucket, cancel func())
+		want error
+	}{
+		"disk full": {harm: func(b *mem.Bucket, _ func()) {
+			b.Inject(func(op, _ string) error {
+				if op == "write" {
+					return full
+				}
+				return nil
+			})
+		}, want: full},
+		"limit":     {o: CreateOptions{MaxStored: 100_000}, harm: func(*mem.Bucket, func()) {}, want: holdfast.ErrRefused},
+		"cancelled": {harm: func(_ *mem.Bucket, cancel func()) { cancel() }, want: context.Canceled},
+	} {
+		for again := range 2 {
+			r, b := remembered(t, base)
+			ctx, cancel := context.WithCancel(t.Context())
+			c.o.Compress, c.o.Base = true, "monday"
+			p, err := r.Create(ctx, "tuesday", true, c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := p.Sink("bot").Create(holdfast.Entry{Path: "bot.db"})
+			if err == nil && again > 0 {
+				_, err = w.Write(base)
+				err = errors.Join(err, w.Reset())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.harm(b, cancel)
+			_, err = w.Write(after)
+			if e := w.Close(); err == nil {
+				err = e
+			}
+			if !errors.Is(err, c.want) {
+				t.Errorf("%s, pass %d: %v", what, again+1, err)
+			}
+			b.Inject(nil)
+			if err := p.Abort(ctx); err != nil {
+				t.Errorf("%s: abort: %v", what, err)
+			}
+			cancel()
+			for _, key := range allKeys(t, b) {
+				if strings.HasPrefix(key, "tuesday/") {
+					t.Errorf("%s leaves %s", what, key)
+				}
+			}
+		}
 	}
 }
