@@ -17,7 +17,7 @@ var roleVariables = []string{"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDE
 
 // metadataTimeout bounds the question to a machine's own service for roles,
 // which nobody answers outside of a cloud.
-const metadataTimeout = 3 * time.Second
+const metadataTimeout = 5 * time.Second
 
 // chain is the usual order in which credentials are looked for: environment,
 // shared file, role. Unlike the library's it ends with an error, not with

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,7 +94,10 @@ func (b *Bucket) open(ctx context.Context, key string) (*object, error) {
 			return err
 		}
 		o.size, f = size, info
-		o.windows[0] = window{data: data[:n:n]}
+		if n < firstWindow/2 { // many small objects may be open at once
+			data = slices.Clone(data[:n])
+		}
+		o.windows[0] = window{data: data[:n]}
 		return nil
 	})
 	if status(err) == http.StatusRequestedRangeNotSatisfiable { // an empty object has no ranges
