@@ -39,6 +39,11 @@ func (a *app) config() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.ui.canAsk() && !cfg.Encryption.HasPassphrase() {
+		cfg.Encryption.Prompt = func(ctx context.Context) (string, error) {
+			return a.ui.askSecret(ctx, "Passphrase of "+wire.Location(cfg.Repository))
+		}
+	}
 	a.cfg = cfg
 	for _, w := range cfg.Warnings {
 		a.ui.warn(w)

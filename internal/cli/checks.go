@@ -21,12 +21,14 @@ import (
 // repository checks where backups go.
 func (x *examination) repository() {
 	place := x.cfg.Repository
-	if err := volume.Writable(durable.OS, place); err != nil {
-		x.failed("repository", place, err)
-		return
+	if !config.IsURL(place) {
+		if err := volume.Writable(durable.OS, place); err != nil {
+			x.failed("repository", place, err)
+			return
+		}
+		x.add("repository", place, checkOK, "", "can be written, synced and renamed in")
+		x.fileSystem("repository", place)
 	}
-	x.add("repository", place, checkOK, "", "can be written, synced and renamed in")
-	x.fileSystem("repository", place)
 	r, err := x.a.repository(x.ctx)
 	switch {
 	case errors.Is(err, holdfast.ErrNotFound):
@@ -136,8 +138,8 @@ func (x *examination) fileSystem(check, path string) {
 // file systems may still lie on one disk; nothing here can tell.
 func (x *examination) sameDisk() {
 	place, err := volume.Nearest(x.cfg.Repository)
-	if err != nil {
-		return // told where the repository is looked at
+	if err != nil || config.IsURL(x.cfg.Repository) || x.copiedElsewhere() {
+		return // what is wrong is told where the repository is looked at
 	}
 	var beside []string
 	for _, s := range x.cfg.Sources {
@@ -150,6 +152,64 @@ func (x *examination) sameDisk() {
 	if len(beside) > 0 {
 		x.add("repository", x.cfg.Repository, checkWarn, "keep it on another disk with --repo, or copy it to another machine now and then",
 			"lies on the same file system as "+strings.Join(beside, ", ")+": what takes the one takes both")
+	}
+}
+
+// copiedElsewhere tells whether a replica lies where the disks of this machine
+// do not take it with them: at a service, or on another file system than all
+// sources.
+func (x *examination) copiedElsewhere() bool {
+	for _, r := range x.cfg.Replicas {
+		if config.IsURL(r.URL) {
+			return true
+		}
+		at, err := volume.Nearest(r.URL)
+		if err != nil {
+			continue
+		}
+		beside := slices.ContainsFunc(x.cfg.Sources, func(s config.Source) bool {
+			of, err := volume.Nearest(s.Path)
+			if err != nil {
+				return true
+			}
+			same, err := durable.SameDevice(dirOf(of), dirOf(at))
+			return err != nil || same
+		})
+		if !beside {
+			return true
+		}
+	}
+	return false
+}
+
+// replicas looks into each replica.
+func (x *examination) replicas() {
+	if len(x.cfg.Replicas) == 0 {
+		return
+	}
+	r, err := x.a.repository(x.ctx)
+	var infos []repo.Info
+	if err == nil {
+		infos, err = r.List(x.ctx)
+	}
+	if err != nil {
+		infos = nil // told where the repository is looked at
+	}
+	e, err := x.a.engineOver(r, err, nil)
+	if err != nil {
+		x.failed("replicas", "", err)
+		return
+	}
+	now := x.a.sys.Now()
+	for _, item := range newReplicaItems(e.Survey(x.ctx, infos), now) {
+		status, hint := checkOK, ""
+		switch {
+		case item.Error != "":
+			status, hint = checkFail, "`holdfast replicate` tries again; the backups themselves are not affected"
+		case !item.Exists || len(item.Behind) > 0:
+			status, hint = checkWarn, "`holdfast replicate` brings it up to date"
+		}
+		x.add("replica", item.Name, status, hint, item.words(now))
 	}
 }
 

@@ -13,7 +13,7 @@ type doctorCmd struct{}
 func (doctorCmd) about() about {
 	return about{
 		text: `Checks the configuration, the repository (can it be locked and written, is there
-space, what file system is it, is it that of the data), each source (can it be
+space, what file system is it, is it that of the data), each replica, each source (can it be
 opened and read, what journal does it keep), the locks of databases, what crashes
 left behind, the hooks and the clock. Each check says ok, warn or fail,
 and what to do. Exit status 3 if anything failed.`,
@@ -83,6 +83,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 		x.cfg = cfg
 		x.configuration()
 		x.repository()
+		x.replicas()
 		x.sameDisk()
 		x.locks()
 		x.sources()

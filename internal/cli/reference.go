@@ -79,7 +79,11 @@ func settingReference(b *strings.Builder) {
 		if k.Default != "" {
 			value = "`" + k.Default + "`"
 		}
-		fmt.Fprintf(b, "| `%s` | `%s` | %s | %s | %s |\n", k.Name, k.Env(), manual, value, k.Doc)
+		name := "`" + k.Name + "`"
+		if k.EnvOnly {
+			name = "none"
+		}
+		fmt.Fprintf(b, "| %s | `%s` | %s | %s | %s |\n", name, k.Env(), manual, value, k.Doc)
 	}
 	b.WriteString("| `sources` | `HOLDFAST_SOURCES` (as YAML) | | `./data/chromadb`, if it exists | What is protected: a map from a name to `type` (chroma, sqlite, files), `path`, and for Chroma `memory: {collection: …}` and `rag_mode` (enhanced, standard), for files `exclude` (patterns). |\n")
 }

@@ -28,6 +28,8 @@ type root struct {
 	Demo       demoCmd       `cmd:"" group:"setup" help:"Show the main job on sample data: back up, damage, restore, prove."`
 	Init       initCmd       `cmd:"" group:"setup" help:"Write a configuration file and create the repository."`
 	Config     configCmd     `cmd:"" group:"setup" help:"Look at the configuration."`
+	Key        keyCmd        `cmd:"" group:"setup" help:"Look at and change what encrypts the backups."`
+	Rescue     rescueCmd     `cmd:"" group:"setup" help:"Print what is needed to restore without this machine."`
 	Doctor     doctorCmd     `cmd:"" group:"setup" help:"Check everything that a backup or restore depends on."`
 	Completion completionCmd `cmd:"" group:"setup" help:"Print a completion script for a shell."`
 	Version    versionCmd    `cmd:"" group:"setup" help:"Print the version."`
