@@ -30,6 +30,14 @@ type Proxy struct {
 	rules []*Rule
 	met   map[string]int // by fault, how often
 	lists map[string]listing
+	seen  []Seen
+}
+
+// Seen is a request that the proxy met, and what became of it.
+type Seen struct {
+	Method, Path, Query, Range string
+	Status                     int   // of the answer that the client got; 0 if it got none
+	Bytes                      int64 // of the body of the answer
 }
 
 // NewProxy starts a proxy before a server. It ends with the test.
@@ -97,6 +105,20 @@ func (p *Proxy) Met() map[string]int {
 	return maps.Clone(p.met)
 }
 
+// Seen tells of all requests since the last Forget.
+func (p *Proxy) Seen() []Seen {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.seen)
+}
+
+// Forget forgets the requests that were seen.
+func (p *Proxy) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen = nil
+}
+
 func (p *Proxy) count(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,13 +150,40 @@ func (p *Proxy) fault(r *http.Request) Fault {
 }
 
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
-	x := &Exchange{p: p, w: w, Request: r}
+	answer := &counted{ResponseWriter: w}
+	x := &Exchange{p: p, w: answer, Request: r}
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.seen = append(p.seen, Seen{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Range"), answer.status, answer.bytes})
+	}()
 	if fault := p.fault(r); fault != nil {
 		fault(x)
 		return
 	}
 	x.Pass()
 }
+
+// counted notes what a client gets.
+type counted struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (c *counted) WriteHeader(status int) {
+	c.status = status
+	c.ResponseWriter.WriteHeader(status)
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(p)
+	c.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets the connection be cut.
+func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 // An Exchange is one request on its way to the server and back.
 type Exchange struct {

@@ -51,13 +51,26 @@ type Server struct {
 	buckets int
 }
 
+// Environment leads the usual chain of credentials to the keys of a server.
+func Environment() []string {
+	return []string{"AWS_ACCESS_KEY_ID=" + AccessKey, "AWS_SECRET_ACCESS_KEY=" + SecretKey, "AWS_REGION=" + Region}
+}
+
 // Start starts a server that lives as long as the test, and sets the
-// environment that leads the usual chain of credentials to its keys.
+// Environment of this process.
 func Start(t *testing.T) *Server {
 	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", SecretKey)
-	t.Setenv("AWS_REGION", Region)
+	for _, v := range Environment() {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	return Serve(t)
+}
+
+// Serve starts a server that lives as long as the test. Tests that run side by
+// side give the Environment to the processes that they start.
+func Serve(t *testing.T) *Server {
+	t.Helper()
 	s, err := launch(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
