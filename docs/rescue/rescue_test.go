@@ -194,6 +194,48 @@ func TestScript_Restores(t *testing.T) {
 	}
 }
 
+// A compacted backup has a manifest of another name, and blocks of a backup that
+// is gone.
+func TestScript_RestoresCompactedBackups(t *testing.T) {
+	key, to := keygen(t)
+	text, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := repo.Keys{Identities: func(context.Context) ([]age.Identity, error) { return age.ParseIdentities(bytes.NewReader(text)) }}
+	for name, c := range map[string]struct {
+		options repo.Options
+		args    []string
+	}{
+		"clear":     {},
+		"encrypted": {repo.Options{Recipients: []string{to}, Keys: keys}, []string{"-i", key}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := build(t, c.options)
+			b, err := dir.New(w.root, dir.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := repo.Open(t.Context(), b, c.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Delete(t.Context(), "monday"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Compact(t.Context(), repo.CompactOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(filepath.Join(w.root, "monday")); err == nil {
+				t.Fatal("the backup that was compacted away is still there")
+			}
+			out := filepath.Join(t.TempDir(), "out")
+			command(t, "python3", append(append([]string{w.script}, c.args...), w.root, "tuesday", out)...)
+			w.check(t, out)
+		})
+	}
+}
+
 // A passphrase opens the file with the keys, and these the backups, with the
 // age command alone.
 func TestScript_RestoresWithThePassphrase(t *testing.T) {
