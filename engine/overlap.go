@@ -61,6 +61,19 @@ func (e *Engine) repositoryDir() (string, bool) {
 	return dir, err == nil
 }
 
+// replicaWithin gives the replica that lies in a directory of this machine.
+func (e *Engine) replicaWithin(path string) (name string, ok bool) {
+	for _, r := range e.o.Replicas {
+		if r.Location == "" || strings.Contains(r.Location, "://") {
+			continue
+		}
+		if dir, err := resolve(r.Location); err == nil && within(dir, path) {
+			return r.Name, true
+		}
+	}
+	return "", false
+}
+
 // checkOverlap refuses sources that contain the repository or the state
 // directory, lie inside them, or are configured twice.
 func (e *Engine) checkOverlap() error {
@@ -84,6 +97,9 @@ func (e *Engine) checkOverlap() error {
 		}
 		if local && within(path, repository) {
 			return refuse("move the repository, or name the right path with --repo", "%s lies inside the repository %s", path, repository)
+		}
+		if replica, ok := e.replicaWithin(path); ok {
+			return refuse("keep the replica outside of all sources", "the replica %s lies inside %s and would be backed up", replica, path)
 		}
 		if within(state, path) {
 			return refuse("choose another state directory", "the state directory %s lies inside %s, where a restore would replace it", state, path)

@@ -347,3 +347,12 @@ func TestReplicate_RandomCutsThenAllIsThere(t *testing.T) {
 		})
 	}
 }
+
+func TestBackup_AReplicaInsideASourceIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Replicas = []engine.Replica{{Name: "inside", Location: filepath.Join(w.rag.path, "copies")}}
+	_, err := w.engine().Backup(t.Context(), engine.BackupRequest{})
+	if !errors.Is(err, holdfast.ErrRefused) || !strings.Contains(err.Error(), "the replica inside lies inside") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -102,3 +102,46 @@ func TestDisasterRecovery_NeedsOnlyOrdinaryTools(t *testing.T) {
 		t.Error("the database is not what it was, byte for byte")
 	}
 }
+
+// A machine that lost everything gets its data back from a replica, by the
+// commands of the guide, typed as they stand there.
+func TestLosingTheMachine_AReplicaIsEnough(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	original := m.path("app", "bot.db")
+	if err := os.Mkdir(filepath.Dir(original), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	database(t.Context(), t, original)
+	want, err := os.ReadFile(original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replica := m.path("nas", "backups")
+	config := "repository: data/backups\nsources:\n  bot: {type: sqlite, path: app/bot.db}\nreplicas: [" + replica + "]\n"
+	if err := os.WriteFile(m.path("holdfast.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, trigger := range map[string]string{"monday": "scheduled", "tuesday": "scheduled"} {
+		if code, _, stderr := m.run("backup", "--name", name, "--trigger", trigger); code != 0 {
+			t.Fatalf("backup ends with %d: %s", code, stderr)
+		}
+	}
+	for _, lost := range []string{"app", "data"} {
+		if err := os.RemoveAll(m.path(lost)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := "holdfast() { " + binary + " \"$@\"; }\n" + strings.ReplaceAll(block(t, "Losing the machine"), "/mnt/nas/backups", replica)
+	out := m.shell(script)
+	for _, part := range []string{"(from the replica backups)", "Backed up to ", "replica      backups: up to date; 3 copies", "into ./rescued"} {
+		if !strings.Contains(out, part) {
+			t.Errorf("the commands do not print %q:\n%s", part, out)
+		}
+	}
+	for _, path := range []string{original, m.path("rescued", "bot", "bot.db")} {
+		if got, err := os.ReadFile(path); err != nil || string(got) != string(want) {
+			t.Errorf("%s is not what it was, byte for byte (%v)", path, err)
+		}
+	}
+}

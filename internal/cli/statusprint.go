@@ -64,16 +64,17 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 	if out.Hold != nil {
 		pruning = out.Hold.text() + "; `holdfast prune --confirm` ends it"
 	}
-	u.print("%s", facts(
-		[2]string{"repository", r.Location},
-		[2]string{"backups", plural(r.Backups, "backup", "backups") + ", " + size(r.LogicalBytes) + " stored in " + size(r.StoredBytes)},
-		[2]string{"still held", held},
-		[2]string{"unusable", unusable},
-		[2]string{"last proven", proven},
-		[2]string{"pruning", pruning},
-		[2]string{"free space", free},
-	))
-	for _, r := range out.Replicas {
-		u.print("%s", facts([2]string{"replica", r.Name + ": " + r.words(now)}))
+	lines := [][2]string{
+		{"repository", r.Location},
+		{"backups", plural(r.Backups, "backup", "backups") + ", " + size(r.LogicalBytes) + " stored in " + size(r.StoredBytes)},
+		{"still held", held},
+		{"unusable", unusable},
+		{"last proven", proven},
+		{"pruning", pruning},
+		{"free space", free},
 	}
+	for _, r := range out.Replicas {
+		lines = append(lines, [2]string{"replica", r.Name + ": " + r.words(now)})
+	}
+	u.print("%s", facts(lines...))
 }
