@@ -12,7 +12,10 @@
 // pending.go, sink.go, filewriter.go, payloadwriter.go and secondpass.go for
 // writing; base.go, deltawriter.go, blockpacker.go, hashlist.go and memory.go
 // for storing only what changed; tree.go, fsys.go, content.go and payload.go
-// for reading; verify.go, extract.go and tar.go for what is built on reading.
+// for reading; verify.go, extract.go and tar.go for what is built on reading;
+// encryption.go (to whom), keys.go and rotate.go (what opens), crypt.go and
+// sealedobject.go (age files) and private.go (what does not lie in the open) for
+// encrypted backups.
 package repo
 
 import (

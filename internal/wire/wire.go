@@ -80,9 +80,10 @@ func repositoryOptions(c *config.Config) (repo.Options, error) {
 	return encrypted(repo.Options{Cache: filepath.Join(state, cacheFolder)}, c.Encryption), nil
 }
 
-// replicaOptions are what a replica is opened with.
+// replicaOptions are what a replica is opened with. Nothing is encrypted anew
+// there: copies stay as they are stored, and so do the keys that open them.
 func replicaOptions(c *config.Config, _ config.Replica) repo.Options {
-	return encrypted(repo.Options{}, c.Encryption)
+	return repo.Options{Keys: encrypted(repo.Options{}, c.Encryption).Keys}
 }
 
 // place gives the bucket of the repository and what it is opened with.
