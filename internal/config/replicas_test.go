@@ -43,14 +43,15 @@ func TestLoad_ReplicasOfAFileElsewhereAreMeantFromThere(t *testing.T) {
 
 func TestLoad_ReplicasThatCannotBe(t *testing.T) {
 	for name, c := range map[string]struct{ yaml, want string }{
-		"no list":              {"replicas: /mnt/nas\n", "replicas must be a list"},
-		"no place":             {"replicas: [{name: nas}]\n", "a replica has no replicas.url"},
-		"unknown key":          {"replicas: [{url: /a, retentoin: {days: 1}}]\n", `unknown key "replicas.retentoin"`},
-		"unknown rule":         {"replicas: [{url: /a, retention: {dayly: 1}}]\n", `unknown key "replicas.retention.dayly"`},
-		"bad rule":             {"replicas: [{url: /a, retention: {daily: -1}}]\n", "replicas.retention.daily"},
-		"two of a name":        {"replicas: [/a/backups, /b/backups]\n", `two replicas are called "backups"`},
-		"the repository":       {"repository: /a\nreplicas: [/a/]\n", "is the repository itself"},
-		"a name that is taken": {"replicas: [{url: /a, name: all}]\n", `"all" cannot be the name`},
+		"no list":               {"replicas: /mnt/nas\n", "replicas must be a list"},
+		"no place":              {"replicas: [{name: nas}]\n", "a replica has no replicas.url"},
+		"unknown key":           {"replicas: [{url: /a, retentoin: {days: 1}}]\n", `unknown key "replicas.retentoin"`},
+		"encryption of its own": {"replicas: [{url: /a, encrypt_to: [age1x]}]\n", `this version does not honour "replicas.encrypt_to"`},
+		"unknown rule":          {"replicas: [{url: /a, retention: {dayly: 1}}]\n", `unknown key "replicas.retention.dayly"`},
+		"bad rule":              {"replicas: [{url: /a, retention: {daily: -1}}]\n", "replicas.retention.daily"},
+		"two of a name":         {"replicas: [/a/backups, /b/backups]\n", `two replicas are called "backups"`},
+		"the repository":        {"repository: /a\nreplicas: [/a/]\n", "is the repository itself"},
+		"a name that is taken":  {"replicas: [{url: /a, name: all}]\n", `"all" cannot be the name`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at(t, map[string]string{FileName: c.yaml})
