@@ -37,9 +37,7 @@ func (w *week) backUp(t *testing.T, name, on holdfast.BackupName, files map[stri
 	w.days[string(name)] = want
 }
 
-// newWeek makes monday, a full, and three deltas: of tuesday and wednesday each
-// changes a little, thursday brings a file of its own.
-func newWeek(t *testing.T, o Options) *week {
+func emptyWeek(t *testing.T, o Options) *week {
 	t.Helper()
 	w := &week{b: mem.New(), days: map[string]map[string][]byte{}}
 	o.Cache = t.TempDir()
@@ -48,6 +46,14 @@ func newWeek(t *testing.T, o Options) *week {
 		t.Fatal(err)
 	}
 	w.r = r
+	return w
+}
+
+// newWeek makes monday, a full, and three deltas: of tuesday and wednesday each
+// changes a little, thursday brings a file of its own.
+func newWeek(t *testing.T, o Options) *week {
+	t.Helper()
+	w := emptyWeek(t, o)
 	files := map[string][]byte{
 		"bot.db":     text(3*frameSize+20*blockSize+77, 1),
 		"noise":      noise(frameSize+3*blockSize+5, 2),

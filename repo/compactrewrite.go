@@ -102,7 +102,7 @@ func (c *compaction) plan(w *rewriting, e *entry, numbers []int) (*rewrittenFile
 	if len(f.takes) == 0 {
 		return f, nil
 	}
-	w.total += 2*e.Size + next*blockSize
+	w.total += e.Size + next*blockSize
 	return f, w.size(f)
 }
 

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -195,4 +196,70 @@ func checkAfterCut(t *testing.T, root string, done acknowledged, at string) {
 			t.Errorf("cut at %s: %s was left behind", at, info.Key)
 		}
 	}
+}
+
+// A compaction that is cut after any operation on the disk leaves every backup
+// whole, and the next writer settles it.
+func TestCompact_EveryCutLeavesWholeBackups(t *testing.T) {
+	w := emptyWeek(t, Options{})
+	data := text(frameSize+3*blockSize+9, 1)
+	w.backUp(t, "monday", "", map[string][]byte{"a": data, "b": []byte("unchanged")})
+	data = append(bytes.Clone(data), text(blockSize, 2)...)
+	w.backUp(t, "tuesday", "monday", map[string][]byte{"a": data, "b": []byte("unchanged")})
+	data = append(bytes.Clone(data), text(blockSize, 3)...)
+	w.backUp(t, "wednesday", "tuesday", map[string][]byte{"a": data, "b": []byte("unchanged")})
+	remove(t, w.r, "monday")
+	before := filepath.Join(t.TempDir(), "before")
+	writeTree(t, w.b, before)
+	// A kill, which loses nothing, is TestCompact_EveryFailureLeavesWholeBackups.
+	for _, mode := range []crashfs.Mode{crashfs.PowerCut, crashfs.DataLost} {
+		t.Run(mode.String(), func(t *testing.T) {
+			for n := 0; compactAndCut(t, w, before, mode, n) && !t.Failed(); n++ {
+			}
+		})
+	}
+}
+
+// compactAndCut compacts a copy of the repository until a cut after n operations;
+// false if there was none.
+func compactAndCut(t *testing.T, w *week, before string, mode crashfs.Mode, n int) bool {
+	t.Helper()
+	root := filepath.Join(t.TempDir(), "repository")
+	if err := os.CopyFS(root, os.DirFS(before)); err != nil {
+		t.Fatal(err)
+	}
+	disk, err := crashfs.New(root, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(fs durable.FS) *week {
+		b, err := dir.New(root, dir.Options{FS: fs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &week{r: opened(t, b, Options{}), days: w.days}
+	}
+	_, err = at(disk).r.Compact(t.Context(), CompactOptions{})
+	cut := disk.WasCut()
+	if cut == (err == nil) {
+		t.Errorf("cut at %q, reported %v", disk.CutAt(), err)
+	}
+	when := "cut at " + disk.CutAt()
+	if err := disk.Reboot(mode); err != nil {
+		t.Fatal(err)
+	}
+	now := at(disk)
+	relock(t, now.r)
+	now.check(t, when)
+	if n%8 == 0 || !cut {
+		compact(t, now.r)
+		now.check(t, "again after "+when)
+		if hidden, err := now.r.Hidden(t.Context()); err != nil || len(hidden) > 0 {
+			t.Errorf("%s: %v %+v", when, err, hidden)
+		}
+	}
+	if err := errors.Join(disk.Close(), os.RemoveAll(root)); err != nil {
+		t.Fatal(err)
+	}
+	return cut
 }

@@ -25,7 +25,7 @@ import (
 
 var (
 	modelSeed  = flag.Uint64("model.seed", 0, "run TestRepository_AgreesWithAModel with this seed only")
-	modelSteps = flag.Int("model.steps", 45, "steps of each run of TestRepository_AgreesWithAModel")
+	modelSteps = flag.Int("model.steps", 35, "steps of each run of TestRepository_AgreesWithAModel")
 )
 
 // A place is where the repository of a life lies, and what cuts it off.

@@ -13,6 +13,8 @@
 // writing; base.go, deltawriter.go, blockpacker.go, hashlist.go and memory.go
 // for storing only what changed; tree.go, fsys.go, content.go and payload.go
 // for reading; verify.go, extract.go and tar.go for what is built on reading;
+// delete.go and hidden.go for what goes, and compact.go, compactblocks.go,
+// compactrewrite.go and compactjournal.go for what makes it go sooner;
 // encryption.go (to whom), keys.go and rotate.go (what opens), crypt.go and
 // sealedobject.go (age files) and private.go (what does not lie in the open) for
 // encrypted backups.
@@ -161,7 +163,7 @@ func (r *Repository) Free(ctx context.Context) (int64, bool, error) { return r.b
 
 // Lock takes the writer's lease, then removes what crashes left behind and
 // finishes what they cut.
-// Create, Delete, SetPinned and AddProof must be called under it.
+// Create, Delete, Compact, SetPinned and AddProof must be called under it.
 func (r *Repository) Lock(ctx context.Context, purpose string) (bucket.Lease, error) {
 	host, err := os.Hostname()
 	if err != nil {
