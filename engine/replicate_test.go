@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
@@ -264,13 +265,13 @@ func TestReplicate_AnotherBackupOfTheSameNameIsAnError(t *testing.T) {
 // cutting is a bucket whose line is cut after a number of changes.
 type cutting struct {
 	bucket.Bucket
-	left *int
+	left *atomic.Int64
 }
 
 var errLine = errors.New("the line was cut")
 
 func (b cutting) cut() error {
-	if *b.left--; *b.left < 0 {
+	if b.left.Add(-1) < 0 {
 		return errLine
 	}
 	return nil
@@ -318,7 +319,7 @@ func TestReplicate_RandomCutsThenAllIsThere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			left := 0
+			var left atomic.Int64
 			w.replica("offsite", cutting{target, &left}, retention.Policy{})
 			for _, name := range []string{"a", "b", "c", "d"} {
 				w.grow(name)
@@ -329,9 +330,9 @@ func TestReplicate_RandomCutsThenAllIsThere(t *testing.T) {
 			}
 			rnd := rand.New(rand.NewPCG(seed, 7))
 			for tries := 0; ; tries++ {
-				left = rnd.IntN(20 + 2*tries)
+				left.Store(rnd.Int64N(int64(20 + 2*tries)))
 				_, err := w.engine().Replicate(t.Context(), engine.ReplicateRequest{})
-				left = 1 << 20
+				left.Store(1 << 20)
 				if err == nil {
 					break
 				}
