@@ -40,9 +40,7 @@ func (a *app) config() (*config.Config, error) {
 		return nil, err
 	}
 	if a.ui.canAsk() && !cfg.Encryption.HasPassphrase() {
-		cfg.Encryption.Prompt = func(ctx context.Context) (string, error) {
-			return a.ui.askSecret(ctx, "Passphrase of "+wire.Location(cfg.Repository))
-		}
+		cfg.Encryption.Prompt = a.ui.askOnce("Passphrase of " + wire.Location(cfg.Repository))
 	}
 	a.cfg = cfg
 	for _, w := range cfg.Warnings {

@@ -159,7 +159,7 @@ type keyChangeObject struct {
 func (c *keyRotateCmd) Run(ctx context.Context, a *app) error {
 	return a.changeKey(ctx, func(e *engine.Engine, r *repo.Repository) (bool, error) {
 		if c.NewPassphraseFile == "" {
-			same, err := r.Passphrase(ctx)
+			same, err := presentPassphrase(ctx, r)
 			if err != nil {
 				return false, err
 			}
@@ -191,13 +191,25 @@ former passphrase; replace them, and rotate the key too if somebody has learnt i
 
 // Run changes the passphrase.
 func (c *keyPassphraseCmd) Run(ctx context.Context, a *app) error {
-	return a.changeKey(ctx, func(e *engine.Engine, _ *repo.Repository) (bool, error) {
+	return a.changeKey(ctx, func(e *engine.Engine, r *repo.Repository) (bool, error) {
+		if _, err := presentPassphrase(ctx, r); err != nil { // a person is asked for it first
+			return false, err
+		}
 		fresh, err := c.read(ctx, a)
 		if err != nil {
 			return false, err
 		}
 		return true, e.ChangePassphrase(ctx, fresh)
 	})
+}
+
+// presentPassphrase gives the passphrase of a repository that has one, and
+// nothing where the change is going to be refused.
+func presentPassphrase(ctx context.Context, r *repo.Repository) (string, error) {
+	if r.Encryption().Identity == "" {
+		return "", nil
+	}
+	return r.Passphrase(ctx)
 }
 
 // changeKey runs a change of the repository's key and tells its outcome.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/term"
 
@@ -19,6 +20,24 @@ func (u *ui) askSecret(ctx context.Context, question string) (string, error) {
 	}
 	defer terminal.Close()
 	return readSecret(ctx, terminal, question)
+}
+
+// askOnce asks when the answer is needed for the first time, and remembers it.
+func (u *ui) askOnce(question string) func(context.Context) (string, error) {
+	var mu sync.Mutex
+	var known string
+	return func(ctx context.Context) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if known != "" {
+			return known, nil
+		}
+		answer, err := u.askSecret(ctx, question)
+		if err == nil {
+			known = answer
+		}
+		return answer, err
+	}
 }
 
 var errNoPassphrase = &holdfast.Error{
