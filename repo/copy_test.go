@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
@@ -200,7 +201,7 @@ func (j *memoryJournal) End() error {
 type resumable struct {
 	*mem.Bucket
 	stage *resumableStage
-	left  int
+	left  atomic.Int64
 }
 
 type resumableStage struct {
@@ -220,7 +221,7 @@ func (b *resumable) Stage(ctx context.Context, prefix string, o bucket.StageOpti
 }
 
 func (s *resumableStage) Create(ctx context.Context, key string) (bucket.Writer, error) {
-	if s.b.left--; s.b.left < 0 {
+	if s.b.left.Add(-1) < 0 {
 		return nil, errCut
 	}
 	return s.Stage.Create(ctx, key)
@@ -238,11 +239,12 @@ func TestCopy_GoesOnWhereItWasCut(t *testing.T) {
 		put(t, p.Sink("docs"), name, noise(9000, uint64(name[0])))
 	}
 	commit(t, p)
-	to := &resumable{Bucket: mem.New(), left: 1 << 20}
+	to := &resumable{Bucket: mem.New()}
+	to.left.Store(1 << 20)
 	replica := newReplica(t, from, to)
 	journal := &memoryJournal{}
 	for cuts := 0; ; cuts++ {
-		to.left = 3
+		to.left.Store(3)
 		got, err := from.Copy(t.Context(), "full", replica, CopyOptions{Journal: journal})
 		if err == nil {
 			if cuts < 3 || got.Reused < 6*9000 || !journal.ended {
@@ -262,7 +264,8 @@ func TestCopy_WhatIsLeftOfAnotherBackupIsNotTaken(t *testing.T) {
 	p := create(t, from, "full", CreateOptions{})
 	put(t, p.Sink("docs"), "a", text(9000, 1))
 	commit(t, p)
-	to := &resumable{Bucket: mem.New(), left: 1 << 20}
+	to := &resumable{Bucket: mem.New()}
+	to.left.Store(1 << 20)
 	replica := newReplica(t, from, to)
 	left, err := to.Stage(t.Context(), "full", bucket.StageOptions{Marker: holdfast.MetadataFile, Resume: true})
 	if err != nil {
