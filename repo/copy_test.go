@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -171,6 +172,7 @@ func TestCopy_RefusesDamageByName(t *testing.T) {
 
 // memoryJournal is a CopyJournal that survives as long as the test.
 type memoryJournal struct {
+	mu       sync.Mutex
 	identity string
 	complete map[string]string
 	ended    bool
@@ -184,6 +186,8 @@ func (j *memoryJournal) Begin(identity string) (map[string]string, error) {
 }
 
 func (j *memoryJournal) Complete(key, sum string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if j.complete == nil {
 		j.complete = map[string]string{}
 	}
