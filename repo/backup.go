@@ -29,6 +29,7 @@ type Backup struct {
 	marker   []byte // its file, literally
 	view     *view
 
+	taken  references // of the files whose extents are those of other backups
 	mu     sync.Mutex
 	others map[holdfast.BackupName]*Backup // those that this one refers to
 }
@@ -78,7 +79,7 @@ func (r *Repository) open(ctx context.Context, name holdfast.BackupName) (*Backu
 	if err != nil {
 		return nil, damagedBackup(name, m.manifestKey(), err)
 	}
-	b.view = &view{tree: tr, open: b.payload, cache: newFrameCache(), literal: map[string][]byte{holdfast.MetadataFile: data}}
+	b.view = &view{tree: tr, from: b, cache: newFrameCache(), literal: map[string][]byte{holdfast.MetadataFile: data}}
 	return b, nil
 }
 
@@ -250,7 +251,7 @@ func (b *Backup) payload(e *entry, ref int) (*payload, error) {
 	if ref == 0 {
 		return b.ownPayload(e)
 	}
-	to := b.manifest.Refs[ref-1]
+	to := b.reference(ref)
 	other, err := b.other(to.Backup)
 	if err != nil {
 		return nil, fmt.Errorf("%s needs the backup %s: %w", e.Path, to.Backup, err)

@@ -115,6 +115,7 @@ type base struct {
 	files    map[string]*entry
 	byDigest map[string]*entry
 	stamps   map[string]string
+	definers map[string]reference // of its files whose extents another backup has
 }
 
 // openBase gives what is remembered of the backup name, if it can still be
@@ -138,7 +139,7 @@ func (r *Repository) openBase(ctx context.Context, name holdfast.BackupName) (*b
 	if err != nil {
 		return nil, errors.New(notRemembered(err))
 	}
-	b := &base{name: name, memory: m, refs: mf.Refs, files: map[string]*entry{}, byDigest: map[string]*entry{}, stamps: x.Stamps}
+	b := &base{name: name, memory: m, refs: mf.Refs, files: map[string]*entry{}, byDigest: map[string]*entry{}, stamps: x.Stamps, definers: x.Same}
 	for _, e := range mf.Entries {
 		b.files[e.Path] = e
 		if e.Type == typeFile {
@@ -189,13 +190,21 @@ func (b *base) extents(f *entry, refs *references) []extent {
 	return xs
 }
 
+// definer names the entry that has the extents of a file of the base.
+func (b *base) definer(f *entry) reference {
+	if to, ok := b.definers[f.Path]; ok {
+		return to
+	}
+	return reference{Backup: b.name, Path: f.Path}
+}
+
 // refer makes e a file whose bytes are those of f in the base. Nothing is left
 // of what was said about a payload.
 func (p *Pending) refer(e, f *entry) {
 	*e = entry{
 		Path: e.Path, Type: e.Type, Mode: e.Mode, ModTime: e.ModTime,
 		Form: formDelta, Size: f.Size, Digest: f.Digest, Extents: p.base.extents(f, &p.refs),
-		perm: e.perm, modTime: e.modTime, source: e.source, stamp: e.stamp,
+		perm: e.perm, modTime: e.modTime, source: e.source, stamp: e.stamp, definer: p.base.definer(f),
 	}
 }
 

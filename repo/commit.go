@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -22,14 +23,14 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 		return fail(err)
 	}
 	refs, entries := p.refs.settle(p.list())
-	mf := &manifest{Format: holdfast.FormatVersion, Backup: p.name, Refs: refs, Entries: entries}
-	tr, err := newTree(mf.Entries, m.CreatedAt.Time)
+	tr, err := newTree(entries, m.CreatedAt.Time)
 	if err != nil {
 		return fail(err)
 	}
-	mf.Entries = tr.explicit()
+	whole := &manifest{Format: holdfast.FormatVersion, Backup: p.name, Refs: refs, Entries: tr.explicit()}
+	mf := whole.settled()
 	if p.base != nil {
-		m.Parent, m.Needs = p.base.name, needs(refs)
+		m.Parent, m.Needs = p.base.name, needs(slices.Concat(whole.Refs, mf.Refs))
 	}
 	data, mk, err := p.describe(m, mf)
 	if err != nil {
@@ -44,7 +45,7 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 	if err := p.stage.Commit(ctx, data); err != nil {
 		return fail(err)
 	}
-	p.remember(mf, mk.ManifestSHA256)
+	p.remember(whole, mf, mk.ManifestSHA256)
 	return Info{Name: p.name, Metadata: m}, nil
 }
 

@@ -86,6 +86,11 @@ func (r *Repository) Compact(ctx context.Context, o CompactOptions) (Compaction,
 		return done, err
 	}
 	for _, name := range c.order {
+		if err := c.writeOut(ctx, name); err != nil {
+			return done, &holdfast.Error{Op: "compact", Object: string(name), Err: err}
+		}
+	}
+	for _, name := range c.order {
 		rewritten, err := c.rewrite(ctx, name, o)
 		if err != nil {
 			return done, &holdfast.Error{Op: "compact", Object: string(name), Err: err}

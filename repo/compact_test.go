@@ -316,24 +316,30 @@ func TestCompact_ScriptReads(t *testing.T) {
 	compact(t, w.r)
 	root := filepath.Join(t.TempDir(), "repository")
 	writeTree(t, w.b, root)
+	for _, day := range []string{"tuesday", "thursday"} {
+		readByScripts(t, root, day, w.days[day])
+	}
+}
+
+// readByScripts reads a backup without holdfast.
+func readByScripts(t *testing.T, root, day string, files map[string][]byte) {
+	t.Helper()
 	script := readerScript(t)
 	rescue, err := filepath.Abs(filepath.Join("..", "docs", "rescue", "restore.py"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, day := range []string{"tuesday", "thursday"} {
-		run(t, filepath.Join(root, day), "sha256sum", "-c", "--quiet", holdfast.SumsFile)
-		for path, want := range w.days[day] {
-			if got := run(t, root, "python3", script, root, day, path); got != string(want) {
-				t.Errorf("the script reads %s of %s wrong", path, day)
-			}
+	run(t, filepath.Join(root, day), "sha256sum", "-c", "--quiet", holdfast.SumsFile)
+	for path, want := range files {
+		if got := run(t, root, "python3", script, root, day, path); got != string(want) {
+			t.Errorf("the script reads %s of %s wrong", path, day)
 		}
-		out := tempDir(t)
-		run(t, root, "python3", rescue, root, day, out)
-		for path, want := range w.days[day] {
-			if got, err := os.ReadFile(filepath.Join(out, filepath.FromSlash(path))); err != nil || !bytes.Equal(got, want) {
-				t.Errorf("restore.py restores %s of %s wrong: %v", path, day, err)
-			}
+	}
+	out := tempDir(t)
+	run(t, root, "python3", rescue, root, day, out)
+	for path, want := range files {
+		if got, err := os.ReadFile(filepath.Join(out, filepath.FromSlash(path))); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("restore.py restores %s of %s wrong: %v", path, day, err)
 		}
 	}
 }

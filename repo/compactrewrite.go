@@ -41,12 +41,8 @@ func (c *compaction) open(ctx context.Context, name holdfast.BackupName) (*rewri
 		return nil, err
 	}
 	w := &rewriting{b: b}
-	numbers := []int{0}
-	for _, to := range b.manifest.Refs {
-		numbers = append(numbers, w.refs.number(to))
-	}
 	for _, e := range b.manifest.Entries {
-		f, err := c.plan(w, e, numbers)
+		f, err := c.plan(w, e)
 		if err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
@@ -59,7 +55,7 @@ func (c *compaction) open(ctx context.Context, name holdfast.BackupName) (*rewri
 }
 
 // plan finds new places for the blocks of a file that lie in hidden backups.
-func (c *compaction) plan(w *rewriting, e *entry, numbers []int) (*rewrittenFile, error) {
+func (c *compaction) plan(w *rewriting, e *entry) (*rewrittenFile, error) {
 	now := *e
 	f := &rewrittenFile{old: e, now: &now, zstd: e.Encoding == encodingZstd}
 	if e.Form != formDelta {
@@ -75,17 +71,24 @@ func (c *compaction) plan(w *rewriting, e *entry, numbers []int) (*rewrittenFile
 			return nil, err
 		}
 	}
+	// What another backup says of the file is written down here: it may say
+	// something else when it was compacted itself.
+	old, err := w.b.extents(e)
+	if err != nil {
+		return nil, err
+	}
+	now.Same = 0
 	next := f.own
 	var xs deltaExtents
-	for _, x := range e.Extents {
+	for _, x := range old {
 		xs.hole(x.block - xs.next)
 		if x.ref == 0 {
 			xs.put(x.count, x.at, 0)
 			continue
 		}
-		to := w.b.manifest.Refs[x.ref-1]
+		to := w.b.reference(x.ref)
 		if _, hidden := c.targets[to.Backup]; !hidden {
-			xs.put(x.count, x.at, numbers[x.ref])
+			xs.put(x.count, x.at, w.refs.number(to))
 			continue
 		}
 		c.moved.split(to, x.at, x.count, func(at, count int64, m *movedRun) {
@@ -109,7 +112,10 @@ func (c *compaction) plan(w *rewriting, e *entry, numbers []int) (*rewrittenFile
 // size adds what is written for f to the estimate.
 func (w *rewriting) size(f *rewrittenFile) error {
 	w.writes += f.old.StoredSize
-	c := newContent(f.old, w.b.view.open, w.b.view.cache)
+	c, err := newContent(f.old, w.b, w.b.view.cache)
+	if err != nil {
+		return err
+	}
 	defer c.close()
 	for _, run := range f.takes {
 		p, err := c.payload(run.ref)
@@ -142,7 +148,7 @@ func (c *compaction) took(w *rewriting) {
 	for _, f := range w.files {
 		to, next := reference{w.b.name, f.old.Path}, f.own
 		for _, run := range f.takes {
-			c.moved.add(w.b.manifest.Refs[run.ref-1], run.at, run.count, to, next)
+			c.moved.add(w.b.reference(run.ref), run.at, run.count, to, next)
 			next += run.count
 		}
 	}
@@ -225,9 +231,12 @@ func (w *rewriting) write(ctx context.Context, p *Pending, j *compactJournal) (*
 // extents: it must be what was captured.
 func (w *rewriting) file(ctx context.Context, p *Pending, f *rewrittenFile) error {
 	pack := &blockPacker{p: p, path: f.old.Path + generation(p.compaction), compress: f.zstd}
-	c := newContent(f.old, w.b.view.open, newFrameCache())
+	c, err := newContent(f.old, w.b, newFrameCache())
+	if err != nil {
+		return err
+	}
 	defer c.close()
-	err := w.copy(ctx, c, pack, blockRun{0, 0, f.own})
+	err = w.copy(ctx, c, pack, blockRun{0, 0, f.own})
 	for _, run := range f.takes {
 		if err == nil {
 			err = w.copy(ctx, c, pack, run)
@@ -240,7 +249,10 @@ func (w *rewriting) file(ctx context.Context, p *Pending, f *rewrittenFile) erro
 	if err != nil {
 		return errors.Join(err, pack.discard())
 	}
-	check := newContent(f.now, p.payload, newFrameCache())
+	check, err := newContent(f.now, p, newFrameCache())
+	if err != nil {
+		return err
+	}
 	defer check.close()
 	return check.scan(ctx, true, func(fr *frame) error {
 		w.advance(fr.size())
@@ -361,6 +373,6 @@ func (r *Repository) rememberCompacted(name holdfast.BackupName, from string, mf
 	if err != nil || x.Backup != name || x.ManifestSHA256 != from || x.Repository != r.id {
 		return
 	}
-	x.ManifestSHA256, x.Checksum = manifestSHA256, ""
+	x.ManifestSHA256, x.Same, x.Checksum = manifestSHA256, nil, ""
 	_ = m.save(*x, mf) // losing it costs space, never a backup
 }

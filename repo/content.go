@@ -4,24 +4,34 @@ import (
 	"sync"
 )
 
-// payloadOpener opens the payload behind reference ref of the entry's
-// manifest: 0 is the entry's own.
-type payloadOpener func(e *entry, ref int) (*payload, error)
+// A blockSource leads to the blocks of the entries of a backup.
+type blockSource interface {
+	// extents gives where the blocks of e are.
+	extents(e *entry) ([]extent, error)
+	// payload opens the payload behind reference ref of these: 0 is the
+	// entry's own.
+	payload(e *entry, ref int) (*payload, error)
+}
 
 // content reads the bytes of one file of a backup, whatever its form: from its
 // own payload, those of other backups, and holes. It may be used by several
 // goroutines.
 type content struct {
 	e     *entry
-	open  payloadOpener
+	xs    []extent
+	from  blockSource
 	cache *frameCache
 
 	mu   sync.Mutex
 	refs map[int]*payload
 }
 
-func newContent(e *entry, open payloadOpener, cache *frameCache) *content {
-	return &content{e: e, open: open, cache: cache, refs: map[int]*payload{}}
+func newContent(e *entry, from blockSource, cache *frameCache) (*content, error) {
+	xs, err := from.extents(e)
+	if err != nil {
+		return nil, err
+	}
+	return &content{e: e, xs: xs, from: from, cache: cache, refs: map[int]*payload{}}, nil
 }
 
 func (c *content) payload(ref int) (*payload, error) {
@@ -30,7 +40,7 @@ func (c *content) payload(ref int) (*payload, error) {
 	if p := c.refs[ref]; p != nil {
 		return p, nil
 	}
-	p, err := c.open(c.e, ref)
+	p, err := c.from.payload(c.e, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -56,12 +66,12 @@ func (c *content) close() error {
 // check is not set, the caller compares the digest of the whole file. What p
 // has beyond its length may be overwritten.
 func (c *content) readAt(p []byte, off int64, check bool) error {
-	for i := findExtent(c.e.Extents, off/blockSize); len(p) > 0; i++ {
-		if i == len(c.e.Extents) {
+	for i := findExtent(c.xs, off/blockSize); len(p) > 0; i++ {
+		if i == len(c.xs) {
 			clear(p)
 			return nil
 		}
-		x := c.e.Extents[i]
+		x := c.xs[i]
 		if hole := x.block*blockSize - off; hole > 0 {
 			n := min(hole, int64(len(p)))
 			clear(p[:n])
@@ -124,6 +134,6 @@ func (c *content) frame(pl *payload, i int64) ([]byte, error) {
 
 // hole tells whether the n bytes at off are one hole.
 func (c *content) hole(off, n int64) bool {
-	i := findExtent(c.e.Extents, off/blockSize)
-	return i == len(c.e.Extents) || c.e.Extents[i].block*blockSize >= off+n
+	i := findExtent(c.xs, off/blockSize)
+	return i == len(c.xs) || c.xs[i].block*blockSize >= off+n
 }

@@ -62,6 +62,9 @@ func TestDelta_ChainsAgreeWithAModel(t *testing.T) {
 }
 
 func newDeltaModel(t *testing.T, seed uint64) *deltaModel {
+	if seed%2 == 1 {
+		nameDefiners(t)
+	}
 	b := mem.New()
 	alien, err := initAt(t.Context(), mem.New(), Options{Cache: t.TempDir()}, "another", testTime)
 	if err != nil {

@@ -31,6 +31,7 @@ type entry struct {
 	StoredSHA256 string   `json:"stored_sha256,omitempty"`
 	PayloadSize  int64    `json:"payload_size,omitempty"` // of an encrypted payload, before encryption
 	Digest       string   `json:"digest,omitempty"`
+	Same         int      `json:"same,omitempty"` // the reference whose entry has the extents
 	Extents      []extent `json:"extents,omitempty"`
 	Groups       []byte   `json:"groups,omitempty"` // checks of a raw payload's frames
 
@@ -38,6 +39,7 @@ type entry struct {
 	modTime time.Time   // decoded from ModTime
 	source  string      // first element of the path, "" for memory and metadata
 	stamp   string      // by what the content is known, see holdfast.FileWriter
+	definer reference   // the entry that has the same extents, of a backup being written
 
 	sealed bool           // the payload is an age file
 	keys   []age.Identity // that open it
@@ -140,7 +142,7 @@ func (e *entry) decode(refs int, sealed bool) error {
 	default:
 		return fmt.Errorf("%s: unknown type %q", e.Path, e.Type)
 	}
-	if e.Form != "" || e.Payload != "" || len(e.Extents) > 0 {
+	if e.Form != "" || e.Payload != "" || e.Same != 0 || len(e.Extents) > 0 {
 		return fmt.Errorf("%s: a %s with content", e.Path, e.Type)
 	}
 	return nil
@@ -163,6 +165,9 @@ func (e *entry) decodeFile(refs int) error {
 		}
 	} else if e.Encoding != "" || e.StoredSize != 0 || e.PayloadSize != 0 || e.StoredSHA256 != "" || len(e.Groups) > 0 {
 		return fmt.Errorf("no payload, but described as if")
+	}
+	if e.Same != 0 && (full || e.Payload != "" || len(e.Extents) > 0 || e.Same < 0 || e.Same > refs) {
+		return fmt.Errorf("cannot be the same as reference %d of %d", e.Same, refs)
 	}
 	return checkExtents(e.Extents, e.Size, refs, full)
 }

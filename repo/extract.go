@@ -231,7 +231,10 @@ func (x *extraction) fill(ctx context.Context, e *entry, f durable.File) error {
 		_, err := f.Write(data)
 		return err
 	}
-	c := newContent(e, x.b.view.open, x.b.view.cache)
+	c, err := newContent(e, x.b, x.b.view.cache)
+	if err != nil {
+		return err
+	}
 	defer c.close()
 	if e.Size > 0 {
 		// The size comes first: it makes the holes, also one at the end.

@@ -25,12 +25,13 @@ var goldenPath = filepath.Join("testdata", "format1")
 const (
 	exampleFull  = "enhanced_backup_20241030_143000"
 	exampleDelta = "auto_backup_20241030_144500"
+	exampleSame  = "scheduled_backup_20241030_150000"
 )
 
 // exampleFiles is the content of a backup of the example.
 func exampleFiles(backup holdfast.BackupName) map[string][]byte {
 	chroma := append(append(text(3*blockSize, 1), make([]byte, 64*blockSize)...), text(blockSize+100, 2)...)
-	if backup == exampleDelta { // a page changed, and one was added
+	if backup != exampleFull { // a page changed, and one was added
 		copy(chroma[blockSize:], text(blockSize, 4))
 		chroma = append(chroma[:68*blockSize], text(blockSize, 5)...)
 	}
@@ -41,7 +42,7 @@ func exampleFiles(backup holdfast.BackupName) map[string][]byte {
 }
 
 // writeExample makes the example repository with fixed id and times: a full
-// backup that was verified, and a delta.
+// backup that was verified, a delta, and one in which nothing changed.
 func writeExample(t *testing.T, o Options) *mem.Bucket {
 	t.Helper()
 	b := mem.New()
@@ -58,8 +59,12 @@ func writeExample(t *testing.T, o Options) *mem.Bucket {
 	if err := r.AddProof(t.Context(), exampleFull, proof); err != nil {
 		t.Fatal(err)
 	}
-	writeExampleBackup(t, r, exampleDelta, CreateOptions{Compress: true, Base: exampleFull}, holdfast.Metadata{
+	writeExampleBackup(t, r, exampleDelta, CreateOptions{Compress: true, Base: exampleFull, Remember: true}, holdfast.Metadata{
 		CreatedAt: holdfast.At(testTime.Add(15 * time.Minute)), Trigger: holdfast.TriggerAuto,
+		DatabaseInfo: holdfast.DatabaseInfo{TotalRecords: 448, DatabasePath: "./data/chromadb", DatabaseSizeMB: 0.27},
+	})
+	writeExampleBackup(t, r, exampleSame, CreateOptions{Compress: true, Base: exampleDelta}, holdfast.Metadata{
+		CreatedAt: holdfast.At(testTime.Add(30 * time.Minute)), Trigger: holdfast.TriggerScheduled,
 		DatabaseInfo: holdfast.DatabaseInfo{TotalRecords: 448, DatabasePath: "./data/chromadb", DatabaseSizeMB: 0.27},
 	})
 	return b
@@ -155,7 +160,7 @@ func TestFormat_GoldenReads(t *testing.T) {
 	if _, proven := info.Proven(); err != nil || !proven || info.Metadata.DatabaseInfo.TotalRecords != 447 {
 		t.Fatalf("%v %+v", err, info)
 	}
-	for _, backup := range []holdfast.BackupName{exampleFull, exampleDelta} {
+	for _, backup := range []holdfast.BackupName{exampleFull, exampleDelta, exampleSame} {
 		back := open(t, r, backup)
 		verify(t, back)
 		for name, want := range exampleFiles(backup) {
@@ -219,7 +224,7 @@ func TestFormat_ScriptReadsTheExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, backup := range []holdfast.BackupName{exampleFull, exampleDelta} {
+	for _, backup := range []holdfast.BackupName{exampleFull, exampleDelta, exampleSame} {
 		for name, want := range exampleFiles(backup) {
 			if got := run(t, root, "python3", script, root, string(backup), name); got != string(want) {
 				t.Errorf("%s of %s: the script gives %d bytes, not %d", name, backup, len(got), len(want))

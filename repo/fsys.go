@@ -12,7 +12,7 @@ import (
 // A view is the fs.FS over the entries of a backup, committed or not.
 type view struct {
 	tree  *tree
-	open  payloadOpener
+	from  blockSource
 	cache *frameCache
 	// literal gives entries whose bytes are at hand (the metadata).
 	literal map[string][]byte
@@ -68,7 +68,11 @@ func (v *view) Open(name string) (fs.File, error) {
 	if e.Type == typeDir {
 		return &openDir{v: v, info: info}, nil
 	}
-	f := &openFile{info: info, content: newContent(e, v.open, v.cache)}
+	c, err := newContent(e, v.from, v.cache)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	f := &openFile{info: info, content: c}
 	if b, ok := v.literal[e.Path]; ok {
 		f.literal = strings.NewReader(string(b))
 	}

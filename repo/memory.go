@@ -48,7 +48,10 @@ type memoryIndex struct {
 	// one if the backup is encrypted.
 	Manifest string            `json:"manifest"`
 	Stamps   map[string]string `json:"stamps"`
-	Checksum string            `json:"checksum"`
+	// Same names the definers of files. The copy of the manifest has the
+	// extents of all files.
+	Same     map[string]reference `json:"same,omitempty"`
+	Checksum string               `json:"checksum"`
 }
 
 // memory is that of the repository; nil if nothing is remembered.

@@ -136,6 +136,7 @@ func TestRepository_AgreesWithAModel(t *testing.T) {
 // newLife makes an empty repository: every third on a disk, every second
 // encrypted.
 func newLife(t *testing.T, seed uint64) *life {
+	nameDefiners(t)
 	l := &life{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 11)), now: testTime, files: map[string][]byte{},
 		live: map[holdfast.BackupName]map[string][]byte{}, maybe: map[holdfast.BackupName]map[string][]byte{}, pins: map[holdfast.BackupName]bool{},
@@ -268,7 +269,9 @@ func (l *life) something() (err error) {
 	defer func() { err = errors.Join(err, lease.Release()) }()
 	switch k := l.rnd.IntN(20); {
 	case k < 9 || len(l.live) == 0:
-		l.edit()
+		if l.rnd.IntN(3) > 0 {
+			l.edit()
+		}
 		return l.backUp()
 	case k < 13:
 		return l.delete(l.anyone())

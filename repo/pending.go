@@ -264,7 +264,7 @@ func (p *Pending) FS() fs.FS {
 	if err != nil {
 		return brokenFS{err}
 	}
-	return &view{tree: tr, cache: newFrameCache(), open: p.payload}
+	return &view{tree: tr, cache: newFrameCache(), from: p}
 }
 
 // payload opens the payload behind reference ref of an entry: in the stage, or

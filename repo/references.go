@@ -46,6 +46,7 @@ func (r *references) to(n int) reference {
 func (r *references) settle(entries []*entry) ([]reference, []*entry) {
 	used := map[int]bool{0: true}
 	for _, e := range entries {
+		used[e.Same] = true
 		for _, x := range e.Extents {
 			used[x.ref] = true
 		}
@@ -70,6 +71,7 @@ func (r *references) settle(entries []*entry) ([]reference, []*entry) {
 			continue
 		}
 		again := *e
+		again.Same = now[e.Same]
 		again.Extents = slices.Clone(e.Extents)
 		for k := range again.Extents {
 			again.Extents[k].ref = now[again.Extents[k].ref]

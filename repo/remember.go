@@ -26,18 +26,22 @@ func (p *Pending) rememberHashes(e *entry, list *spool) {
 }
 
 // remember makes the backup that was committed with mf the one that the next
-// can be based on.
-func (p *Pending) remember(mf *manifest, manifestSHA256 string) {
+// can be based on. whole is mf with the extents of all files.
+func (p *Pending) remember(whole, mf *manifest, manifestSHA256 string) {
 	if !p.remembers() {
 		return
 	}
-	x := memoryIndex{Repository: p.r.id, Backup: p.name, ManifestSHA256: manifestSHA256, Stamps: map[string]string{}}
+	x := memoryIndex{
+		Repository: p.r.id, Backup: p.name, ManifestSHA256: manifestSHA256,
+		Stamps: map[string]string{}, Same: mf.definers(),
+	}
 	for _, e := range mf.Entries {
 		if e.stamp != "" {
 			x.Stamps[e.Path] = e.stamp
 		}
 	}
-	if err := p.r.memory().save(x, mf); err != nil {
+	whole.Encryption = mf.Encryption
+	if err := p.r.memory().save(x, whole); err != nil {
 		p.notice(holdfast.Problem{
 			Severity: holdfast.Warning,
 			Message:  fmt.Sprintf("the backup is complete, but what the next one needs to store only changes could not be kept: %v", err),
@@ -83,7 +87,10 @@ func (p *Pending) hashAgain(ctx context.Context, f *entry) (_ *hashList, err err
 		return nil, errList
 	}
 	n := newNotes(newList())
-	c := newContent(there, b.view.open, b.view.cache)
+	c, err := newContent(there, b, b.view.cache)
+	if err != nil {
+		return nil, err
+	}
 	defer c.close()
 	if err := c.scan(ctx, false, n.note); err != nil {
 		return nil, fmt.Errorf("%w (and %v)", err, n.list.close())

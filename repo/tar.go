@@ -45,7 +45,10 @@ func (b *Backup) tarEntry(ctx context.Context, tw *tar.Writer, e *entry) error {
 		_, err := tw.Write(data)
 		return err
 	}
-	c := newContent(e, b.view.open, b.view.cache)
+	c, err := newContent(e, b, b.view.cache)
+	if err != nil {
+		return err
+	}
 	defer c.close()
 	return c.scan(ctx, false, func(f *frame) error {
 		if f.run > 0 {

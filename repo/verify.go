@@ -113,7 +113,7 @@ func (v *verification) documents(ctx context.Context) error {
 // references compares what the manifest refers to with what the metadata says
 // that the backup needs: only by that are other backups kept for it.
 func (v *verification) references(context.Context) error {
-	for _, name := range needs(v.b.manifest.Refs) {
+	for _, name := range v.b.needed() {
 		if !slices.Contains(v.b.mark.Needs, name) {
 			v.add(damagedObject(holdfast.MetadataFile, fmt.Errorf("does not say that the backup needs %s", name)))
 		}
@@ -171,7 +171,10 @@ func (v *verification) file(ctx context.Context, e *entry) error {
 		}
 		return nil
 	}
-	c := newContent(e, v.b.view.open, v.b.view.cache)
+	c, err := newContent(e, v.b, v.b.view.cache)
+	if err != nil {
+		return err
+	}
 	defer c.close()
 	return c.scan(ctx, true, nil)
 }

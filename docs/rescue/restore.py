@@ -102,19 +102,26 @@ class Backup:
 
 
 def restore_file(repository, backups, backup, e, target):
+    def follow(backup, ref):
+        r = backup.manifest["refs"][ref - 1]
+        if r["backup"] not in backups:
+            backups[r["backup"]] = Backup(repository, r["backup"], backup.keys)
+        return backups[r["backup"]], r["path"]
+
+    definer, says = backup, e  # which entry says where the blocks are
+    if "same" in e:
+        definer, path = follow(backup, e["same"])
+        says = definer.entries[path]
+        if says["digest"] != e["digest"] or "same" in says:
+            fail("%s is not that of %s" % (path, e["path"]))
     payloads = {}
     try:
         with open(target, "wb") as out:
             out.truncate(e.get("size", 0))
-            for block, count, at, *ref in e.get("extents", []):
+            for block, count, at, *ref in says.get("extents", []):
                 ref = ref[0] if ref else 0
                 if ref not in payloads:
-                    owner, path = backup, e["path"]
-                    if ref:
-                        r = backup.manifest["refs"][ref - 1]
-                        if r["backup"] not in backups:
-                            backups[r["backup"]] = Backup(repository, r["backup"], backup.keys)
-                        owner, path = backups[r["backup"]], r["path"]
+                    owner, path = follow(definer, ref) if ref else (definer, says["path"])
                     payloads[ref] = tempfile.TemporaryFile()
                     owner.payload(path, payloads[ref])
                 payloads[ref].seek(at * BLOCK)
