@@ -50,7 +50,8 @@ var rows = []row{
 	{"internal/wire", []string{"..."}, "the one place where concrete things meet"},
 	{"internal/demo", []string{"..."}, "it makes a world of its own to show"},
 	{"internal/cli/...", []string{root, "bucket", "docs/rescue", "engine", "repo", "repo/retention", "internal/..."}, "a surface calls the engine's verbs and has no logic of its own"},
-	{"internal/chromatest", []string{root}, "it runs servers for tests"},
+	{"internal/chromatest", []string{root, "internal/testserver"}, "it runs servers for tests"},
+	{"internal/s3test", []string{root, "internal/testserver"}, "it runs servers for tests"},
 	{"internal/config", []string{root, "repo/retention", "internal/durable", "internal/nearest"}, "settings are data for whoever wires them"},
 	{"internal/...", []string{root, "internal/durable"}, "a mechanism knows nothing of the product"},
 

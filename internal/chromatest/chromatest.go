@@ -11,18 +11,17 @@
 package chromatest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/holdfast-backup/holdfast/internal/testserver"
 )
 
 // A Version names one of the two servers.
@@ -43,7 +42,7 @@ type Server struct {
 	url     string
 	version Version
 	cmd     *exec.Cmd
-	output  *output
+	output  *testserver.Output
 	ended   chan struct{} // closed when the process has ended
 }
 
@@ -97,7 +96,7 @@ func launch(ctx context.Context, v Version, dir string) (*Server, error) {
 		url:     fmt.Sprintf("http://127.0.0.1:%d", port),
 		version: v,
 		cmd:     exec.Command(command[0], command[1:]...),
-		output:  &output{},
+		output:  &testserver.Output{},
 		ended:   make(chan struct{}),
 	}
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
@@ -183,7 +182,7 @@ func (s *Server) end(sig os.Signal) error {
 
 // locate gives the command line that starts a server.
 func locate(v Version) ([]string, error) {
-	cache, err := cacheDir()
+	cache, err := testserver.Dir()
 	if err != nil {
 		return nil, err
 	}
@@ -206,39 +205,4 @@ func locate(v Version) ([]string, error) {
 		return []string{loader, "--library-path", lib + ":/usr/lib/x86_64-linux-gnu", node, cli}, nil
 	}
 	return []string{node, cli}, nil
-}
-
-// cacheDir is where test/servers/install.sh puts the servers.
-func cacheDir() (string, error) {
-	if dir := os.Getenv("HOLDFAST_TEST_SERVERS"); dir != "" {
-		return dir, nil
-	}
-	_, file, _, ok := runtime.Caller(0)
-	if !ok || !filepath.IsAbs(file) {
-		return "", errors.New("the repository cannot be found: set HOLDFAST_TEST_SERVERS to the folder of the servers")
-	}
-	return filepath.Join(filepath.Dir(file), "..", "..", ".cache", "servers"), nil
-}
-
-// output keeps the end of what a server prints.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-const maxOutput = 64 << 10
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.buf.Len()+len(p) > maxOutput {
-		o.buf.Reset()
-	}
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }

@@ -9,7 +9,6 @@
 package s3test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +23,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/holdfast-backup/holdfast/internal/testserver"
 )
 
 // The credentials of every server, which Start also puts into the environment.
@@ -44,7 +44,7 @@ type Server struct {
 	addr   string
 	dir    string
 	cmd    *exec.Cmd
-	output output
+	output testserver.Output
 	ended  chan struct{} // closed when the process has ended
 
 	mu      sync.Mutex
@@ -240,39 +240,12 @@ func URL(addr, bucketName, prefix string, more ...string) string {
 
 // locate gives the program that test/servers/s3.sh has installed.
 func locate() (string, error) {
-	cache := os.Getenv("HOLDFAST_TEST_SERVERS")
-	if cache == "" {
-		_, file, _, ok := runtime.Caller(0)
-		if !ok || !filepath.IsAbs(file) {
-			return "", errors.New("the repository cannot be found: set HOLDFAST_TEST_SERVERS to the folder of the servers")
-		}
-		cache = filepath.Join(filepath.Dir(file), "..", "..", ".cache", "servers")
+	cache, err := testserver.Dir()
+	if err != nil {
+		return "", err
 	}
 	if _, err := os.Stat(filepath.Join(cache, "s3", "ready")); err != nil {
 		return "", fmt.Errorf("the S3 server is not installed in %s: run ./test.sh, which installs it", cache)
 	}
 	return filepath.Join(cache, "s3", "versitygw"), nil
-}
-
-// output keeps the end of what the server prints.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-const maxOutput = 64 << 10
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.buf.Len()+len(p) > maxOutput {
-		o.buf.Reset()
-	}
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }
