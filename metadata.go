@@ -21,6 +21,7 @@ type Metadata struct {
 	Trigger       Trigger          `json:"trigger"`
 	Parent        BackupName       `json:"parent,omitempty"`
 	Needs         []BackupName     `json:"needs,omitempty"`
+	Chain         *Chain           `json:"chain,omitempty"`
 	Sources       []SourceMetadata `json:"sources"`
 	LogicalBytes  int64            `json:"logical_bytes"`
 	StoredBytes   int64            `json:"stored_bytes"`
@@ -35,6 +36,27 @@ type Metadata struct {
 	Recipients  []string `json:"recipients,omitempty"`
 	Host        string   `json:"host,omitempty"`
 	ToolVersion string   `json:"tool_version"`
+}
+
+// A Chain tells what a delta rests on, so that nobody has to walk from parent
+// to parent to know when a full backup is due. Reading never follows it.
+type Chain struct {
+	Full       BackupName `json:"full"` // the full backup below all
+	FullAt     Time       `json:"full_at"`
+	FullBytes  int64      `json:"full_bytes"`  // stored
+	Deltas     int        `json:"deltas"`      // between it and this backup
+	DeltaBytes int64      `json:"delta_bytes"` // stored by those
+}
+
+// Next is the chain of a delta that has m as its parent.
+func (m *Metadata) Next() Chain {
+	if m.Chain == nil {
+		return Chain{Full: m.BackupName, FullAt: m.CreatedAt, FullBytes: m.StoredBytes}
+	}
+	next := *m.Chain
+	next.Deltas++
+	next.DeltaBytes += m.StoredBytes
+	return next
 }
 
 // DatabaseInfo is the manual's summary of the first database in a backup.

@@ -117,8 +117,9 @@ type backup struct {
 	estimate   int64 // bytes to read
 	problems   []holdfast.Problem
 
-	form Form
-	base *holdfast.Metadata // of what the form is based on, nil for a full
+	form  Form
+	chain *holdfast.Chain    // of a delta
+	base  *holdfast.Metadata // of what the form is based on, nil for a full
 	// unreadable tells that what the form is based on is encrypted, and that
 	// there is no key here.
 	unreadable bool
@@ -275,6 +276,7 @@ func (b *backup) metadata(begun time.Time) *holdfast.Metadata {
 		IncludesMemory: b.memory,
 		RAGMode:        string(typeOf(b.memory)),
 		Trigger:        b.trigger,
+		Chain:          b.chain,
 		Sources:        b.captured,
 		DurationMS:     b.e.o.Now().Sub(begun).Milliseconds(),
 		Problems:       b.problems,

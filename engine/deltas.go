@@ -27,6 +27,10 @@ const selfContained = 256 << 20
 // defaultFullEvery is how old the full below deltas becomes.
 const defaultFullEvery = 7 * 24 * time.Hour
 
+// maxDeltas bounds the deltas above a full, and with them the backups that one
+// can need: each is looked at before the next is made.
+const maxDeltas = 1000
+
 // A Form tells how a backup is to be stored, and why.
 type Form struct {
 	// Base is the backup whose blocks are referred to; empty is a full.
@@ -52,10 +56,9 @@ type situation struct {
 	estimate  int64 // bytes that a full would take in
 	sources   []sourceKey
 	base      holdfast.BackupName
-	why       string // there is no base
-	// ancestry are the base, its parent and so on, to the full that all of
-	// them rest on, as far as they are there.
-	ancestry []*holdfast.Metadata
+	why       string             // there is no base
+	from      *holdfast.Metadata // what the base says of itself, nil if it cannot be read
+	fullGone  bool               // the full that the base rests on
 }
 
 // A sourceKey is what makes two sources of different backups the same.
@@ -74,24 +77,22 @@ func (s situation) choose() Form {
 	switch {
 	case s.base == "":
 		return full("%s", s.why)
-	case len(s.ancestry) == 0:
+	case s.from == nil:
 		return full("%s cannot be read", s.base)
-	case !slices.Equal(s.sources, sourcesOf(s.ancestry[0])):
+	case !slices.Equal(s.sources, sourcesOf(s.from)):
 		return full("%s holds another set of sources", s.base)
-	}
-	root := s.ancestry[len(s.ancestry)-1]
-	if root.Parent != "" {
+	case s.fullGone:
 		return full("the full that %s rests on is gone", s.base)
 	}
-	if age := s.now.Sub(root.CreatedAt.Time); age > s.fullEvery {
-		return full("the last full, %s, is older than %s", root.BackupName, period(s.fullEvery))
+	chain := s.from.Next()
+	if age := s.now.Sub(chain.FullAt.Time); age > s.fullEvery {
+		return full("the last full, %s, is older than %s", chain.Full, period(s.fullEvery))
 	}
-	var since int64
-	for _, m := range s.ancestry[:len(s.ancestry)-1] {
-		since += m.StoredBytes
+	if chain.DeltaBytes > chain.FullBytes/2 {
+		return full("the deltas since %s take %s, more than half of its %s", chain.Full, humanize.IBytes(uint64(chain.DeltaBytes)), humanize.IBytes(uint64(chain.FullBytes)))
 	}
-	if since > root.StoredBytes/2 {
-		return full("the deltas since %s take %s, more than half of its %s", root.BackupName, humanize.IBytes(uint64(since)), humanize.IBytes(uint64(root.StoredBytes)))
+	if chain.Deltas >= maxDeltas {
+		return full("%d deltas rest on %s", chain.Deltas, chain.Full)
 	}
 	return Form{Base: s.base, Reason: reason}
 }

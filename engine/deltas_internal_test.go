@@ -10,15 +10,16 @@ import (
 func TestSituation_Choose(t *testing.T) {
 	now := time.Date(2024, 10, 30, 14, 30, 0, 0, time.UTC)
 	sources := []holdfast.SourceMetadata{{Name: "chromadb", Kind: holdfast.KindChroma}, {Name: "bot", Kind: holdfast.KindSQLite}}
-	made := func(name, parent holdfast.BackupName, age time.Duration, stored int64) *holdfast.Metadata {
-		return &holdfast.Metadata{BackupName: name, Parent: parent, CreatedAt: holdfast.At(now.Add(-age)), StoredBytes: stored, Sources: sources}
-	}
+	at := func(age time.Duration) holdfast.Time { return holdfast.At(now.Add(-age)) }
 	const mb = 1 << 20
 	usual := func() situation {
 		return situation{
 			now: now, fullEvery: 7 * 24 * time.Hour, trigger: holdfast.TriggerScheduled, estimate: 100 * mb,
 			sources: []sourceKey{{"bot", holdfast.KindSQLite}, {"chromadb", holdfast.KindChroma}}, base: "d2",
-			ancestry: []*holdfast.Metadata{made("d2", "d1", time.Hour, mb), made("d1", "f", 2*time.Hour, 2*mb), made("f", "", 3*time.Hour, 40*mb)},
+			from: &holdfast.Metadata{
+				BackupName: "d2", Parent: "d1", CreatedAt: at(time.Hour), StoredBytes: mb, Sources: sources,
+				Chain: &holdfast.Chain{Full: "f", FullAt: at(3 * time.Hour), FullBytes: 40 * mb, Deltas: 1, DeltaBytes: 2 * mb},
+			},
 		}
 	}
 	for _, c := range []struct {
@@ -41,17 +42,21 @@ func TestSituation_Choose(t *testing.T) {
 		{"always", func(s *situation) { s.trigger, s.deltas = holdfast.TriggerManual, DeltasAlways }, "delta of d2: deltas are always wanted"},
 		{"never", func(s *situation) { s.deltas, s.estimate = DeltasNever, 300*mb }, "full: deltas are switched off"},
 		{"asked for a full", func(s *situation) { s.asked, s.deltas = true, DeltasAlways }, "full: asked for with --full"},
-		{"no base", func(s *situation) { s.base, s.why, s.ancestry = "", "nothing is remembered", nil }, "full: nothing is remembered"},
-		{"the base cannot be read", func(s *situation) { s.ancestry = nil }, "full: d2 cannot be read"},
+		{"no base", func(s *situation) { s.base, s.why, s.from = "", "nothing is remembered", nil }, "full: nothing is remembered"},
+		{"the base cannot be read", func(s *situation) { s.from = nil }, "full: d2 cannot be read"},
 		{"a source more", func(s *situation) { s.sources = append(s.sources, sourceKey{"docs", holdfast.KindFiles}) }, "full: d2 holds another set of sources"},
 		{"a source of another kind", func(s *situation) { s.sources[0].kind = holdfast.KindFiles }, "full: d2 holds another set of sources"},
-		{"the full is gone", func(s *situation) { s.ancestry = s.ancestry[:2] }, "full: the full that d2 rests on is gone"},
-		{"the full is just not too old", func(s *situation) { s.ancestry[2] = made("f", "", 7*24*time.Hour, 40*mb) }, "delta of d2: backups of the trigger scheduled come often"},
-		{"the full is too old", func(s *situation) { s.ancestry[2] = made("f", "", 7*24*time.Hour+time.Second, 40*mb) }, "full: the last full, f, is older than 7 days"},
-		{"the deltas are just not too heavy", func(s *situation) { s.ancestry[1].StoredBytes = 19 * mb }, "delta of d2: backups of the trigger scheduled come often"},
-		{"the deltas are too heavy", func(s *situation) { s.ancestry[1].StoredBytes = 19*mb + 1 }, "full: the deltas since f take 20 MiB, more than half of its 40 MiB"},
-		{"the base is the full", func(s *situation) { s.base, s.ancestry = "f", s.ancestry[2:] }, "delta of f: backups of the trigger scheduled come often"},
-		{"the full was made by a clock that was ahead", func(s *situation) { s.ancestry[2] = made("f", "", -time.Hour, 40*mb) }, "delta of d2: backups of the trigger scheduled come often"},
+		{"the full is gone", func(s *situation) { s.fullGone = true }, "full: the full that d2 rests on is gone"},
+		{"the full is just not too old", func(s *situation) { s.from.Chain.FullAt = at(7 * 24 * time.Hour) }, "delta of d2: backups of the trigger scheduled come often"},
+		{"the full is too old", func(s *situation) { s.from.Chain.FullAt = at(7*24*time.Hour + time.Second) }, "full: the last full, f, is older than 7 days"},
+		{"the deltas are just not too heavy", func(s *situation) { s.from.Chain.DeltaBytes = 19 * mb }, "delta of d2: backups of the trigger scheduled come often"},
+		{"the deltas are too heavy", func(s *situation) { s.from.Chain.DeltaBytes = 19*mb + 1 }, "full: the deltas since f take 20 MiB, more than half of its 40 MiB"},
+		{"the base is the full", func(s *situation) {
+			s.base, s.from = "f", &holdfast.Metadata{BackupName: "f", CreatedAt: at(time.Hour), StoredBytes: 40 * mb, Sources: sources}
+		}, "delta of f: backups of the trigger scheduled come often"},
+		{"one delta less than there may be", func(s *situation) { s.from.Chain.Deltas = maxDeltas - 2 }, "delta of d2: backups of the trigger scheduled come often"},
+		{"as many deltas as there may be", func(s *situation) { s.from.Chain.Deltas = maxDeltas - 1 }, "full: 1000 deltas rest on f"},
+		{"the full was made by a clock that was ahead", func(s *situation) { s.from.Chain.FullAt = at(-time.Hour) }, "delta of d2: backups of the trigger scheduled come often"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := usual()

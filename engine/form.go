@@ -30,8 +30,15 @@ func (b *backup) chooseForm(ctx context.Context) (Form, error) {
 		return Form{Reason: "what is remembered of the last backup cannot be read: " + err.Error()}, nil
 	}
 	if s.base != "" {
-		if s.ancestry, err = b.ancestry(ctx, s.base); err != nil {
+		if s.from, err = b.metadataOf(ctx, s.base); err != nil {
 			return Form{}, err
+		}
+		if s.from != nil {
+			full, err := b.metadataOf(ctx, s.from.Next().Full)
+			if err != nil {
+				return Form{}, err
+			}
+			s.fullGone = full == nil
 		}
 	}
 	form := s.choose()
@@ -41,7 +48,9 @@ func (b *backup) chooseForm(ctx context.Context) (Form, error) {
 		}
 	}
 	if form.Base != "" {
-		b.base, err = b.fullMetadata(ctx, s.ancestry[0])
+		chain := s.from.Next()
+		b.chain = &chain
+		b.base, err = b.fullMetadata(ctx, s.from)
 	}
 	return form, err
 }
@@ -60,39 +69,6 @@ func (b *backup) fullMetadata(ctx context.Context, m *holdfast.Metadata) (*holdf
 		return nil, context.Cause(ctx)
 	}
 	return from.Metadata(), from.Close()
-}
-
-// ancestry gives the metadata of a backup, its parent and so on. It ends where
-// one is gone; then the full that the first one needs comes last, if that is
-// still there.
-func (b *backup) ancestry(ctx context.Context, name holdfast.BackupName) ([]*holdfast.Metadata, error) {
-	var chain []*holdfast.Metadata
-	seen := map[holdfast.BackupName]bool{}
-	for name != "" && !seen[name] {
-		seen[name] = true
-		m, err := b.metadataOf(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if m == nil {
-			break
-		}
-		chain = append(chain, m)
-		name = m.Parent
-	}
-	if len(chain) == 0 || name == "" {
-		return chain, nil
-	}
-	for _, needed := range chain[0].Needs {
-		m, err := b.metadataOf(ctx, needed)
-		if err != nil {
-			return nil, err
-		}
-		if m != nil && m.Parent == "" {
-			return append(chain, m), nil
-		}
-	}
-	return chain, nil
 }
 
 // metadataOf reads what one backup says of itself; nil if it is not there or

@@ -31,6 +31,8 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 	mf := whole.settled()
 	if p.base != nil {
 		m.Parent, m.Needs = p.base.name, needs(slices.Concat(whole.Refs, mf.Refs))
+	} else {
+		m.Chain = nil // the base turned out to be of no use
 	}
 	data, mk, err := p.describe(m, mf)
 	if err != nil {
