@@ -34,6 +34,8 @@ type ReplicaResult struct {
 	Present        int          // backups that were there already
 	Left           []LeftBackup // backups that were not copied, and why
 	Pruned         []retention.Decision
+	// Notes are what changed for the replica and its owner should know.
+	Notes []holdfast.Problem
 	// Errs are what failed, each about one backup or the replica itself.
 	Errs []error
 }
@@ -163,9 +165,11 @@ func (c *replication) copyAll(ctx context.Context) (string, error) {
 		return "", err
 	}
 	err = c.underLease(ctx, c.target.Lock, func(ctx context.Context) error {
-		if err := c.source.ShareEncryption(ctx, c.target); err != nil {
+		notes, err := c.source.ShareEncryption(ctx, c.target)
+		if err != nil {
 			return err
 		}
+		c.result.Notes = notes
 		list, err := c.target.List(ctx)
 		if err != nil {
 			return err

@@ -64,7 +64,7 @@ func (p *Pending) describe(m *holdfast.Metadata, mf *manifest) (data []byte, mk 
 			return nil, nil, err
 		}
 	}
-	mk.Compaction = p.compaction
+	mk.Compaction, mk.OriginSHA256 = p.compaction, p.origin
 	if mf.sha256, err = p.writeObject(mk.manifestKey(), mf.write); err != nil {
 		return nil, nil, err
 	}

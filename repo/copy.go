@@ -27,11 +27,12 @@ type CopyOptions struct {
 // A CopyJournal remembers, over the death of a process, which objects of a copy
 // were stored completely.
 type CopyJournal interface {
-	// Begin opens the journal of the copy of one backup and gives the
-	// SHA-256 of the objects that are complete, by key. What was noted for
+	// Begin opens the journal of the copy of one backup and gives what was
+	// noted of the objects that are complete, by key. What was noted for
 	// another identity is forgotten.
 	Begin(identity string) (map[string]string, error)
-	// Complete notes an object. It may be called from several goroutines.
+	// Complete notes an object, and by which SHA-256 it is known. It may be
+	// called from several goroutines.
 	Complete(key, sum string) error
 	// End forgets everything: the copy is committed, or of no use.
 	End() error
@@ -46,11 +47,13 @@ type Copied struct {
 }
 
 // Copy puts a committed backup of r, hidden or not, into another repository,
-// object by object as it is stored. Every byte is compared with what was
-// recorded on its way: a damaged object is a *DamagedError that names it, and
-// nothing is committed. What the backup needs must be there already, in the same
-// form, else the error matches ErrRefused; a backup of its name that is there
-// matches fs.ErrExist. The caller holds the lease of to.
+// object by object as it is stored; or, where that has an encryption of its own,
+// encrypted as it wants it, for which an encrypted backup must be opened here.
+// Every byte is compared with what was recorded on its way: a damaged object is a
+// *DamagedError that names it, and nothing is committed. What the backup needs
+// must be there already, in the same form, else the error matches ErrRefused; a
+// backup of its name that is there matches fs.ErrExist. The caller holds the
+// lease of to.
 //
 // A copy that is cut goes on where it stopped if the bucket and the journal
 // remember. A pin is copied, proofs are not: they are about the other bytes.
@@ -71,15 +74,20 @@ func (r *Repository) Copy(ctx context.Context, name holdfast.BackupName, to *Rep
 	if err != nil {
 		return fail(err)
 	}
-	inv, err := r.inventory(ctx, name)
+	form, err := to.copyForm(ctx, info.Metadata)
 	if err != nil {
 		return fail(err)
 	}
-	if err := r.sameNeeds(ctx, info.Metadata.Needs, to); err != nil {
+	if err := r.sameNeeds(ctx, info.Metadata.Needs, to, form); err != nil {
 		return fail(err)
 	}
-	c := &copying{from: r, to: to, name: name, inv: inv, o: o}
-	if err := c.run(ctx); err != nil {
+	c := &copying{from: r, to: to, name: name, o: o}
+	if form.recode {
+		err = c.recode(ctx, form)
+	} else {
+		err = c.asItIs(ctx)
+	}
+	if err != nil {
 		return fail(err)
 	}
 	if info.Pinned && info.StateErr == nil {
@@ -88,31 +96,7 @@ func (r *Repository) Copy(ctx context.Context, name holdfast.BackupName, to *Rep
 		}
 	}
 	there, _, err := to.Known(ctx, name)
-	return Copied{Backup: there, Bytes: inv.bytes(), Reused: c.reused.Load()}, err
-}
-
-// sameNeeds refuses a copy that could not be read there: what it needs is
-// missing, or its payloads are not those that the extents here count in.
-func (r *Repository) sameNeeds(ctx context.Context, needs []holdfast.BackupName, to *Repository) error {
-	for _, n := range needs {
-		_, here, err := r.loadMarker(ctx, n)
-		if err != nil {
-			return err
-		}
-		_, there, err := to.loadMarker(ctx, n)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return holdfast.Kindf(holdfast.ErrRefused, "it needs %s, which is not in %s", n, to.Location())
-		case err != nil:
-			return err
-		case here.ManifestSHA256 != there.ManifestSHA256:
-			return &holdfast.Error{
-				Err:  holdfast.Kindf(holdfast.ErrRefused, "it needs %s, which is stored in another form in %s", n, to.Location()),
-				Hint: "the next full backup, and what follows it, can be copied again",
-			}
-		}
-	}
-	return nil
+	return Copied{Backup: there, Bytes: c.inv.bytes(), Reused: c.reused.Load()}, err
 }
 
 // copying is one run of Copy.
@@ -128,13 +112,23 @@ type copying struct {
 	reused atomic.Int64
 }
 
+// asItIs copies the objects as they are stored.
+func (c *copying) asItIs(ctx context.Context) (err error) {
+	if c.inv, err = c.from.inventory(ctx, c.name); err != nil {
+		return err
+	}
+	return c.run(ctx, func(ctx context.Context) error {
+		return c.each(ctx, len(c.inv.objects), func(ctx context.Context, i int) error { return c.object(ctx, c.inv.objects[i]) })
+	})
+}
+
 // run sends all objects and commits them. What cannot become a copy is removed;
 // what was only cut stays for the next attempt.
-func (c *copying) run(ctx context.Context) (err error) {
+func (c *copying) run(ctx context.Context, send func(context.Context) error) (err error) {
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
-	if err := c.send(ctx); err != nil {
+	if err := send(ctx); err != nil {
 		if errors.Is(err, holdfast.ErrDamaged) {
 			err = errors.Join(err, c.abandon(ctx))
 		}
@@ -178,15 +172,15 @@ func (c *copying) abandon(ctx context.Context) error {
 	return errors.Join(c.stage.Abort(context.WithoutCancel(ctx)), c.o.Journal.End())
 }
 
-// send puts every object but the marker into the stage.
-func (c *copying) send(ctx context.Context) error {
+// each does something for each of n objects, some of them side by side.
+func (c *copying) each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(copiedAtOnce)
-	for _, obj := range c.inv.objects {
+	for i := range n {
 		if gctx.Err() != nil {
 			break
 		}
-		g.Go(func() error { return c.object(gctx, obj) })
+		g.Go(func() error { return do(gctx, i) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -196,11 +190,11 @@ func (c *copying) send(ctx context.Context) error {
 
 // object puts one object into the stage, unless it is there.
 func (c *copying) object(ctx context.Context, obj storedObject) error {
-	there, err := c.isThere(ctx, obj)
+	size, err := c.isThere(ctx, obj.key, c.before[obj.key] == obj.sum, obj.sum)
 	if err != nil {
 		return err
 	}
-	if there {
+	if size == obj.size {
 		c.reused.Add(obj.size)
 		c.advance(obj.size)
 		return nil
@@ -211,29 +205,30 @@ func (c *copying) object(ctx context.Context, obj storedObject) error {
 	return c.o.Journal.Complete(obj.key, obj.sum)
 }
 
-// isThere tells whether an earlier attempt stored an object. In a directory a
-// power cut may have taken what was not yet synced, so it is read again; an
-// object that a service took is durable.
-func (c *copying) isThere(ctx context.Context, obj storedObject) (bool, error) {
-	if c.before[obj.key] != obj.sum {
-		return false, nil
+// isThere gives the size of an object of this sum that an earlier attempt noted as
+// stored; -1 if it is not there. In a directory a power cut may have taken what
+// was not yet synced, so it is read again; an object that a service took is
+// durable.
+func (c *copying) isThere(ctx context.Context, key string, noted bool, sum string) (int64, error) {
+	const not = -1
+	if !noted {
+		return not, nil
 	}
-	staged, err := c.stage.Open(ctx, obj.key)
+	staged, err := c.stage.Open(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return not, nil
 	}
 	if err != nil {
-		return false, err
+		return not, err
 	}
 	defer staged.Close()
-	if staged.Size() != obj.size {
-		return false, nil
-	}
 	if remote, ok := c.to.b.(interface{ Remote() bool }); ok && remote.Remote() {
-		return true, nil
+		return staged.Size(), nil
 	}
-	sum, err := sumObject(ctx, staged, nil)
-	return err == nil && sum == obj.sum, ctx.Err()
+	if got, err := sumObject(ctx, staged, nil); err != nil || got != sum {
+		return not, context.Cause(ctx)
+	}
+	return staged.Size(), nil
 }
 
 func (c *copying) advance(n int64) {

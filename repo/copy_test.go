@@ -328,7 +328,7 @@ func TestShareEncryption_ThePassphraseOpensTheCopies(t *testing.T) {
 	commit(t, writeSealed(t, from, "sealed", true))
 	to := newReplica(t, from, toBucket)
 	for range 2 {
-		if err := from.ShareEncryption(t.Context(), to); err != nil {
+		if _, err := from.ShareEncryption(t.Context(), to); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -351,7 +351,7 @@ func TestShareEncryption_DamagedKeysAreNotShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := newReplica(t, from, mem.New())
-	if err := from.ShareEncryption(t.Context(), to); !errors.Is(err, holdfast.ErrDamaged) || to.Encrypts() {
+	if _, err := from.ShareEncryption(t.Context(), to); !errors.Is(err, holdfast.ErrDamaged) || to.Encrypts() {
 		t.Errorf("got %v", err)
 	}
 }

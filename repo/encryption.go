@@ -19,6 +19,9 @@ import (
 type Encryption struct {
 	// Recipients are public keys; none: new backups are not encrypted.
 	Recipients []string `json:"recipients"`
+	// Own tells of a replica that this is not the encryption of the
+	// repository whose copies it holds.
+	Own bool `json:"own,omitempty"`
 	// Identity is the file with the repository's own private keys, if a
 	// passphrase opens it.
 	Identity string `json:"identity,omitempty"`
@@ -47,7 +50,7 @@ func (r *Repository) encryption() Encryption {
 // recipients are those of the next backup: the configured ones, else those of
 // repository.json.
 func (r *Repository) recipients() []string {
-	if to := canonical(r.o.Recipients); len(to) > 0 {
+	if to := canonical(r.o.Recipients); len(to) > 0 || r.o.inTheOpen() {
 		return to
 	}
 	return canonical(r.encryption().Recipients)
@@ -99,9 +102,16 @@ func (r *Repository) Readable(ctx context.Context) (bool, error) {
 func (r *Repository) fitEncryption(ctx context.Context) (*sealing, []holdfast.Problem, error) {
 	now := r.encryption()
 	want := now
+	want.Own = now.Own || r.o.Own
 	switch to := canonical(r.o.Recipients); {
-	case len(to) > 0:
+	case len(to) > 0 || r.o.inTheOpen():
 		want.Recipients = to
+	case r.o.ByPassphrase && want.Own && !now.Own:
+		made, err := r.ownIdentity(ctx, now)
+		if err != nil {
+			return nil, nil, err
+		}
+		want = made
 	case r.o.ByPassphrase && len(now.Recipients) == 0:
 		made, err := r.makeIdentity(ctx)
 		if err != nil {
@@ -110,17 +120,28 @@ func (r *Repository) fitEncryption(ctx context.Context) (*sealing, []holdfast.Pr
 		want = made
 	}
 	s, err := newSealing(want.Recipients)
-	if err != nil || slices.Equal(want.Recipients, now.Recipients) {
+	changed := !slices.Equal(want.Recipients, now.Recipients)
+	if err != nil || !changed && want.Own == now.Own {
 		return s, nil, err
 	}
 	if err := r.putEncryption(ctx, want); err != nil {
 		return nil, nil, err
 	}
-	return s, []holdfast.Problem{changedEncryption(now)}, nil
+	if !changed {
+		return s, nil, nil
+	}
+	return s, []holdfast.Problem{changedEncryption(now, want)}, nil
 }
 
 // changedEncryption tells that backups are encrypted otherwise from now on.
-func changedEncryption(before Encryption) holdfast.Problem {
+func changedEncryption(before, now Encryption) holdfast.Problem {
+	if len(now.Recipients) == 0 {
+		return holdfast.Problem{
+			Object: repositoryFile, Severity: holdfast.Warning,
+			Message: "copies lie in the open from this one on; earlier ones stay encrypted to " + strings.Join(before.Recipients, ", "),
+			Hint:    "keep the former key as long as backups need it",
+		}
+	}
 	if len(before.Recipients) == 0 {
 		return holdfast.Problem{
 			Object: repositoryFile, Severity: holdfast.Warning,
@@ -147,10 +168,13 @@ func firstEncryption(ctx context.Context, b bucket.Bucket, o Options) (*Encrypti
 			Hint: "a new repository takes one of them: encrypt_to, or a passphrase",
 		}
 	case to != nil:
-		return &Encryption{Recipients: to.names}, nil
+		return &Encryption{Recipients: to.names, Own: o.Own}, nil
 	case o.ByPassphrase:
 		e, err := (&Repository{b: b, o: o, ring: &keyring{}}).makeIdentity(ctx)
+		e.Own = o.Own
 		return &e, err
+	case o.Own:
+		return &Encryption{Recipients: []string{}, Own: true}, nil
 	}
 	return nil, nil
 }

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,6 +18,9 @@ type marker struct {
 	// from the old state to the new.
 	Compaction     int    `json:"compaction,omitempty"`
 	ManifestSHA256 string `json:"manifest_sha256"`
+	// OriginSHA256 is that of the manifest which this is a copy of, if the copy
+	// is encrypted otherwise: see origin.
+	OriginSHA256 string `json:"origin_sha256,omitempty"`
 	// Of an encrypted backup: what ties the private metadata to it, and
 	// SHA256SUMS without the line of the marker, so that stored bytes can be
 	// checked without a key.
@@ -24,6 +28,10 @@ type marker struct {
 	SumsSHA256    string `json:"sums_sha256,omitempty"`
 	Checksum      string `json:"checksum"`
 }
+
+// origin tells by what others refer to the payloads: backups of the same origin
+// have the same ones, but for their encryption.
+func (m *marker) origin() string { return cmp.Or(m.OriginSHA256, m.ManifestSHA256) }
 
 // manifestKey is where the manifest lies in the backup.
 func (m *marker) manifestKey() string { return manifestKey(m.Compaction, m.Encrypted) }

@@ -19,8 +19,18 @@ type Options struct {
 	// ByPassphrase encrypts a repository that is not encrypted yet to a key of
 	// its own, which lies in it under the passphrase of Keys.
 	ByPassphrase bool
+	// Own is for a replica: its copies are encrypted to the recipients or by
+	// the passphrase that are given here and, if there is neither, lie in the
+	// open. Without it copies are stored as they come, or as repository.json
+	// says.
+	Own bool
 	// Keys opens what is encrypted.
 	Keys Keys
+}
+
+// inTheOpen tells of a replica that its copies are to lie in the open.
+func (o Options) inTheOpen() bool {
+	return o.Own && !o.ByPassphrase && len(canonical(o.Recipients)) == 0
 }
 
 // Keys opens what is encrypted. Each function is asked at most once, and only

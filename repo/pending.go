@@ -44,6 +44,7 @@ type Pending struct {
 	notices []holdfast.Problem
 
 	compaction int        // of the backup, if that is what is being written
+	origin     string     // as in the marker
 	base       *base      // nil if every file is stored whole
 	refs       references // of the entries, to other backups
 

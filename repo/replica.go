@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"reflect"
 	"slices"
 	"time"
@@ -16,9 +17,17 @@ import (
 // replica is a repository that has the same id. An existing one is opened as it
 // is; one of another id is refused, whatever it holds.
 func InitReplica(ctx context.Context, b bucket.Bucket, id string, o Options) (*Repository, error) {
-	// To whom its backups are encrypted is that of the repository: see
-	// ShareEncryption.
-	o.Recipients, o.ByPassphrase = nil, false
+	if !o.Own {
+		// To whom its backups are encrypted is that of the repository: see
+		// ShareEncryption.
+		o.Recipients, o.ByPassphrase = nil, false
+	}
+	return InitAs(ctx, b, id, o)
+}
+
+// InitAs is Init with an id that is known: that of replicas whose repository is
+// gone.
+func InitAs(ctx context.Context, b bucket.Bucket, id string, o Options) (*Repository, error) {
 	r, err := Open(ctx, b, o)
 	if errors.Is(err, holdfast.ErrNotFound) {
 		r, err = initAt(ctx, b, o, id, time.Now())
@@ -41,14 +50,32 @@ func (r *Repository) MustBe(id string) error {
 	}
 }
 
-// ShareEncryption tells a replica to whom the backups of r are encrypted, and
-// copies the keys that a passphrase opens, as they lie in r: without them the
-// copies would open for nobody once r is lost. The caller holds the lease of to.
-func (r *Repository) ShareEncryption(ctx context.Context, to *Repository) error {
-	fail := func(err error) error {
-		return &holdfast.Error{Op: "share the encryption with", Object: to.Location(), Err: err}
+// own tells whether the copies here have an encryption of their own.
+func (r *Repository) own() bool { return r.o.Own || r.encryption().Own }
+
+// ShareEncryption prepares a replica for copies of r, and tells what its owner
+// should know. If it has an encryption of its own, that is put into effect; else
+// it learns to whom the backups of r are encrypted, and gets the keys that a
+// passphrase opens, as they lie in r: without them the copies would open for
+// nobody once r is lost. The caller holds the lease of to.
+func (r *Repository) ShareEncryption(ctx context.Context, to *Repository) ([]holdfast.Problem, error) {
+	var notes []holdfast.Problem
+	var err error
+	if to.own() {
+		_, notes, err = to.fitEncryption(ctx)
+	} else {
+		err = r.shareKeys(ctx, to)
 	}
+	if err != nil {
+		return nil, &holdfast.Error{Op: "prepare the encryption of", Object: to.Location(), Err: err}
+	}
+	return notes, nil
+}
+
+// shareKeys gives a replica the encryption of r.
+func (r *Repository) shareKeys(ctx context.Context, to *Repository) error {
 	from, before := r.Encryption(), to.Encryption()
+	from.Own = false
 	if len(from.Recipients) == 0 || reflect.DeepEqual(from, before) {
 		return nil
 	}
@@ -58,10 +85,10 @@ func (r *Repository) ShareEncryption(ctx context.Context, to *Repository) error 
 	}
 	keys, err := readSmall(ctx, r.b, identityFile)
 	if err != nil {
-		return fail(err)
+		return err
 	}
 	if sum := sumOf(keys); !slices.Contains(from.IdentitySHA256, sum) {
-		return fail(fmt.Errorf("%s: %w", identityFile, &damage{"", errors.New("its bytes are not those that were stored")}))
+		return fmt.Errorf("%s: %w", identityFile, &damage{"", errors.New("its bytes are not those that were stored")})
 	}
 	// While the file is being replaced either one is right.
 	either := from
@@ -70,7 +97,27 @@ func (r *Repository) ShareEncryption(ctx context.Context, to *Repository) error 
 		return err
 	}
 	if err := to.b.Put(ctx, identityFile, keys, bucket.Replace); err != nil {
-		return fail(err)
+		return err
 	}
 	return to.putEncryption(ctx, from)
+}
+
+// ownIdentity makes the key of a replica that is to be encrypted by a passphrase
+// of its own. The keys of the repository, if they are there for earlier copies,
+// are not taken for it.
+func (r *Repository) ownIdentity(ctx context.Context, now Encryption) (Encryption, error) {
+	_, err := readSmall(ctx, r.b, identityFile)
+	switch {
+	case now.Identity != "" && !errors.Is(err, fs.ErrNotExist):
+		return Encryption{}, &holdfast.Error{
+			Op: "encrypt", Object: r.Location(),
+			Err:  holdfast.Kindf(holdfast.ErrRefused, "its copies so far are opened by the passphrase of the repository, and cannot get another one"),
+			Hint: "name a new place for copies with a passphrase of their own, or encrypt to recipients (encrypt_to)",
+		}
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return Encryption{}, err
+	}
+	made, err := r.makeIdentity(ctx)
+	made.Own = true
+	return made, err
 }

@@ -17,7 +17,8 @@
 // compactrewrite.go and compactjournal.go for what makes it go sooner;
 // encryption.go (to whom), keys.go and rotate.go (what opens), crypt.go and
 // sealedobject.go (age files) and private.go (what does not lie in the open) for
-// encrypted backups.
+// encrypted backups; replica.go, copy.go, copyform.go, copystream.go and recode.go
+// for copies in other repositories.
 package repo
 
 import (

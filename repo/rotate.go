@@ -59,6 +59,7 @@ func (r *Repository) replaceIdentity(ctx context.Context, op, fresh, passphrase 
 	if err != nil {
 		return fail(err)
 	}
+	next.Own = now.Own
 	if fresh == "" {
 		next.Recipients = now.Recipients
 	}
