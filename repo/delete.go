@@ -128,6 +128,9 @@ func (r *Repository) sweep(ctx context.Context, n needed) ([]Freed, error) {
 			continue
 		}
 		_, err := r.readTombstone(ctx, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // freed since it was listed, or the listing lags
+		}
 		if errors.Is(err, holdfast.ErrDamaged) || errors.Is(err, holdfast.ErrRefused) {
 			continue // nothing is removed on the word of such a file; Hidden tells
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/s3test"
 )
 
@@ -174,6 +175,21 @@ func (m *machine) list(args ...string) listing {
 		m.t.Fatalf("%v: %s", err, stdout)
 	}
 	return out
+}
+
+// afterLease runs a command as soon as the lease of a dead owner has run out:
+// until then it is told who holds it.
+func (m *machine) afterLease(args ...string) {
+	m.t.Helper()
+	for deadline := time.Now().Add(leaseEnds + 10*time.Second); ; time.Sleep(100 * time.Millisecond) {
+		code, stdout, stderr := m.run(args...)
+		switch {
+		case code == 0:
+			return
+		case code != holdfast.ExitLocked || time.Now().After(deadline):
+			m.t.Fatalf("holdfast %q: exit %d\n%s%s", args, code, stdout, stderr)
+		}
+	}
 }
 
 // A ledger knows the database of each backup, as a digest, and so whether every
