@@ -4,7 +4,9 @@ import "errors"
 
 // A blockPacker stores the blocks that only a delta has, one after the other,
 // in frames like those of a full file. Nothing is opened before the first
-// frames are there: they decide on the encoding, and most deltas have none.
+// frames are there: most deltas have none. They are raw only if these are all
+// and packing saves nothing: nobody reads a delta as it is, and frames that do
+// not shrink cost nothing among others.
 type blockPacker struct {
 	p        *Pending
 	path     string // of the file
@@ -75,7 +77,7 @@ func (b *blockPacker) push(f *frame) error {
 	if b.held = append(b.held, f); len(b.held) < probeFrames {
 		return nil
 	}
-	if err := b.decide(); err != nil {
+	if err := b.decide(b.compress); err != nil {
 		return err
 	}
 	if b.out.zstd {
@@ -88,9 +90,19 @@ func (b *blockPacker) push(f *frame) error {
 	return nil
 }
 
+// shrinks tells whether packing the frames held, the only ones, saves anything.
+func (b *blockPacker) shrinks() bool {
+	var table seekTableWriter
+	saved := 0
+	for _, f := range b.held {
+		saved += len(f.raw) - len(f.packed)
+		table.add(len(f.packed), len(f.raw))
+	}
+	return b.compress && saved > len(table.frame())
+}
+
 // decide opens the payload and stores the frames held.
-func (b *blockPacker) decide() error {
-	zstd := b.compress && worthPacking(b.held)
+func (b *blockPacker) decide(zstd bool) error {
 	b.key = b.p.names.claim(b.path+".delta", zstd)
 	out, err := b.p.newPayloadWriter(b.key, zstd, nil)
 	if err != nil {
@@ -129,7 +141,7 @@ func (b *blockPacker) finish(e *entry) error {
 		if len(b.held) == 0 {
 			return nil
 		}
-		if err := b.decide(); err != nil {
+		if err := b.decide(b.shrinks()); err != nil {
 			return err
 		}
 	}

@@ -21,10 +21,13 @@ const workers = 2
 
 // encoder compresses single frames. It is stateless between calls, so one
 // serves the whole process. The fastest level: level 3 takes twice the time
-// and saves 3 % on databases. The content checksum is on by default.
+// and saves 3 % on databases. Literals are packed even where nothing repeats:
+// vectors have bytes that are rarer than others and no repetitions. The content
+// checksum is on by default.
 var encoder = sync.OnceValue(func() *zstd.Encoder {
 	e, _ := zstd.NewWriter(nil, // fails only on bad options
 		zstd.WithEncoderLevel(zstd.SpeedFastest),
+		zstd.WithAllLitEntropyCompression(true),
 		zstd.WithEncoderConcurrency(workers),
 		zstd.WithWindowSize(frameSize),
 		zstd.WithLowerEncoderMem(true))
