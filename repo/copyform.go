@@ -18,7 +18,7 @@ type copyForm struct {
 
 // copyForm tells how a backup with this metadata is stored here.
 func (r *Repository) copyForm(ctx context.Context, m *holdfast.Metadata) (copyForm, error) {
-	if !r.own() {
+	if !r.OwnEncryption() {
 		return copyForm{}, nil
 	}
 	s, _, err := r.fitEncryption(ctx)

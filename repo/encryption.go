@@ -28,13 +28,16 @@ type Encryption struct {
 	// IdentitySHA256 are the sums that the file may have: two while it is
 	// being replaced.
 	IdentitySHA256 []string `json:"identity_sha256,omitempty"`
+	// Former are the public keys of the others that the file holds: it can take
+	// the place of a file with one of these.
+	Former []string `json:"former,omitempty"`
 }
 
 // Encryption tells to whom new backups are encrypted, as far as repository.json
 // says.
 func (r *Repository) Encryption() Encryption {
 	e := r.encryption()
-	e.Recipients, e.IdentitySHA256 = slices.Clone(e.Recipients), slices.Clone(e.IdentitySHA256)
+	e.Recipients, e.IdentitySHA256, e.Former = slices.Clone(e.Recipients), slices.Clone(e.IdentitySHA256), slices.Clone(e.Former)
 	return e
 }
 
@@ -270,13 +273,22 @@ func ownEncryption(text, sum string) (Encryption, error) {
 		return Encryption{}, &holdfast.Error{Op: "open", Object: identityFile, Err: &damage{"", err}}
 	}
 	e := Encryption{Identity: identityFile, IdentitySHA256: []string{sum}}
-	switch first := ids[0].(type) {
-	case *age.X25519Identity:
-		e.Recipients = []string{first.Recipient().String()}
-	case *age.HybridIdentity:
-		e.Recipients = []string{first.Recipient().String()}
-	default:
-		return Encryption{}, &holdfast.Error{Op: "open", Object: identityFile, Err: &damage{"", errors.New("it does not begin with a key that can be encrypted to")}}
+	for i, id := range ids {
+		var public string
+		switch key := id.(type) {
+		case *age.X25519Identity:
+			public = key.Recipient().String()
+		case *age.HybridIdentity:
+			public = key.Recipient().String()
+		}
+		switch {
+		case i == 0 && public == "":
+			return Encryption{}, &holdfast.Error{Op: "open", Object: identityFile, Err: &damage{"", errors.New("it does not begin with a key that can be encrypted to")}}
+		case i == 0:
+			e.Recipients = []string{public}
+		case public != "":
+			e.Former = append(e.Former, public)
+		}
 	}
 	return e, nil
 }

@@ -369,3 +369,85 @@ func TestOwnEncryption_KeysAreNotMixed(t *testing.T) {
 		t.Errorf("the keys were replaced: %v", err)
 	}
 }
+
+// A repository that is made again from what a replica holds keeps the keys which
+// the copies need, and goes on encrypting to them.
+func TestInitFrom_KeepsKeysAndEncryption(t *testing.T) {
+	for _, f := range forms(t)[1:] {
+		t.Run(f.name, func(t *testing.T) {
+			there := mem.New()
+			gone, err := Init(t.Context(), mem.New(), f.make)
+			if err != nil {
+				t.Fatal(err)
+			}
+			commit(t, writeSealed(t, gone, "before", true))
+			to := newReplica(t, gone, there)
+			if _, err := gone.ShareEncryption(t.Context(), to); err != nil {
+				t.Fatal(err)
+			}
+			copyAll(t, gone, to, "before")
+
+			made, err := to.InitFrom(t.Context(), mem.New(), f.make)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := writeSealed(t, made, "after", true)
+			if commit(t, p); len(p.Notices()) > 0 {
+				t.Errorf("encrypted otherwise: %+v", p.Notices())
+			}
+			if _, err := made.ShareEncryption(t.Context(), to); err != nil {
+				t.Fatal(err)
+			}
+			copyAll(t, made, to, "after")
+			for _, name := range []holdfast.BackupName{"before", "after"} {
+				back := open(t, opened(t, there, Options{Keys: f.keys}), name)
+				verify(t, back)
+				if !back.Metadata().Encrypted {
+					t.Errorf("%s lies in the open", name)
+				}
+			}
+		})
+	}
+}
+
+// Keys that copies need are never replaced by others; by more of them they are.
+func TestShareEncryption_NeverTakesKeysAway(t *testing.T) {
+	o := Options{ByPassphrase: true, Keys: passphraseOf("correct horse")}
+	r, err := Init(t.Context(), mem.New(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := mem.New()
+	share := func(from *Repository) error {
+		to, err := InitReplica(t.Context(), there, from.ID(), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = from.ShareEncryption(t.Context(), to)
+		return err
+	}
+	commit(t, writeSealed(t, r, "monday", true))
+	if err := share(r); err != nil {
+		t.Fatal(err)
+	}
+	copyAll(t, r, opened(t, there, Options{}), "monday")
+	for range 2 {
+		if err := r.RotateKey(t.Context(), "correct horse"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.ChangePassphrase(t.Context(), "correct horse"); err != nil {
+		t.Fatal(err)
+	}
+	if err := share(r); err != nil {
+		t.Fatalf("after a rotation: %v", err)
+	}
+	other, err := initAt(t.Context(), mem.New(), o, r.ID(), testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := share(other); !errors.Is(err, holdfast.ErrRefused) || !strings.Contains(holdfast.HintOf(err), "new place") {
+		t.Errorf("other keys: %v", err)
+	}
+	verify(t, open(t, opened(t, there, Options{Keys: o.Keys}), "monday"))
+}

@@ -22,15 +22,36 @@ func InitReplica(ctx context.Context, b bucket.Bucket, id string, o Options) (*R
 		// ShareEncryption.
 		o.Recipients, o.ByPassphrase = nil, false
 	}
-	return InitAs(ctx, b, id, o)
+	return openOr(ctx, b, id, o, func() (*Repository, error) { return initAt(ctx, b, o, id, time.Now()) })
 }
 
-// InitAs is Init with an id that is known: that of replicas whose repository is
-// gone.
-func InitAs(ctx context.Context, b bucket.Bucket, id string, o Options) (*Repository, error) {
+// InitFrom makes b the repository whose replica r is, in place of one that is
+// gone: with its id and, unless the replica has an encryption of its own, with its
+// encryption and its keys, which the copies need.
+func (r *Repository) InitFrom(ctx context.Context, b bucket.Bucket, o Options) (*Repository, error) {
+	before := r.Encryption()
+	if r.OwnEncryption() || len(before.Recipients) == 0 {
+		return openOr(ctx, b, r.id, o, func() (*Repository, error) { return initAt(ctx, b, o, r.id, time.Now()) })
+	}
+	return openOr(ctx, b, r.id, o, func() (*Repository, error) {
+		return initWith(ctx, b, o, r.id, time.Now(), func() (*Encryption, error) {
+			if before.Identity == "" {
+				return &before, nil
+			}
+			keys, err := r.storedKeys(ctx)
+			if err == nil {
+				err = b.Put(ctx, identityFile, keys, bucket.Replace)
+			}
+			return &before, err
+		})
+	})
+}
+
+// openOr opens the repository of this id in b, or makes it.
+func openOr(ctx context.Context, b bucket.Bucket, id string, o Options, make func() (*Repository, error)) (*Repository, error) {
 	r, err := Open(ctx, b, o)
 	if errors.Is(err, holdfast.ErrNotFound) {
-		r, err = initAt(ctx, b, o, id, time.Now())
+		r, err = make()
 	}
 	if err != nil {
 		return nil, err
@@ -50,8 +71,9 @@ func (r *Repository) MustBe(id string) error {
 	}
 }
 
-// own tells whether the copies here have an encryption of their own.
-func (r *Repository) own() bool { return r.o.Own || r.encryption().Own }
+// OwnEncryption tells whether the copies here are encrypted otherwise than the
+// repository whose replica this is.
+func (r *Repository) OwnEncryption() bool { return r.o.Own || r.encryption().Own }
 
 // ShareEncryption prepares a replica for copies of r, and tells what its owner
 // should know. If it has an encryption of its own, that is put into effect; else
@@ -61,7 +83,7 @@ func (r *Repository) own() bool { return r.o.Own || r.encryption().Own }
 func (r *Repository) ShareEncryption(ctx context.Context, to *Repository) ([]holdfast.Problem, error) {
 	var notes []holdfast.Problem
 	var err error
-	if to.own() {
+	if to.OwnEncryption() {
 		_, notes, err = to.fitEncryption(ctx)
 	} else {
 		err = r.shareKeys(ctx, to)
@@ -83,12 +105,12 @@ func (r *Repository) shareKeys(ctx context.Context, to *Repository) error {
 		from.Identity, from.IdentitySHA256 = before.Identity, before.IdentitySHA256 // earlier copies may need them
 		return to.putEncryption(ctx, from)
 	}
-	keys, err := readSmall(ctx, r.b, identityFile)
-	if err != nil {
+	if err := mayReplaceKeys(from, before); err != nil {
 		return err
 	}
-	if sum := sumOf(keys); !slices.Contains(from.IdentitySHA256, sum) {
-		return fmt.Errorf("%s: %w", identityFile, &damage{"", errors.New("its bytes are not those that were stored")})
+	keys, err := r.storedKeys(ctx)
+	if err != nil {
+		return err
 	}
 	// While the file is being replaced either one is right.
 	either := from
@@ -100,6 +122,31 @@ func (r *Repository) shareKeys(ctx context.Context, to *Repository) error {
 		return err
 	}
 	return to.putEncryption(ctx, from)
+}
+
+// storedKeys gives the keys that a passphrase opens, as they lie in r.
+func (r *Repository) storedKeys(ctx context.Context) ([]byte, error) {
+	keys, err := readSmall(ctx, r.b, identityFile)
+	if err == nil && !slices.Contains(r.Encryption().IdentitySHA256, sumOf(keys)) {
+		err = fmt.Errorf("%s: %w", identityFile, &damage{"", errors.New("its bytes are not those that were stored")})
+	}
+	return keys, err
+}
+
+// mayReplaceKeys refuses to put keys in the place of others that they do not
+// include: the copies there would open for nobody.
+func mayReplaceKeys(from, before Encryption) error {
+	known := slices.Concat(from.Recipients, from.Former)
+	same := func(sum string) bool { return slices.Contains(from.IdentitySHA256, sum) }
+	missing := func(key string) bool { return !slices.Contains(known, key) }
+	if before.Identity == "" || slices.ContainsFunc(before.IdentitySHA256, same) || !slices.ContainsFunc(before.Recipients, missing) {
+		return nil
+	}
+	return &holdfast.Error{
+		Op: "replace", Object: identityFile,
+		Err:  holdfast.Kindf(holdfast.ErrRefused, "the copies there need keys that this repository does not have"),
+		Hint: "name a new place for the copies; the ones there are opened with --repo and the passphrase they were made with",
+	}
 }
 
 // ownIdentity makes the key of a replica that is to be encrypted by a passphrase

@@ -69,6 +69,11 @@ func Init(ctx context.Context, b bucket.Bucket, o Options) (*Repository, error) 
 }
 
 func initAt(ctx context.Context, b bucket.Bucket, o Options, id string, now time.Time) (*Repository, error) {
+	return initWith(ctx, b, o, id, now, func() (*Encryption, error) { return firstEncryption(ctx, b, o) })
+}
+
+// initWith is initAt with the encryption that a new repository begins with.
+func initWith(ctx context.Context, b bucket.Bucket, o Options, id string, now time.Time, first func() (*Encryption, error)) (*Repository, error) {
 	r, err := Open(ctx, b, o)
 	if !errors.Is(err, holdfast.ErrNotFound) {
 		return r, err
@@ -91,7 +96,7 @@ func initAt(ctx context.Context, b bucket.Bucket, o Options, id string, now time
 		}
 	}
 	if err == nil && head.Encryption == nil {
-		head.Encryption, err = firstEncryption(ctx, b, o)
+		head.Encryption, err = first()
 	}
 	var data []byte
 	if err == nil {

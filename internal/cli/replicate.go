@@ -50,6 +50,7 @@ type replicatedItem struct {
 	Present  int            `json:"present"`
 	Left     []leftItem     `json:"left,omitempty"`
 	Pruned   []decisionItem `json:"pruned,omitempty"`
+	Notes    []string       `json:"notes,omitempty"`
 	Errors   []errorDetail  `json:"errors,omitempty"`
 }
 
@@ -103,6 +104,9 @@ func newReplicatedItems(result *engine.ReplicateResult) []replicatedItem {
 		for _, d := range r.Pruned {
 			item.Pruned = append(item.Pruned, newDecisionItem(d))
 		}
+		for _, n := range r.Notes {
+			item.Notes = append(item.Notes, n.Message)
+		}
 		for _, err := range r.Errs {
 			for _, part := range parts(err) {
 				op, object := opAndObject(part)
@@ -128,6 +132,9 @@ func printReplicated(u *ui, r replicatedItem) {
 	for _, p := range r.problems() {
 		p.Severity = holdfast.Incomplete
 		u.warn(p)
+	}
+	for _, note := range r.Notes {
+		u.warn(holdfast.Problem{Severity: holdfast.Warning, Object: "replica " + r.Name, Message: note})
 	}
 	var bytes int64
 	for _, b := range r.Copied {

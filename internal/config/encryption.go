@@ -98,6 +98,11 @@ func (c *Config) settleEncryption(faults *layer) {
 	if len(given) > 1 {
 		faults.fault(keyPassphrase, "keep one of them", "the passphrase is given by several: %s", strings.Join(slices.Sorted(slices.Values(given)), ", "))
 	}
+	c.warnOfOpenSecrets(e)
+}
+
+// warnOfOpenSecrets warns of files with keys that others may read.
+func (c *Config) warnOfOpenSecrets(e *Encryption) {
 	for _, file := range []string{e.IdentityFile, e.PassphraseFile} {
 		if info, err := os.Stat(file); err == nil && open(info.Mode()) {
 			c.Warnings = append(c.Warnings, holdfast.Problem{

@@ -84,7 +84,10 @@ func readFile(name string) (*layer, error) {
 		l.sources[i].Path = fromFile(name, l.sources[i].Path)
 	}
 	for i := range l.replicas {
-		l.replicas[i].URL = fromFile(name, l.replicas[i].URL)
+		r := &l.replicas[i]
+		for _, path := range []*string{&r.URL, &r.Encryption.IdentityFile, &r.Encryption.PassphraseFile} {
+			*path = fromFile(name, *path)
+		}
 	}
 	for _, k := range Keys() {
 		if s, ok := l.values[k.Name]; ok && k.path {
@@ -233,7 +236,8 @@ func (w *walker) unknown(n ast.Node, name string, known []string) {
 // allowed.
 func (w *walker) value(n ast.Node, name string) (string, bool) {
 	list, isList := n.(*ast.SequenceNode)
-	if !isList || !slices.ContainsFunc(Keys(), func(k Key) bool { return k.Name == name && k.list }) {
+	own := strings.TrimPrefix(name, replicasKey+".")
+	if !isList || !slices.ContainsFunc(Keys(), func(k Key) bool { return k.Name == own && k.list }) {
 		return w.scalar(n, name)
 	}
 	var all []string

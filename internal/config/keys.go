@@ -130,7 +130,6 @@ func Keys() []Key {
 var later = map[string]bool{
 	"schedule": true, "telegram": true,
 	"notify": true, "serve": true, "webhooks": true,
-	"replicas.encrypt_to": true, "replicas.passphrase_file": true, "replicas.passphrase_command": true, "replicas.identity_file": true,
 	"sources.*.mirror": true, "sources.*.url": true,
 }
 

@@ -26,7 +26,24 @@ type Replica struct {
 	URL  string // a directory, or s3://…
 	// Retention is its own; nil is that of the repository.
 	Retention *Retention
-	Origin    Origin
+	// Encryption is its own, see OwnKeys.
+	Encryption Encryption
+	// Decrypt tells that its copies lie in the open, whatever the repository's
+	// encryption.
+	Decrypt bool
+	Origin  Origin
+}
+
+// OwnForm tells whether its copies are encrypted otherwise than the repository.
+func (r Replica) OwnForm() bool {
+	return len(r.Encryption.To) > 0 || r.Encryption.HasPassphrase() || r.Decrypt
+}
+
+// OwnKeys tells whether its copies are opened with keys of its own only. Where
+// nothing is said of keys, and nothing that needs other ones, they are opened as
+// the repository is.
+func (r Replica) OwnKeys() bool {
+	return len(r.Encryption.To) > 0 || r.Encryption.HasPassphrase() || r.Encryption.IdentityFile != ""
 }
 
 // allReplicas stands for every replica where one is named.
@@ -37,9 +54,10 @@ const (
 	keyURL       = "url"
 	keyName      = "name"
 	keyRetention = "retention"
+	keyDecrypt   = "decrypt"
 )
 
-var replicaKeys = []string{keyURL, keyName, keyRetention}
+var replicaKeys = []string{keyURL, keyName, keyRetention, keyEncryptTo, keyIdentityFile, keyPassphraseFile, keyPassphraseCommand, keyDecrypt}
 
 // replicas reads the list of replicas. Each is a place, or a map.
 func (w *walker) replicas(n ast.Node) {
@@ -72,6 +90,8 @@ func (w *walker) replica(n ast.Node, r *Replica) {
 			r.Name, _ = w.scalar(e.Value, full)
 		case keyRetention:
 			r.Retention = w.retention(e.Value, full)
+		case keyEncryptTo, keyIdentityFile, keyPassphraseFile, keyPassphraseCommand, keyDecrypt:
+			w.replicaEncryption(e, full, r)
 		default:
 			w.unknown(e.Key, full, prefixed(replicasKey, replicaKeys))
 		}
@@ -133,6 +153,7 @@ func (c *Config) settleReplicas(layers []*layer, faults *layer) {
 	c.checkReplicas(faults)
 	for _, r := range c.Replicas {
 		c.Values = append(c.Values, Value{Key: join(replicasKey, r.Name), Value: r.URL, Origin: r.Origin})
+		c.Values = append(c.Values, r.encryptionValues()...)
 	}
 }
 
@@ -166,6 +187,7 @@ func (c *Config) checkReplicas(faults *layer) {
 			faults.fault(where, "give one of them another name: name: offsite", "two replicas are called %q", r.Name)
 		}
 		names = append(names, r.Name)
+		c.checkReplicaEncryption(r, faults)
 	}
 }
 

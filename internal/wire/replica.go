@@ -45,24 +45,40 @@ func replicas(c *config.Config) []engine.Replica {
 	return out
 }
 
-// idOfReplicas gives the id that a repository which is gone had, as its replicas
-// have it; empty if there is none yet. One that cannot be asked stops the search:
-// a repository with another id could never be copied there again.
-func idOfReplicas(ctx context.Context, c *config.Config) (string, error) {
+// replicaOptions are what a replica is opened with. One of which no encryption is
+// configured takes its copies as they are stored, and is opened with the keys of
+// the repository; one that has its own is written to and opened with nothing else.
+func replicaOptions(c *config.Config, r config.Replica) repo.Options {
+	o := repo.Options{Own: r.OwnForm()}
+	if r.OwnKeys() {
+		return encrypted(o, r.Encryption)
+	}
+	o.Keys = encrypted(repo.Options{}, c.Encryption).Keys
+	return o
+}
+
+// replicaLeft gives a replica of a repository that is gone; nil if there is none
+// yet. One that cannot be asked stops the search: a repository with another id
+// could never be copied there again. One that has the encryption of the repository
+// comes before one that has its own.
+func replicaLeft(ctx context.Context, c *config.Config) (*repo.Repository, error) {
+	var left *repo.Repository
 	for _, replica := range replicas(c) {
 		r, err := replica.Open(ctx)
 		switch {
 		case err == nil:
-			return r.ID(), nil
+			if left == nil || left.OwnEncryption() && !r.OwnEncryption() {
+				left = r
+			}
 		case ctx.Err() != nil:
-			return "", context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case !errors.Is(err, holdfast.ErrNotFound):
-			return "", &holdfast.Error{
+			return nil, &holdfast.Error{
 				Op: "make repository", Object: c.Repository,
 				Err:  holdfast.Kindf(holdfast.ErrRefused, "the replica %s cannot be asked whether there was one before: %w", replica.Name, err),
 				Hint: "try again when it can be reached, or take it out of the configuration",
 			}
 		}
 	}
-	return "", nil
+	return left, nil
 }

@@ -80,12 +80,6 @@ func repositoryOptions(c *config.Config) (repo.Options, error) {
 	return encrypted(repo.Options{Cache: filepath.Join(state, cacheFolder)}, c.Encryption), nil
 }
 
-// replicaOptions are what a replica is opened with. Nothing is encrypted anew
-// there: copies stay as they are stored, and so do the keys that open them.
-func replicaOptions(c *config.Config, _ config.Replica) repo.Options {
-	return repo.Options{Keys: encrypted(repo.Options{}, c.Encryption).Keys}
-}
-
 // place gives the bucket of the repository and what it is opened with.
 func place(c *config.Config) (bucket.Bucket, repo.Options, error) {
 	b, err := bucketAt(c.Repository)
@@ -125,12 +119,12 @@ func CreateRepository(ctx context.Context, c *config.Config) (r *repo.Repository
 			return nil, false, err
 		}
 	}
-	id, err := idOfReplicas(ctx, c)
+	replica, err := replicaLeft(ctx, c)
 	if err != nil {
 		return nil, false, err
 	}
-	if id != "" {
-		r, err = repo.InitReplica(ctx, b, id, o)
+	if replica != nil {
+		r, err = replica.InitFrom(ctx, b, o)
 	} else {
 		r, err = repo.Init(ctx, b, o)
 	}
