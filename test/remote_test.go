@@ -313,3 +313,9 @@ func (m *machine) sound(db string) {
 		m.t.Errorf("%s: %q, want %q", db, got, want)
 	}
 }
+
+// exists tells whether there is such a file.
+func (m *machine) exists(name string) bool {
+	_, err := os.Stat(m.path(name))
+	return err == nil
+}
