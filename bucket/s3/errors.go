@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/minio/minio-go/v7"
 
@@ -90,7 +91,7 @@ func explain(op, object string, err error) error {
 		e.Hint = "make the bucket first, and look at endpoint= and region="
 	case code(err) == "RequestTimeTooSkewed":
 		e.Hint = "the clock of this machine is wrong; set it, the service takes no signature that is older than a few minutes"
-	case code(err) == "InvalidAccessKeyId", code(err) == "SignatureDoesNotMatch":
+	case slices.Contains([]string{"InvalidAccessKeyId", "XAdminUserNotFound", "SignatureDoesNotMatch"}, code(err)):
 		e.Hint = "the service does not accept the credentials; look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and profile="
 	case code(err) == "ExpiredToken":
 		e.Hint = "the session has ended; get new credentials"

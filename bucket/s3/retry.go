@@ -21,6 +21,9 @@ const (
 	slowest = 32 << 10 // bytes a second
 	// patience is what an attempt gets beside the time for its bytes.
 	patience = 30 * time.Second
+	// firstContact is how long a service is called that has never answered: more
+	// likely than down it is not there, or the URL is wrong.
+	firstContact = 30 * time.Second
 )
 
 // errAmbiguous marks a failure after which nobody knows whether the service
@@ -28,10 +31,11 @@ const (
 var errAmbiguous = errors.New("the answer was lost")
 
 // retry calls do until it succeeds, fails for good, or the deadline has passed.
-// size is how many bytes an attempt moves. The waits between grow and are drawn
+// A service that has not answered yet gets less time. size is how many bytes an
+// attempt moves. The waits between grow and are drawn
 // by lot, so that many clients do not come back at the same moment.
 func (b *Bucket) retry(ctx context.Context, size int64, do func(ctx context.Context) error) error {
-	deadline := time.Now().Add(b.o.Deadline)
+	begun := time.Now()
 	ambiguous := false
 	for wait := firstWait; ; wait = min(2*wait, longWait) {
 		err := b.attempt(ctx, size, do)
@@ -45,7 +49,7 @@ func (b *Bucket) retry(ctx context.Context, size int64, do func(ctx context.Cont
 		}
 		ambiguous = ambiguous || !refusedForNow(err)
 		pause := wait/2 + rand.N(wait)
-		if time.Now().Add(pause).After(deadline) {
+		if time.Since(begun)+pause > b.deadline() {
 			if ambiguous {
 				err = errors.Join(err, errAmbiguous)
 			}
@@ -59,12 +63,24 @@ func (b *Bucket) retry(ctx context.Context, size int64, do func(ctx context.Cont
 	}
 }
 
+// deadline is how long one request is tried for.
+func (b *Bucket) deadline() time.Duration {
+	if b.answered.Load() {
+		return b.o.Deadline
+	}
+	return min(firstContact, b.o.Deadline)
+}
+
 // attempt bounds one attempt in time.
 func (b *Bucket) attempt(ctx context.Context, size int64, do func(ctx context.Context) error) error {
 	limit := min(patience+time.Duration(size/slowest)*time.Second, b.o.Deadline)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return do(ctx)
+	err := do(ctx)
+	if err == nil || status(err) != 0 {
+		b.answered.Store(true)
+	}
+	return err
 }
 
 var transientCodes = []string{
@@ -119,10 +135,14 @@ func code(err error) string {
 	return r.Code
 }
 
-// absent tells whether the service has no such object. A bucket that is not
-// there is another failure.
+// absentCodes are the words for an object that is not there; the answer to HEAD
+// has none.
+var absentCodes = []string{"NoSuchKey", "NoSuchVersion", "NotFound", ""}
+
+// absent tells whether the service has no such object. A bucket or a user that
+// is not there is another failure.
 func absent(err error) bool {
-	return status(err) == http.StatusNotFound && code(err) != "NoSuchBucket" && code(err) != "NoSuchUpload"
+	return status(err) == http.StatusNotFound && slices.Contains(absentCodes, code(err))
 }
 
 // conditionFailed tells whether a conditional request met another object, or

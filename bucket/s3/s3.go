@@ -24,6 +24,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -50,6 +51,8 @@ const (
 type Bucket struct {
 	o    Options
 	core *minio.Core
+
+	answered atomic.Bool // the service has been heard of
 
 	uploads chan struct{} // a token for each part on its way
 	spare   chan []byte   // buffers of parts

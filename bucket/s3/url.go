@@ -57,7 +57,8 @@ type Options struct {
 
 	// LeaseTTL is how long the lease outlives its owner; 0 is a minute.
 	LeaseTTL time.Duration
-	// Deadline is how long one request is tried for; 0 is five minutes.
+	// Deadline is how long one request is tried for; 0 is five minutes. A
+	// service that has never answered is given up after half a minute.
 	Deadline time.Duration
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
