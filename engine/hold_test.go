@@ -138,23 +138,33 @@ func TestHold_WhatIsAShrinkAndWhatIsNot(t *testing.T) {
 		"as before": {func(w *world) {}, ""},
 		"half":      {func(w *world) { w.records(5, 5) }, ""},
 		"more":      {func(w *world) { w.records(500, 11) }, ""},
-		"less than half": {func(w *world) { w.records(10, 4) },
-			"chromadb shrank from 10 records in before to 4 in after"},
-		"empty": {func(w *world) { w.records(0, 0) },
-			"bot shrank from 10 records in before to 0, chromadb shrank from 10 records in before to 0 in after"},
+		"less than half": {
+			func(w *world) { w.records(10, 4) },
+			"chromadb shrank from 10 records in before to 4 in after",
+		},
+		"empty": {
+			func(w *world) { w.records(0, 0) },
+			"bot shrank from 10 records in before to 0, chromadb shrank from 10 records in before to 0 in after",
+		},
 		"not asked for":        {func(w *world) { w.opts.Settings.ShrinkHold = 0; w.records(1, 1) }, ""},
 		"another limit":        {func(w *world) { w.opts.Settings.ShrinkHold = 90; w.records(8, 9) }, "bot shrank from 10 records in before to 8 in after"},
 		"a source less":        {func(w *world) { w.opts.Sources = []holdfast.Source{w.bot} }, ""},
 		"a source of its name": {func(w *world) { w.rag.name = "notes"; w.records(10, 1) }, ""},
 		"of another kind":      {func(w *world) { w.bot.files = true; w.records(1, 10) }, ""},
 		"by little steps":      {func(w *world) { w.records(6, 10); w.backup("between"); w.records(4, 10) }, ""},
-		"since the one before": {func(w *world) { w.records(30, 10); w.backup("between"); w.records(10, 10) },
-			"bot shrank from 30 records in between to 10 in after"},
+		"since the one before": {
+			func(w *world) { w.records(30, 10); w.backup("between"); w.records(10, 10) },
+			"bot shrank from 30 records in between to 10 in after",
+		},
 		"an emergency backup is none": {func(w *world) { w.records(1, 10); trigger(holdfast.TriggerEmergency)(w); w.records(10, 10) }, ""},
-		"an emergency backup is no yardstick": {func(w *world) { w.records(30, 10); trigger(holdfast.TriggerEmergency)(w); w.records(10, 10) },
-			""},
-		"an automatic backup is": {func(w *world) { w.records(30, 10); trigger(holdfast.TriggerAuto)(w); w.records(10, 10) },
-			"bot shrank from 30 records in between to 10 in after"},
+		"an emergency backup is no yardstick": {
+			func(w *world) { w.records(30, 10); trigger(holdfast.TriggerEmergency)(w); w.records(10, 10) },
+			"",
+		},
+		"an automatic backup is": {
+			func(w *world) { w.records(30, 10); trigger(holdfast.TriggerAuto)(w); w.records(10, 10) },
+			"bot shrank from 30 records in between to 10 in after",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := holding(t)

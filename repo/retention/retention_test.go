@@ -118,10 +118,18 @@ func TestPlan_Reasons(t *testing.T) {
 		{"auto_and_emergency_go_sooner", retention.Policy{MaxAge: 7 * 24 * time.Hour, TriggerAge: map[holdfast.Trigger]time.Duration{
 			holdfast.TriggerAuto: 24 * time.Hour, holdfast.TriggerEmergency: 2 * 24 * time.Hour,
 		}}, now, slices.Concat(every(24, 9, 0), every(12, 5, 0.1, "auto"), every(24, 4, 0.2, "emergency"))},
-		{"auto_goes_and_all_else_stays", retention.Policy{TriggerAge: map[holdfast.Trigger]time.Duration{holdfast.TriggerAuto: 24 * time.Hour}}, now,
-			slices.Concat(every(24*30, 3, 0), every(12, 5, 0.1, "auto"))},
-		{"auto_has_no_limit", retention.Policy{MaxAge: 24 * time.Hour, TriggerAge: map[holdfast.Trigger]time.Duration{holdfast.TriggerAuto: 0}}, now,
-			slices.Concat(every(12, 6, 0), every(24*30, 3, 0.1, "auto"))},
+		{
+			"auto_goes_and_all_else_stays",
+			retention.Policy{TriggerAge: map[holdfast.Trigger]time.Duration{holdfast.TriggerAuto: 24 * time.Hour}},
+			now,
+			slices.Concat(every(24*30, 3, 0), every(12, 5, 0.1, "auto")),
+		},
+		{
+			"auto_has_no_limit",
+			retention.Policy{MaxAge: 24 * time.Hour, TriggerAge: map[holdfast.Trigger]time.Duration{holdfast.TriggerAuto: 0}},
+			now,
+			slices.Concat(every(12, 6, 0), every(24*30, 3, 0.1, "auto")),
+		},
 		{"source_damaged_since_two_weeks", week, now, []retention.Candidate{
 			backup("damaged_today", 0, "damaged"),
 			backup("damaged_5", 5, "damaged"),
