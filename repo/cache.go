@@ -5,14 +5,15 @@ import (
 	"sync"
 )
 
-// cachedFrames bounds the frames that one open backup keeps decoded: 16 MiB,
-// enough for SQLite to walk the upper pages of its trees without decoding
+// cachedFrames is the number of frames that one open backup keeps decoded: 16
+// MiB, enough for SQLite to walk the upper pages of its trees without decoding
 // them again.
 const cachedFrames = 64
 
 // A frameCache keeps the frames used last. The plaintext it hands out is never
 // changed.
 type frameCache struct {
+	limit int
 	mu    sync.Mutex
 	byKey map[frameKey]*list.Element
 	used  list.List // of *cachedFrame, the latest first
@@ -28,7 +29,12 @@ type cachedFrame struct {
 	plain []byte
 }
 
-func newFrameCache() *frameCache { return &frameCache{byKey: map[frameKey]*list.Element{}} }
+func newFrameCache() *frameCache { return newFrameCacheOf(cachedFrames) }
+
+// newFrameCacheOf keeps no more than limit frames.
+func newFrameCacheOf(limit int) *frameCache {
+	return &frameCache{limit: limit, byKey: map[frameKey]*list.Element{}}
+}
 
 func (c *frameCache) get(k frameKey) ([]byte, bool) {
 	c.mu.Lock()
@@ -48,7 +54,7 @@ func (c *frameCache) put(k frameKey, plain []byte) {
 		return
 	}
 	c.byKey[k] = c.used.PushFront(&cachedFrame{k, plain})
-	if c.used.Len() > cachedFrames {
+	if c.used.Len() > c.limit {
 		last := c.used.Back()
 		c.used.Remove(last)
 		delete(c.byKey, last.Value.(*cachedFrame).key)

@@ -10,6 +10,7 @@ import (
 // to be right before done sees it; otherwise wrong bytes of a raw payload are
 // found only by the digest at the end.
 func (c *content) scan(ctx context.Context, check bool, done func(*frame) error) error {
+	c.readInOrder()
 	digest := newFileDigest()
 	items := takeFrames(c.e.Size)
 	defer putFrames(items)
@@ -18,7 +19,7 @@ func (c *content) scan(ctx context.Context, check bool, done func(*frame) error)
 			if f.run > 0 {
 				return nil
 			}
-			if err := c.readAt(f.raw, f.off, check); err != nil {
+			if err := c.readFrame(f.raw, f.off, check); err != nil {
 				return err
 			}
 			f.hash()
