@@ -17,13 +17,19 @@ import (
 // block gives the commands that stand indented below a heading of the guide.
 func block(t *testing.T, heading string) string {
 	t.Helper()
-	guide, err := os.ReadFile("../docs/operating.md")
+	return blockOf(t, "../docs/operating.md", heading)
+}
+
+// blockOf gives the commands that stand indented below a heading of a document.
+func blockOf(t *testing.T, document, heading string) string {
+	t.Helper()
+	guide, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, section, ok := strings.Cut(string(guide), "\n## "+heading+"\n")
 	if !ok {
-		t.Fatalf("the guide has no section %q", heading)
+		t.Fatalf("%s has no section %q", document, heading)
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	var lines []string
@@ -132,8 +138,7 @@ func TestLosingTheMachine_AReplicaIsEnough(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	script := "holdfast() { " + binary + " \"$@\"; }\n" + strings.ReplaceAll(block(t, "Losing the machine"), "/mnt/nas/backups", replica)
-	out := m.shell(script)
+	out := m.types(strings.ReplaceAll(block(t, "Losing the machine"), "/mnt/nas/backups", replica))
 	for _, part := range []string{"(from the replica backups)", "Backed up to ", "replica      backups: up to date; 3 copies", "into ./rescued"} {
 		if !strings.Contains(out, part) {
 			t.Errorf("the commands do not print %q:\n%s", part, out)

@@ -18,8 +18,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-backup/holdfast/internal/s3test"
 )
 
 // binary is the program under test, built once for all tests.
@@ -88,6 +91,15 @@ func (m *machine) command(args ...string) *exec.Cmd {
 	return c
 }
 
+// secrets are what no command may ever print: the keys and passphrases of these
+// tests.
+var secrets = []string{s3test.SecretKey, passphrase, wrongSecret, "AGE-SECRET-KEY-1"}
+
+const (
+	passphrase  = "correct horse battery staple 41"
+	wrongSecret = "hunter2"
+)
+
 // run runs holdfast and gives its exit code, stdout and stderr.
 func (m *machine) run(args ...string) (code int, stdout, stderr string) {
 	m.t.Helper()
@@ -95,6 +107,11 @@ func (m *machine) run(args ...string) (code int, stdout, stderr string) {
 	c := m.command(args...)
 	c.Stdout, c.Stderr = &out, &errs
 	err := c.Run()
+	for _, secret := range secrets {
+		if strings.Contains(out.String(), secret) || strings.Contains(errs.String(), secret) {
+			m.t.Errorf("holdfast %q tells a secret:\n%s%s", args, &out, &errs)
+		}
+	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode(), out.String(), errs.String()
 	}

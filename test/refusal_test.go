@@ -23,18 +23,8 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/s3test"
 )
 
-// tellsNoSecret fails if an output has one of the words that nobody may see.
-func tellsNoSecret(t *testing.T, output string) {
-	t.Helper()
-	for _, secret := range []string{s3test.SecretKey, "hunter2", passphrase, "AGE-SECRET-KEY-1"} {
-		if strings.Contains(output, secret) {
-			t.Errorf("a secret was told:\n%s", output)
-		}
-	}
-}
-
 // What is wrong with a place in object storage is told in one line, with the
-// documented exit code, on whatever command, and no secret is told.
+// documented exit code, on whatever command; run looks for the secrets.
 func TestRefusal_Places(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
@@ -44,8 +34,8 @@ func TestRefusal_Places(t *testing.T) {
 	m.file("ca.pem", ca)
 	m.file("empty.pem", "nothing\n")
 	rightKeys := s3test.Environment()
-	wrongSecret := []string{"AWS_ACCESS_KEY_ID=" + s3test.AccessKey, "AWS_SECRET_ACCESS_KEY=hunter2"}
-	wrongKey := []string{"AWS_ACCESS_KEY_ID=nobody", "AWS_SECRET_ACCESS_KEY=hunter2"}
+	otherSecret := []string{"AWS_ACCESS_KEY_ID=" + s3test.AccessKey, "AWS_SECRET_ACCESS_KEY=" + wrongSecret}
+	otherKey := []string{"AWS_ACCESS_KEY_ID=nobody", "AWS_SECRET_ACCESS_KEY=" + wrongSecret}
 	s.proxy.Inject(s3test.Rule{When: func(r *http.Request) bool { return strings.Contains(r.URL.String(), "forbidden") }, Fault: s3test.Refuse(http.StatusForbidden)})
 	for _, tt := range []struct {
 		name, url string
@@ -54,8 +44,8 @@ func TestRefusal_Places(t *testing.T) {
 		want      string
 	}{
 		{"no such bucket", s3test.URL(s.proxy.Addr(), "no-such-bucket", "x"), rightKeys, holdfast.ExitNotFound, "bucket"},
-		{"a wrong secret", s.at("x"), wrongSecret, holdfast.ExitFailed, "AWS_SECRET_ACCESS_KEY"},
-		{"a wrong key", s.at("x"), wrongKey, holdfast.ExitFailed, "AWS_ACCESS_KEY_ID"},
+		{"a wrong secret", s.at("x"), otherSecret, holdfast.ExitFailed, "AWS_SECRET_ACCESS_KEY"},
+		{"a wrong key", s.at("x"), otherKey, holdfast.ExitFailed, "AWS_ACCESS_KEY_ID"},
 		{"no keys", s.at("x"), nil, holdfast.ExitFailed, "AWS_ACCESS_KEY_ID"},
 		{"no permission", s.at("forbidden"), rightKeys, holdfast.ExitFailed, "permission"},
 		{"an unknown authority", "s3://" + s.bucket + "/x?endpoint=" + secure, rightKeys, holdfast.ExitFailed, "ca_file="},
@@ -63,20 +53,19 @@ func TestRefusal_Places(t *testing.T) {
 		{"no such file of certificates", "s3://" + s.bucket + "/x?ca_file=none.pem&endpoint=" + secure, rightKeys, holdfast.ExitFailed, "PEM"},
 		{"a misspelt parameter", s.at("x", "regoin=eu"), rightKeys, holdfast.ExitUsage, "did you mean region?"},
 		{"a value that is none", s.at("x", "path_style=perhaps"), rightKeys, holdfast.ExitUsage, "path_style"},
-		{"a secret in the URL", "s3://key:hunter2@" + s.bucket + "/x", rightKeys, holdfast.ExitUsage, "no place for secrets"},
-		{"a secret among the parameters", s.at("x", "secret_key=hunter2"), rightKeys, holdfast.ExitUsage, "no place for secrets"},
+		{"a secret in the URL", "s3://key:" + wrongSecret + "@" + s.bucket + "/x", rightKeys, holdfast.ExitUsage, "no place for secrets"},
+		{"a secret among the parameters", s.at("x", "secret_key="+wrongSecret), rightKeys, holdfast.ExitUsage, "no place for secrets"},
 		{"another kind of place", "gs://bucket/x", rightKeys, holdfast.ExitUsage, "s3://bucket/prefix"},
 		{"not the name of a bucket", "s3://Bad_Name/x", rightKeys, holdfast.ExitUsage, "not the name of a bucket"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := &machine{t: t, dir: m.dir, env: tt.env}
 			for _, args := range [][]string{{"backup", "--sqlite", "bot.db"}, {"list"}, {"restore", "latest", "--to", "out"}} {
-				code, stdout, stderr := m.run(append([]string{"--repo", tt.url}, args...)...)
+				code, _, stderr := m.run(append([]string{"--repo", tt.url}, args...)...)
 				if code != tt.code {
 					t.Errorf("%s: exit %d, want %d", args[0], code, tt.code)
 				}
 				refusal(t, stderr, tt.want)
-				tellsNoSecret(t, stdout+stderr)
 			}
 		})
 	}

@@ -96,8 +96,6 @@ func TestLosingTheMachine(t *testing.T) {
 	}
 }
 
-const passphrase = "correct horse battery staple 41"
-
 // replicated is the configuration of a machine with two replicas, one with
 // rules of its own.
 func replicated(s *store, usb, encryption string) string {
