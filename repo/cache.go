@@ -10,8 +10,8 @@ import (
 // them again.
 const cachedFrames = 64
 
-// A frameCache keeps the frames used last. The plaintext it hands out is never
-// changed.
+// A frameCache keeps the frames used last. Nothing of them leaves it but copies,
+// so that their memory is used again.
 type frameCache struct {
 	limit int
 	mu    sync.Mutex
@@ -25,9 +25,13 @@ type frameKey struct {
 }
 
 type cachedFrame struct {
-	key   frameKey
-	plain []byte
+	key  frameKey
+	buf  *[]byte
+	size int
 }
+
+// plainBuffers hold decoded frames.
+var plainBuffers = sync.Pool{New: func() any { b := make([]byte, 0, frameSize+decodeSlack); return &b }}
 
 func newFrameCache() *frameCache { return newFrameCacheOf(cachedFrames) }
 
@@ -36,27 +40,31 @@ func newFrameCacheOf(limit int) *frameCache {
 	return &frameCache{limit: limit, byKey: map[frameKey]*list.Element{}}
 }
 
-func (c *frameCache) get(k frameKey) ([]byte, bool) {
+// read copies a part of a frame into p, if it is there.
+func (c *frameCache) read(k frameKey, within int, p []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	el, ok := c.byKey[k]
-	if !ok {
-		return nil, false
+	if ok {
+		c.used.MoveToFront(el)
+		f := el.Value.(*cachedFrame)
+		copy(p, (*f.buf)[within:f.size])
 	}
-	c.used.MoveToFront(el)
-	return el.Value.(*cachedFrame).plain, true
+	return ok
 }
 
-func (c *frameCache) put(k frameKey, plain []byte) {
+// put takes over a frame, the first size bytes of buf.
+func (c *frameCache) put(k frameKey, buf *[]byte, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.byKey[k]; ok {
+	if _, ok := c.byKey[k]; ok { // another goroutine read it meanwhile
+		plainBuffers.Put(buf)
 		return
 	}
-	c.byKey[k] = c.used.PushFront(&cachedFrame{k, plain})
+	c.byKey[k] = c.used.PushFront(&cachedFrame{k, buf, size})
 	if c.used.Len() > c.limit {
-		last := c.used.Back()
-		c.used.Remove(last)
-		delete(c.byKey, last.Value.(*cachedFrame).key)
+		last := c.used.Remove(c.used.Back()).(*cachedFrame)
+		delete(c.byKey, last.key)
+		plainBuffers.Put(last.buf)
 	}
 }

@@ -107,29 +107,30 @@ func (c *content) readPayload(ref int, p []byte, pos int64, check bool) error {
 				return err
 			}
 		} else {
-			plain, err := c.frame(pl, i)
-			if err != nil {
+			if err := c.readPart(pl, i, within, p[:n]); err != nil {
 				return err
 			}
-			copy(p[:n], plain[within:])
 		}
 		p, pos = p[n:], pos+int64(n)
 	}
 	return nil
 }
 
-// frame gives one decoded frame by way of the cache.
-func (c *content) frame(pl *payload, i int64) ([]byte, error) {
+// readPart fills p with a part of frame i by way of the cache.
+func (c *content) readPart(pl *payload, i int64, within int, p []byte) error {
 	k := frameKey{pl.where, i}
-	if plain, ok := c.cache.get(k); ok {
-		return plain, nil
+	if c.cache.read(k, within, p) {
+		return nil
 	}
-	plain, err := pl.readFrame(i, make([]byte, 0, plainSize(i, pl.plain)+decodeSlack), true)
+	buf := plainBuffers.Get().(*[]byte)
+	plain, err := pl.readFrame(i, *buf, true)
 	if err != nil {
-		return nil, err
+		plainBuffers.Put(buf)
+		return err
 	}
-	c.cache.put(k, plain)
-	return plain, nil
+	copy(p, plain[within:])
+	c.cache.put(k, buf, len(plain))
+	return nil
 }
 
 // hole tells whether the n bytes at off are one hole.
