@@ -208,45 +208,52 @@ const inFlight = 3
 // is not sent again, whether the command was refused or killed.
 func TestS3Faults_ReplicateGoesOn(t *testing.T) {
 	t.Parallel()
-	for name, cut := range map[string]func(s *store, m *machine){
-		"refused": func(s *store, m *machine) {
-			s.proxy.Inject(refuseAfter(9, func(r *http.Request) bool {
-				return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/notes/")
-			}))
-			_, stderr := m.must(3, "replicate")
-			contains(t, "replicate", stderr, "monday", "hint: ")
-			s.proxy.Heal()
-		},
-		"killed": func(s *store, m *machine) {
-			var sent atomic.Int64
-			reached, late, arrived := make(chan struct{}, 64), make(chan struct{}), make(chan int, 64)
-			defer close(late)
-			s.proxy.Inject(s3test.Rule{
-				When: func(r *http.Request) bool {
-					return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/notes/") && sent.Add(1) > 9
-				},
-				Fault: s3test.Hold(reached, late, arrived),
-			})
-			c := m.command("replicate")
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
-			<-reached
-			_ = c.Process.Kill()
-			_ = c.Wait()
-			s.proxy.Heal()
-			m.afterLease("--repo", s.at("vault"), "compact")
-		},
+	refused := func(s *store, m *machine) {
+		s.proxy.Inject(refuseAfter(9, func(r *http.Request) bool {
+			return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/notes/")
+		}))
+		_, stderr := m.must(3, "replicate")
+		contains(s.t, "replicate", stderr, "monday", "hint: ")
+		s.proxy.Heal()
+	}
+	killed := func(s *store, m *machine) {
+		var sent atomic.Int64
+		reached, late, arrived := make(chan struct{}, 64), make(chan struct{}), make(chan int, 64)
+		defer close(late)
+		s.proxy.Inject(s3test.Rule{
+			When: func(r *http.Request) bool {
+				return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/notes/") && sent.Add(1) > 9
+			},
+			Fault: s3test.Hold(reached, late, arrived),
+		})
+		c := m.command("replicate")
+		if err := c.Start(); err != nil {
+			s.t.Fatal(err)
+		}
+		<-reached
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		s.proxy.Heal()
+		m.afterLease("--repo", s.at("vault"), "compact")
+	}
+	for _, tt := range []struct {
+		name, encryption string
+		cut              func(s *store, m *machine)
+	}{
+		{"refused", "", refused},
+		{"killed", "", killed},
+		{"refused, with an encryption of its own", ", passphrase_file: passphrase", refused},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newStore(t)
 			m := newMachine(t)
 			m.with(s3test.Environment()...)
 			m.file("holdfast.yaml", fmt.Sprintf(`repository: backups
 sources: {notes: {type: files, path: notes}, bot: {type: sqlite, path: bot.db}}
-replicas: [{name: offsite, url: %q}]
-`, s.at("vault")))
+replicas: [{name: offsite, url: %q%s}]
+`, s.at("vault"), tt.encryption))
+			m.file("passphrase", passphrase+"\n")
 			m.grow("bot.db", 300)
 			for i := range 24 {
 				m.file(fmt.Sprintf("notes/%02d.txt", i), strings.Repeat(fmt.Sprintf("note %d ", i), 400))
@@ -255,7 +262,7 @@ replicas: [{name: offsite, url: %q}]
 			m.touch("bot.db")
 			m.must(0, "backup", "--name", "tuesday", "--trigger", "scheduled", "--no-replicate")
 			s.proxy.Forget()
-			cut(s, m)
+			tt.cut(s, m)
 			first := s.sent("PUT", "vault/monday/notes/")
 			if len(first) < 5 {
 				t.Fatalf("only %v came through before the cut", first)
