@@ -11,10 +11,11 @@
 // manifest.go and entry.go, extent.go, seekable.go, digest.go for the format;
 // pending.go, sink.go, filewriter.go, payloadwriter.go and secondpass.go for
 // writing; base.go, deltawriter.go, blockpacker.go, hashlist.go and memory.go
-// for storing only what changed; tree.go, fsys.go, content.go and payload.go
-// for reading; verify.go, extract.go and tar.go for what is built on reading;
+// for storing only what changed, and same.go for what did not; tree.go,
+// fsys.go, content.go, inorder.go and payload.go for reading; verify.go, extract.go and tar.go for what is built on reading;
 // delete.go and hidden.go for what goes, and compact.go, compactblocks.go,
-// compactrewrite.go and compactjournal.go for what makes it go sooner;
+// compactsame.go, compactrewrite.go and compactjournal.go for what makes it go
+// sooner;
 // encryption.go (to whom), keys.go and rotate.go (what opens), crypt.go and
 // sealedobject.go (age files) and private.go (what does not lie in the open) for
 // encrypted backups; replica.go, copy.go, copyform.go, copystream.go and recode.go

@@ -227,3 +227,32 @@ func TestSame_ScriptReads(t *testing.T) {
 	writeTree(t, w.b, root)
 	readByScripts(t, root, "thursday", w.days["thursday"])
 }
+
+// A machine that can encrypt but not decrypt names definers too.
+func TestSame_ByAHostThatCannotRead(t *testing.T) {
+	id, to := newKey(t)
+	w := quietWeek(t, Options{Recipients: []string{to}})
+	w.r = opened(t, w.b, Options{Keys: keysOf(id)})
+	w.check(t, "by the owner of the key")
+	back := open(t, w.r, "thursday")
+	if to := back.manifest.definers()["bot/bot.db"]; to.Backup != "tuesday" {
+		t.Errorf("thursday takes over %+v", to)
+	}
+}
+
+// A copy leads to the copy of the definer.
+func TestSame_Copies(t *testing.T) {
+	w := quietWeek(t, Options{})
+	replica := &week{b: mem.New(), days: w.days}
+	replica.r = newReplica(t, w.r, replica.b)
+	for _, day := range []holdfast.BackupName{"monday", "tuesday", "wednesday", "thursday"} {
+		if _, err := w.r.Copy(t.Context(), day, replica.r, CopyOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replica.check(t, "copied")
+	remove(t, replica.r, "tuesday")
+	replica.check(t, "with a hidden definer")
+	compact(t, replica.r)
+	replica.check(t, "compacted")
+}
