@@ -12,7 +12,8 @@
 // pending.go, sink.go, filewriter.go, payloadwriter.go and secondpass.go for
 // writing; base.go, deltawriter.go, blockpacker.go, hashlist.go and memory.go
 // for storing only what changed, and same.go for what did not; tree.go,
-// fsys.go, content.go, inorder.go and payload.go for reading; verify.go, extract.go and tar.go for what is built on reading;
+// fsys.go, content.go, inorder.go and payload.go for reading; verify.go,
+// extract.go and tar.go for what is built on reading;
 // delete.go and hidden.go for what goes, and compact.go, compactblocks.go,
 // compactsame.go, compactrewrite.go and compactjournal.go for what makes it go
 // sooner;
