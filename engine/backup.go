@@ -99,7 +99,12 @@ func (r *run) makeBackup(ctx context.Context, req BackupRequest, sources []holdf
 	if err != nil {
 		return nil, err
 	}
-	return b.make(ctx)
+	known := slices.Clone(b.problems)
+	result, err := b.make(ctx)
+	if bad, ok := errors.AsType[*baseError](err); ok {
+		return b.afresh(bad, known).make(ctx)
+	}
+	return result, err
 }
 
 // A backup is one backup being made.
@@ -198,6 +203,9 @@ func (b *backup) capture(ctx context.Context, s holdfast.Source) error {
 			}
 			return "", &captureError{source: s.Name(), err: err}
 		}
+		if err := b.reach(ctx); err != nil {
+			return "", err
+		}
 		md := holdfast.SourceMetadata{
 			Name: s.Name(), Kind: s.Kind(), Path: s.Target().Path, Method: got.Method,
 			WriterStallMS: float64(got.Stall.Microseconds()) / 1000,
@@ -234,6 +242,8 @@ func (b *backup) check(ctx context.Context, s holdfast.Source, md *holdfast.Sour
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case b.blamesBase(err):
+		return &baseError{base: b.form.Base, err: err}
 	case err != nil:
 		b.add(holdfast.Problem{Source: s.Name(), Severity: holdfast.Warning, Message: "the captured copy could not be checked: " + err.Error(), Hint: "run `holdfast verify " + string(b.pending.Name()) + "`"})
 	default:

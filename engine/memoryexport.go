@@ -40,6 +40,9 @@ func (b *backup) exportMemory(ctx context.Context) (string, error) {
 				b.add(holdfast.Problem{Source: s.Name(), Object: "collection " + name, Severity: holdfast.Incomplete, Message: messageNoMemory, Hint: hintNoMemory})
 				continue
 			}
+			if b.blamesBase(err) {
+				return "", &baseError{base: b.form.Base, err: err}
+			}
 			if err != nil {
 				return "", &holdfast.Error{Op: "export memory", Object: name, Err: err}
 			}

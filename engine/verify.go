@@ -192,7 +192,7 @@ func (r *run) checkSource(ctx context.Context, b *repo.Backup, md holdfast.Sourc
 		}
 		if n := damagedIn(md.Name, v.Damage); n > 0 {
 			// What its owner would make of it tells nothing new.
-			return fmt.Sprintf("left out: %s of it damaged", count(n, "file is", "files are")), nil
+			return fmt.Sprintf("left out: %s damaged", count(n, "file of it is", "files of it are")), nil
 		}
 		sub, err := fs.Sub(b, md.Name)
 		if err != nil {

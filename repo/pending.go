@@ -298,10 +298,14 @@ func (p *Pending) other(name holdfast.BackupName) (*Backup, error) {
 		return b, nil
 	}
 	b, err := p.r.open(p.ctx, name)
-	if err == nil {
-		p.others[name] = b
+	if errors.Is(err, holdfast.ErrNotFound) {
+		return nil, damagedFile(string(name), errors.New("is missing"))
 	}
-	return b, err
+	if err != nil {
+		return nil, err
+	}
+	p.others[name] = b
+	return b, nil
 }
 
 // brokenFS is the FS of a capture whose paths contradict each other.

@@ -40,6 +40,13 @@ func (r *references) to(n int) reference {
 	return r.list[n-1]
 }
 
+// count is how many there are.
+func (r *references) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.list)
+}
+
 // settle numbers what entries refer to in the order of backups and paths. The
 // entries given back say so; those given are left as they are, for somebody may
 // be reading by them.
