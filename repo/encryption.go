@@ -109,7 +109,7 @@ func (r *Repository) fitEncryption(ctx context.Context) (*sealing, []holdfast.Pr
 	switch to := canonical(r.o.Recipients); {
 	case len(to) > 0 || r.o.inTheOpen():
 		want.Recipients = to
-	case r.o.ByPassphrase && want.Own && !now.Own:
+	case r.o.Own && r.o.ByPassphrase && (!now.Own || now.Identity == ""):
 		made, err := r.ownIdentity(ctx, now)
 		if err != nil {
 			return nil, nil, err
@@ -185,14 +185,15 @@ func firstEncryption(ctx context.Context, b bucket.Bucket, o Options) (*Encrypti
 // foundEncryption is that of a repository whose repository.json was lost, as
 // its newest backup tells it.
 func foundEncryption(ctx context.Context, b bucket.Bucket, newest *marker) (*Encryption, error) {
-	e := Encryption{Recipients: newest.Recipients}
+	// A copy of another form tells that this is a replica with its own.
+	e := Encryption{Recipients: append([]string{}, newest.Recipients...), Own: newest.OriginSHA256 != ""}
 	data, err := readSmall(ctx, b, identityFile)
 	switch {
 	case err == nil:
 		e.Identity, e.IdentitySHA256 = identityFile, []string{sumOf(data)}
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, &holdfast.Error{Op: "read", Object: identityFile, Err: err}
-	case len(e.Recipients) == 0:
+	case len(e.Recipients) == 0 && !e.Own:
 		return nil, nil
 	}
 	return &e, nil

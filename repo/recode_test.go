@@ -451,3 +451,66 @@ func TestShareEncryption_NeverTakesKeysAway(t *testing.T) {
 	}
 	verify(t, open(t, opened(t, there, Options{Keys: o.Keys}), "monday"))
 }
+
+// What is configured for a replica counts, whatever it had before.
+func TestOwnEncryption_Changes(t *testing.T) {
+	r, _ := newRepo(t)
+	there := mem.New()
+	id, to := newKey(t)
+	pass := passphraseOf("correct horse")
+	for i, c := range []struct {
+		o    Options
+		keys Keys
+	}{
+		{Options{Recipients: []string{to}}, keysOf(id)},
+		{Options{ByPassphrase: true, Keys: pass}, pass},
+		{Options{}, Keys{}},
+		{Options{Recipients: []string{to}}, keysOf(id)},
+	} {
+		name := holdfast.BackupName(fmt.Sprint("backup", i))
+		commit(t, writeSealed(t, r, name, true))
+		replica := ownReplica(t, r, there, form{make: c.o})
+		notes, err := r.ShareEncryption(t.Context(), replica)
+		if err != nil || (len(notes) == 0) != (i == 0) {
+			t.Errorf("%s: told %+v, %v", name, notes, err)
+		}
+		copyAll(t, r, replica, name)
+		back := open(t, opened(t, there, Options{Keys: c.keys}), name)
+		verify(t, back)
+		same(t, back)
+		if m := back.Metadata(); m.Encrypted == (i == 2) || i != 1 && m.Encrypted && !slices.Equal(m.Recipients, []string{to}) {
+			t.Errorf("%s is encrypted to %v", name, m.Recipients)
+		}
+	}
+}
+
+// A replica whose repository.json is lost is known by its copies.
+func TestOwnEncryption_OutlivesRepositoryFile(t *testing.T) {
+	for _, f := range forms(t) {
+		t.Run(f.name, func(t *testing.T) {
+			id, to := newKey(t)
+			r, err := Init(t.Context(), mem.New(), Options{Recipients: []string{to}, Keys: keysOf(id)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			there := mem.New()
+			commit(t, writeSealed(t, r, "one", true))
+			copyAll(t, r, ownReplica(t, r, there, f), "one")
+			if err := there.Delete(t.Context(), repositoryFile); err != nil {
+				t.Fatal(err)
+			}
+			replica := newReplica(t, r, there)
+			if _, err := r.ShareEncryption(t.Context(), replica); err != nil {
+				t.Fatal(err)
+			}
+			commit(t, writeSealed(t, r, "two", true))
+			copyAll(t, r, replica, "two")
+			alone := opened(t, there, Options{Keys: f.keys})
+			for _, name := range []holdfast.BackupName{"one", "two"} {
+				back := open(t, alone, name)
+				verify(t, back)
+				same(t, back)
+			}
+		})
+	}
+}
