@@ -75,6 +75,8 @@ replicas:
 	for _, place := range []string{"vault", "usb"} {
 		tellsNothing(t, safe.path(place), secret)
 	}
+	card, _ := lost.must(0, "rescue")
+	contains(t, "the rescue card", card, "with an encryption of their own: age, to "+public, "a passphrase of its own")
 	if err := os.RemoveAll(lost.dir); err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,22 @@ type rescueObject struct {
 type rescueReplica struct {
 	Name     string `json:"name"`
 	Location string `json:"location"`
+	// Encryption says what opens its copies, if that is not what opens the
+	// repository.
+	Encryption string `json:"encryption,omitempty"`
+}
+
+// replicaEncryption says in a few words what opens the copies in a replica.
+func replicaEncryption(r config.Replica) string {
+	switch {
+	case r.Decrypt:
+		return "none"
+	case len(r.Encryption.To) > 0:
+		return "age, to " + strings.Join(r.Encryption.To, ", ")
+	case r.Encryption.HasPassphrase():
+		return "age; a passphrase of its own opens the keys in identity.age there"
+	}
+	return ""
 }
 
 type rescueSource struct {
@@ -83,7 +99,7 @@ func (c *rescueCmd) Run(ctx context.Context, a *app) error {
 		Format: holdfast.FormatVersion, Recipients: []string{}, Replicas: []rescueReplica{}, Sources: []rescueSource{},
 	}
 	for _, r := range cfg.Replicas {
-		out.Replicas = append(out.Replicas, rescueReplica{r.Name, wire.Location(r.URL)})
+		out.Replicas = append(out.Replicas, rescueReplica{r.Name, wire.Location(r.URL), replicaEncryption(r)})
 	}
 	for _, s := range cfg.Sources {
 		out.Sources = append(out.Sources, rescueSource{s.Name, s.Kind, s.Path})
@@ -217,6 +233,9 @@ func (o *rescueObject) print(u *ui) {
 	}
 	for _, r := range o.Replicas {
 		u.print("  copies in %s (%s)\n", clean(r.Location), clean(r.Name))
+		if r.Encryption != "" {
+			u.print("    with an encryption of their own: %s\n", clean(r.Encryption))
+		}
 	}
 	for _, s := range o.Sources {
 		u.print("  %s: %s at %s\n", clean(s.Name), s.Kind, clean(s.Path))
