@@ -44,6 +44,9 @@ func (p *Pending) Commit(ctx context.Context, m *holdfast.Metadata) (Info, error
 	if err != nil {
 		return fail(err)
 	}
+	if err := p.r.noteRecent(ctx, p.name); err != nil {
+		return fail(err)
+	}
 	if err := p.stage.Commit(ctx, data); err != nil {
 		return fail(err)
 	}

@@ -138,6 +138,9 @@ func (c *copying) run(ctx context.Context, send func(context.Context) error) (er
 	if err := c.to.b.Delete(ctx, stateKey(c.name)); err != nil {
 		return err
 	}
+	if err := c.to.noteRecent(ctx, c.name); err != nil {
+		return err
+	}
 	if err := c.stage.Commit(ctx, c.inv.marker); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			err = errors.Join(err, c.abandon(ctx))

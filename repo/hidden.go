@@ -178,12 +178,17 @@ func (r *Repository) needs(ctx context.Context) (needed, error) {
 	if err != nil {
 		return n, err
 	}
-	for name, err := range folders(ctx, r.b) {
+	if _, err := r.readRecent(ctx); err != nil {
+		return n, err
+	}
+	for name, err := range r.names(ctx) {
 		if err != nil {
 			return n, &holdfast.Error{Op: "list backups", Object: r.Location(), Err: err}
 		}
 		if hidden[name] {
-			if _, err := r.readTombstone(ctx, name); err == nil || errors.Is(err, fs.ErrNotExist) {
+			// A listing may still show the tombstone of an earlier backup
+			// of this name.
+			if _, err := r.readTombstone(ctx, name); err == nil {
 				continue
 			}
 		}

@@ -58,7 +58,7 @@ func (p *Pending) hashesOfBase(f *entry) *hashList {
 	if err == nil {
 		return l
 	}
-	if p.ctx.Err() == nil && !p.remote() {
+	if p.ctx.Err() == nil && !p.r.remote() {
 		if l, err = p.hashAgain(p.ctx, f); err == nil {
 			return l
 		}
@@ -68,12 +68,6 @@ func (p *Pending) hashesOfBase(f *entry) *hashList {
 		Message: fmt.Sprintf("the file is stored whole, because the hashes of its blocks in the backup %s are not at hand: %v", p.base.name, err),
 	})
 	return nil
-}
-
-// remote tells whether reading from the bucket costs more than a disk.
-func (p *Pending) remote() bool {
-	b, ok := p.r.b.(interface{ Remote() bool })
-	return ok && b.Remote()
 }
 
 // hashAgain makes the list of a file of the base from the backup itself.

@@ -305,3 +305,24 @@ replicas: [{name: offsite, url: %q%s}]
 		})
 	}
 }
+
+// What is needed by a backup that a lagging listing does not show yet is not
+// freed.
+func TestS3Faults_LagFreesNothingThatIsNeeded(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	m := newUser(t, s.at("backups"))
+	m.grow("bot.db", 1000)
+	kept := ledger{}
+	m.must(0, "backup", "--name", "base")
+	kept.note(m)
+	s.proxy.Inject(s3test.Rule{When: s3test.IsList, Fault: s3test.StaleList(30 * time.Second)})
+	m.must(0, "list")
+	m.touch("bot.db")
+	delta := m.backup("--trigger", "scheduled")
+	kept[delta.Name] = m.sum("bot.db")
+	m.must(0, "--yes", "delete", "base")
+	delete(kept, "base")
+	s.proxy.Heal()
+	kept.check(m)
+}
