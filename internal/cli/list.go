@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -196,11 +197,38 @@ func (c *listCmd) print(u *ui, out listObject) {
 			marks = join(marks, plural(len(b.Problems), "problem", "problems"))
 		}
 		t.add(b.Name.String(), moment(b.CreatedAt.Time), ago(b.CreatedAt.Time, now), string(b.Kind),
-			number(b.Records), size(b.LogicalBytes), size(b.StoredBytes), proven, marks)
+			b.counted(), size(b.LogicalBytes), size(b.StoredBytes), proven, marks)
 	}
 	u.print("%s", t.render(u.outPaint))
-	u.print("%s, %s stored in %s\n", plural(len(out.Backups), "backup", "backups"), size(out.StoredBytes), clean(out.Repository))
+	elsewhere, where := len(out.Backups)-out.here(), ""
+	if elsewhere > 0 {
+		where = fmt.Sprintf("; %d only in replicas", elsewhere)
+	}
+	u.print("%s, %s stored in %s%s\n", plural(out.here(), "backup", "backups"), size(out.StoredBytes), clean(out.Repository), where)
 	u.printHold(out.Hold)
+}
+
+// here counts the backups that are in the repository itself.
+func (o listObject) here() int {
+	if len(o.Replicas) == 0 {
+		return len(o.Backups)
+	}
+	n := 0
+	for _, b := range o.Backups {
+		if slices.Contains(b.Copies, placeHere) {
+			n++
+		}
+	}
+	return n
+}
+
+// counted gives the records of a backup for people. Those of a database that
+// was not counted are unknown, which is not the same as none.
+func (b backupItem) counted() string {
+	if b.Records == 0 && slices.ContainsFunc(b.Sources, func(s sourceItem) bool { return s.Records == nil && s.Kind != holdfast.KindFiles }) {
+		return "?"
+	}
+	return number(b.Records)
 }
 
 func join(a, b string) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/wire"
 	"github.com/holdfast-backup/holdfast/repo"
@@ -22,9 +23,10 @@ func (statusCmd) about() about {
 	return about{
 		text: `Answers one question first: is the data safe? It looks at every configured
 source, when it was last backed up, whether its backups are proven, and whether
-a restore was cut. It tells how far each replica is behind. Exit status 3 means that something needs attention: no
-backup, a stale one, damage, a source that is gone, a restore to recover, or a
-backup so small that pruning is on hold.`,
+a restore was cut. It tells how far each replica is behind. Exit status 3 means
+that something needs attention: no backup, a stale one, damage, a source or the
+repository that is gone, a restore to recover, or a backup so small that pruning
+is on hold.`,
 		examples: []example{
 			{"holdfast status", "is my data safe?"},
 			{"holdfast status --max-age 7h || notify-send 'backup is late'", "for a monitor; with --json for a program"},
@@ -43,6 +45,7 @@ const (
 	verdictMissing  = "missing" // the live data is gone or cannot be read
 	verdictPending  = "pending" // a restore was cut
 	verdictHeld     = "held"    // a backup was suspiciously small
+	verdictLost     = "lost"    // the repository is gone; only replicas have backups
 )
 
 // statusObject is the outcome of status.
@@ -128,7 +131,11 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if len(cfg.Replicas) > 0 {
-		out.Replicas = newReplicaItems(e.Survey(ctx, infos), a.sys.Now())
+		states := e.Survey(ctx, infos)
+		out.Replicas = newReplicaItems(states, a.sys.Now())
+		if !out.Repository.Exists {
+			infos = leftIn(states)
+		}
 	}
 	pending, err := e.Pending()
 	if err != nil {
@@ -177,6 +184,16 @@ func (c *statusCmd) inspect(ctx context.Context, cfg *config.Config, infos []rep
 		out.Sources = append(out.Sources, item)
 	}
 	return nil
+}
+
+// leftIn gives the backups that are in any replica, newest first.
+func leftIn(states []engine.ReplicaState) []repo.Info {
+	var left []repo.Info
+	for _, s := range states {
+		left = append(left, slices.DeleteFunc(slices.Clone(s.Backups), func(i repo.Info) bool { return i.Metadata == nil })...)
+	}
+	slices.SortStableFunc(left, func(a, b repo.Info) int { return b.Metadata.CreatedAt.Compare(a.Metadata.CreatedAt.Time) })
+	return left
 }
 
 // ofReplacedState tells that a backup holds what a restore replaced: it says
@@ -252,6 +269,8 @@ func (c *statusCmd) judge(out *statusObject, infos []repo.Info, now time.Time) {
 	}
 	age := time.Duration(oldest.AgeSeconds) * time.Second
 	switch {
+	case !out.Repository.Exists:
+		set(verdictLost, "`holdfast restore` takes backups from there; `holdfast backup` makes the repository again", "The repository is gone; only replicas have backups, the newest of %s made %s.", oldest.Name, ago(oldest.LastAt.Time, now))
 	case age > c.MaxAge:
 		set(verdictStale, "`holdfast backup` makes a new one", "Your data is not safe: %s was last backed up %s.", oldest.Name, ago(oldest.LastAt.Time, now))
 	case out.Hold != nil:

@@ -1,5 +1,7 @@
 package cli
 
+import "time"
+
 // print shows the verdict first, then what it rests on.
 func (c *statusCmd) print(u *ui, out statusObject) {
 	paint := u.outPaint.red
@@ -42,7 +44,11 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 	}
 	r := out.Repository
 	if !r.Exists {
-		u.print("repository  %s (does not exist yet)\n", clean(r.Location))
+		state := "does not exist yet"
+		if out.Verdict == verdictLost {
+			state = "is gone"
+		}
+		u.print("%s", facts(append([][2]string{{"repository", r.Location + " (" + state + ")"}}, replicaLines(out, now)...)...))
 		return
 	}
 	free, proven := "", "never"
@@ -73,8 +79,13 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 		{"pruning", pruning},
 		{"free space", free},
 	}
+	u.print("%s", facts(append(lines, replicaLines(out, now)...)...))
+}
+
+// replicaLines says how each replica is.
+func replicaLines(out statusObject, now time.Time) (lines [][2]string) {
 	for _, r := range out.Replicas {
 		lines = append(lines, [2]string{"replica", r.Name + ": " + r.words(now)})
 	}
-	u.print("%s", facts(lines...))
+	return lines
 }
