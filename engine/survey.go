@@ -13,7 +13,7 @@ import (
 
 // surveyWait is how long a survey waits for one replica: who asks what is where
 // wants to know soon.
-const surveyWait = 20 * time.Second
+const surveyWait = 10 * time.Second
 
 // ReplicaState tells what is in one replica.
 type ReplicaState struct {

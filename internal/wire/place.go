@@ -37,6 +37,17 @@ func bucketAt(place string) (bucket.Bucket, error) {
 	return s3.New(o)
 }
 
+// identity is a place without how it is reached and used: what is known of it on
+// this machine stays known when its lease or its profile is changed.
+func identity(place string) string {
+	o, err := s3.Parse(place)
+	if err != nil {
+		return place
+	}
+	name := s3.Options{Bucket: o.Bucket, Prefix: o.Prefix, Endpoint: o.Endpoint}
+	return name.String()
+}
+
 // Location is a place as people see it: without what is not its name.
 func Location(place string) string {
 	if b, err := bucketAt(place); err == nil {
@@ -57,7 +68,7 @@ func stateDir(c *config.Config, private bool) (string, error) {
 	if c.State != "" {
 		return c.State, nil
 	}
-	place := Location(c.Repository)
+	place := identity(c.Repository)
 	if !config.IsURL(c.Repository) {
 		if !private {
 			return filepath.Join(c.Repository, stateFolder), nil

@@ -111,3 +111,24 @@ func TestChecker_KnowsTheFileInTheCopy(t *testing.T) {
 		t.Errorf("a checker of an unknown kind: %+v", s)
 	}
 }
+
+func TestStateDir_OfABucketDependsOnItsNameAlone(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	of := func(repository string) string {
+		t.Helper()
+		dir, err := StateDir(&config.Config{Repository: repository})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	first := of("s3://bucket/bot?endpoint=http://127.0.0.1:1")
+	if again := of("s3://bucket/bot?endpoint=http://127.0.0.1:1&lease=5s&region=eu&part_size=16MiB"); again != first {
+		t.Errorf("other options have moved it from %s to %s", first, again)
+	}
+	for _, other := range []string{"s3://bucket/other?endpoint=http://127.0.0.1:1", "s3://buckets/bot?endpoint=http://127.0.0.1:1", "s3://bucket/bot?endpoint=http://127.0.0.1:2"} {
+		if of(other) == first {
+			t.Errorf("%s shares the folder of another repository", other)
+		}
+	}
+}
