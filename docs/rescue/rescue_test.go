@@ -312,6 +312,8 @@ func TestScript_RefusesTheWrongKey(t *testing.T) {
 		args = append(append([]string{w.script}, args...), w.root, "tuesday", filepath.Join(t.TempDir(), "out"))
 		if out, err := exec.CommandContext(t.Context(), "python3", args...).CombinedOutput(); err == nil {
 			t.Errorf("the script restored without the key:\n%s", out)
+		} else if strings.Contains(string(out), "Traceback") || !strings.Contains(string(out), "key") {
+			t.Errorf("the script does not say in a line that the key is wrong:\n%s", out)
 		}
 	}
 }

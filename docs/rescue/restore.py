@@ -185,4 +185,9 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except subprocess.CalledProcessError as e:
+        fail("%s could not read %s: see above; for age, is it the right key?" % (e.cmd[0], e.cmd[-1]))
+    except OSError as e:
+        fail(str(e))
