@@ -32,7 +32,7 @@ var fixtures = map[string]struct {
 	hidden  []string
 	keys    func(t *testing.T) repo.Keys
 }{
-	"plain":      {[]string{"friday", "monday", "thursday", "tuesday"}, []string{"wednesday"}, func(*testing.T) repo.Keys { return repo.Keys{} }},
+	"plain":      {[]string{"friday", "monday", "saturday", "thursday", "tuesday"}, []string{"wednesday"}, func(*testing.T) repo.Keys { return repo.Keys{} }},
 	"recipient":  {[]string{"tuesday", "wednesday"}, nil, identity},
 	"passphrase": {[]string{"monday", "tuesday"}, nil, passphrase},
 }
@@ -188,7 +188,7 @@ func TestFormat1_KeepsWhatItKnew(t *testing.T) {
 		t.Errorf("the proof is lost: %v", err)
 	}
 	hidden, err := r.Hidden(t.Context())
-	if err != nil || len(hidden) != 1 || hidden[0].Name != "wednesday" || !slices.Equal(hidden[0].NeededBy, []holdfast.BackupName{"thursday"}) {
+	if err != nil || len(hidden) != 1 || hidden[0].Name != "wednesday" || !slices.Equal(hidden[0].NeededBy, []holdfast.BackupName{"saturday", "thursday"}) {
 		t.Errorf("%v %+v", err, hidden)
 	}
 	if _, err := r.Backup(t.Context(), "wednesday"); !errors.Is(err, holdfast.ErrNotFound) {
@@ -220,13 +220,13 @@ func TestFormat1_CanBeWrittenOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lease.Release()
-	if done, err := r.Compact(t.Context(), repo.CompactOptions{}); err != nil || len(done.Freed) != 1 || len(done.Rewritten) != 1 {
+	if done, err := r.Compact(t.Context(), repo.CompactOptions{}); err != nil || len(done.Freed) != 1 || len(done.Rewritten) != 2 {
 		t.Errorf("%v %+v", err, done)
 	}
 	if _, err := os.Stat(filepath.Join(root, "wednesday")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("wednesday is still there: %v", err)
 	}
-	p, err := r.Create(t.Context(), "saturday", true, repo.CreateOptions{Compress: true})
+	p, err := r.Create(t.Context(), "today", true, repo.CreateOptions{Compress: true})
 	if err != nil {
 		t.Fatal(err)
 	}
