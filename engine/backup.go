@@ -226,9 +226,7 @@ func (b *backup) capture(ctx context.Context, s holdfast.Source) error {
 // that was done already with the same bytes.
 func (b *backup) check(ctx context.Context, s holdfast.Source, md *holdfast.SourceMetadata) error {
 	if b.unreadable {
-		md.Facts = unchecked(md.Facts)
-		b.log.Info("the captured copy was not checked: its unchanged parts are encrypted, and there is no key here", "source", s.Name())
-		return nil
+		return b.leaveUnchecked(ctx, s, md)
 	}
 	if facts, ok := b.checkOf(s); ok {
 		md.Facts = mergeFacts(facts, md.Facts)

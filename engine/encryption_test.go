@@ -121,6 +121,11 @@ func TestEncrypted_DeltasOfAHostWithoutAKey(t *testing.T) {
 		if s.Facts.SQLite != nil && s.Facts.SQLite.QuickCheck != holdfast.CheckUnchecked {
 			t.Errorf("%s is told to be checked: %s", s.Name, s.Facts.SQLite.QuickCheck)
 		}
+		if !slices.ContainsFunc(got.Problems, func(p holdfast.Problem) bool {
+			return p.Source == s.Name && p.Severity == holdfast.Warning && strings.Contains(p.Message, "not checked")
+		}) {
+			t.Errorf("that %s was not checked is not told: %+v", s.Name, got.Problems)
+		}
 	}
 	w.reopen(repo.Options{Keys: keys})
 	for _, name := range []string{"tuesday", "wednesday"} {

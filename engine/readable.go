@@ -37,6 +37,28 @@ func (b *backup) exportsMemory() bool {
 	return false
 }
 
+// leaveUnchecked says of a copy that cannot be read here that it was not checked.
+// The records are counted in the live source instead, a moment later: whoever
+// compares backups must see one that has lost its records.
+func (b *backup) leaveUnchecked(ctx context.Context, s holdfast.Source, md *holdfast.SourceMetadata) error {
+	b.add(holdfast.Problem{
+		Source: s.Name(), Severity: holdfast.Warning,
+		Message: "the captured copy was not checked: what has not changed since " + string(b.form.Base) + " is encrypted, and there is no key here",
+		Hint:    "run `holdfast verify " + string(b.pending.Name()) + "` where the key is; a full backup is checked here too",
+	})
+	live, err := s.Inspect(ctx, holdfast.InspectOptions{Counts: true})
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		b.log.Warn("the records of the live source cannot be counted", keySource, s.Name(), keyError, err)
+	default:
+		md.Facts = mergeFacts(live.Facts, md.Facts)
+	}
+	md.Facts = unchecked(md.Facts)
+	return nil
+}
+
 // unchecked says of the facts of a live source that its captured copy was not
 // checked.
 func unchecked(f holdfast.Facts) holdfast.Facts {
