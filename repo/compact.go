@@ -231,7 +231,7 @@ func (c *compaction) room(ctx context.Context, w *rewriting) error {
 	}
 	if known && free < w.writes {
 		return &holdfast.Error{
-			Err:  holdfast.Kindf(holdfast.ErrRefused, "it writes about %d MB before it frees anything, and %d MB are free", w.writes>>20+1, free>>20),
+			Err:  holdfast.Kindf(holdfast.ErrRefused, "it writes about %d MiB before it frees anything, and %d MiB are free", w.writes>>20+1, free>>20),
 			Hint: "make room, or delete the backups that refer to hidden ones: " + strings.Join(nameStrings(c.order), ", "),
 		}
 	}

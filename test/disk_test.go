@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // smallDisk mounts a tmpfs of size at name inside the machine. The tests run
@@ -21,8 +22,18 @@ func (m *machine) smallDisk(name, size string) {
 		m.t.Fatalf("mount a tmpfs on %s: %v: %s(this test needs root)", dir, err, out)
 	}
 	m.t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			m.t.Errorf("umount %s: %v: %s", dir, err, out)
+		// A process that another test is just starting has, until it runs
+		// its program, a copy of every file that is open here.
+		for try := 0; ; try++ {
+			out, err := exec.Command("umount", dir).CombinedOutput()
+			if err == nil {
+				return
+			}
+			if try == 50 {
+				m.t.Errorf("umount %s: %v: %s", dir, err, out)
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
 		}
 	})
 }
