@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"filippo.io/age"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/bucket"
-	"github.com/holdfast-backup/holdfast/bucket/dir"
 	"github.com/holdfast-backup/holdfast/bucket/mem"
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/repo"
@@ -65,37 +61,9 @@ func TestReplicate_IntoAnEncryptionOfItsOwn(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(t).remembering()
-			target, err := dir.New(filepath.Join(w.dir, "replica"), dir.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
 			to, keys := ageKey(t)
-			var left atomic.Int64
-			w.ownReplica("offsite", cutting{target, &left}, repo.Options{Recipients: []string{to}})
-			for _, name := range []string{"a", "b", "c", "d"} {
-				w.grow(name)
-				w.backup(name)
-			}
-			if _, err := w.engine().Delete(t.Context(), "a"); err != nil {
-				t.Fatal(err)
-			}
-			rnd := rand.New(rand.NewPCG(seed, 11))
-			for tries := 0; ; tries++ {
-				left.Store(rnd.Int64N(int64(20 + 2*tries)))
-				_, err := w.engine().Replicate(t.Context(), engine.ReplicateRequest{})
-				left.Store(1 << 20)
-				if err == nil {
-					break
-				}
-				if !strings.Contains(err.Error(), errLine.Error()) || tries > 100 {
-					t.Fatalf("try %d: %v", tries, err)
-				}
-				if r, err := repo.Open(t.Context(), target, repo.Options{}); err == nil && r.ID() == w.repo.ID() {
-					intactBy(t, target, keys)
-				}
-			}
-			wantHeld(t, target, "b", "c", "d")
-			intactBy(t, target, keys)
+			add := func(b bucket.Bucket) { w.ownReplica("offsite", b, repo.Options{Recipients: []string{to}}) }
+			w.replicateThroughCuts(seed, add, func(t *testing.T, b bucket.Bucket) { intactBy(t, b, keys) })
 			result, err := w.engine().Replicate(t.Context(), engine.ReplicateRequest{})
 			if err != nil || result.Replicas[0].Present != 3 || len(result.Replicas[0].Copied) != 0 {
 				t.Errorf("once more: %+v, %v", result, err)

@@ -315,38 +315,47 @@ func TestReplicate_RandomCutsThenAllIsThere(t *testing.T) {
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(t).remembering()
-			target, err := dir.New(filepath.Join(w.dir, "replica"), dir.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			var left atomic.Int64
-			w.replica("offsite", cutting{target, &left}, retention.Policy{})
-			for _, name := range []string{"a", "b", "c", "d"} {
-				w.grow(name)
-				w.backup(name)
-			}
-			if _, err := w.engine().Delete(t.Context(), "a"); err != nil {
-				t.Fatal(err)
-			}
-			rnd := rand.New(rand.NewPCG(seed, 7))
-			for tries := 0; ; tries++ {
-				left.Store(rnd.Int64N(int64(20 + 2*tries)))
-				_, err := w.engine().Replicate(t.Context(), engine.ReplicateRequest{})
-				left.Store(1 << 20)
-				if err == nil {
-					break
-				}
-				if !strings.Contains(err.Error(), errLine.Error()) || tries > 100 {
-					t.Fatalf("try %d: %v", tries, err)
-				}
-				if r, err := repo.Open(t.Context(), target, repo.Options{}); err == nil && r.ID() == w.repo.ID() {
-					intact(t, target)
-				}
-			}
-			wantHeld(t, target, "b", "c", "d")
-			intact(t, target)
+			w.replicateThroughCuts(seed, func(b bucket.Bucket) { w.replica("offsite", b, retention.Policy{}) }, intact)
 		})
 	}
+}
+
+// replicateThroughCuts copies a chain of backups, of which one is hidden, into a
+// replica in a directory whose line is cut at random, until all is there. After
+// each cut what is there must be intact.
+func (w *world) replicateThroughCuts(seed uint64, add func(bucket.Bucket), intact func(*testing.T, bucket.Bucket)) {
+	t := w.t
+	t.Helper()
+	target, err := dir.New(filepath.Join(w.dir, "replica"), dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left atomic.Int64
+	add(cutting{target, &left})
+	for _, name := range []string{"a", "b", "c", "d"} {
+		w.grow(name)
+		w.backup(name)
+	}
+	if _, err := w.engine().Delete(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	rnd := rand.New(rand.NewPCG(seed, 7))
+	for tries := 0; ; tries++ {
+		left.Store(rnd.Int64N(int64(20 + 2*tries)))
+		_, err := w.engine().Replicate(t.Context(), engine.ReplicateRequest{})
+		left.Store(1 << 20)
+		if err == nil {
+			break
+		}
+		if !strings.Contains(err.Error(), errLine.Error()) || tries > 100 {
+			t.Fatalf("try %d: %v", tries, err)
+		}
+		if r, err := repo.Open(t.Context(), target, repo.Options{}); err == nil && r.ID() == w.repo.ID() {
+			intact(t, target)
+		}
+	}
+	wantHeld(t, target, "b", "c", "d")
+	intact(t, target)
 }
 
 func TestBackup_AReplicaInsideASourceIsRefused(t *testing.T) {
