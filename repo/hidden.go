@@ -178,10 +178,11 @@ func (r *Repository) needs(ctx context.Context) (needed, error) {
 	if err != nil {
 		return n, err
 	}
-	if _, err := r.readRecent(ctx); err != nil {
+	late, err := r.readRecent(ctx)
+	if err != nil {
 		return n, err
 	}
-	for name, err := range r.names(ctx) {
+	for name, err := range r.names(ctx, late) {
 		if err != nil {
 			return n, &holdfast.Error{Op: "list backups", Object: r.Location(), Err: err}
 		}

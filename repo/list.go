@@ -59,7 +59,7 @@ func (r *Repository) List(ctx context.Context) ([]Info, error) {
 		return nil, err
 	}
 	var list []Info
-	for name, err := range r.names(ctx) {
+	for name, err := range r.names(ctx, nil) {
 		if err != nil {
 			return nil, &holdfast.Error{Op: "list backups", Object: r.Location(), Err: err}
 		}
@@ -193,7 +193,7 @@ func (r *Repository) notFound(ctx context.Context, name string) error {
 		Hint: "holdfast list shows all backups",
 	}
 	var names []string
-	for other, err := range r.names(ctx) {
+	for other, err := range r.names(ctx, nil) {
 		if err != nil {
 			return e // the hint is only a courtesy
 		}

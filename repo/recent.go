@@ -90,13 +90,18 @@ func (r *Repository) noteRecent(ctx context.Context, name holdfast.BackupName) e
 }
 
 // names gives the names of all folders that may be backups, those that a
-// listing does not show yet too.
-func (r *Repository) names(ctx context.Context) iter.Seq2[holdfast.BackupName, error] {
+// listing does not show yet too. Who must know all of them gives what readRecent
+// says; a list for people is better without the recent ones than none at all.
+func (r *Repository) names(ctx context.Context, late *recent) iter.Seq2[holdfast.BackupName, error] {
 	return func(yield func(holdfast.BackupName, error) bool) {
-		list, err := r.readRecent(ctx)
-		if err != nil && !errors.Is(err, holdfast.ErrDamaged) {
-			yield("", err)
-			return
+		if late == nil {
+			var err error
+			if late, err = r.readRecent(ctx); errors.Is(err, holdfast.ErrDamaged) {
+				late = &recent{}
+			} else if err != nil {
+				yield("", err)
+				return
+			}
 		}
 		listed := map[holdfast.BackupName]bool{}
 		for name, err := range folders(ctx, r.b) {
@@ -105,10 +110,7 @@ func (r *Repository) names(ctx context.Context) iter.Seq2[holdfast.BackupName, e
 				return
 			}
 		}
-		if list == nil {
-			return // damaged; needs, which must know, asks itself
-		}
-		for _, b := range list.Backups {
+		for _, b := range late.Backups {
 			if !listed[b.Name] && !yield(b.Name, nil) {
 				return
 			}
