@@ -230,3 +230,15 @@ type OnlineRestorer interface {
 	// staged copy at path in one transaction.
 	RestoreOnline(ctx context.Context, path string, progress func(done, total int64)) error
 }
+
+// A Peeker is a source that can tell from a look at its files, without opening
+// or reading any of them, whether something was written.
+type Peeker interface {
+	Source
+	// Peek describes what the file system tells of the source now. Two equal
+	// states that are both settled mean that nothing was written between the
+	// two looks. A state is not settled while a later write might not show
+	// in it, since the last one was only moments ago: look again later. A
+	// source that does not exist has the empty state, settled.
+	Peek() (state string, settled bool, err error)
+}

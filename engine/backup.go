@@ -26,13 +26,19 @@ type BackupRequest struct {
 	Full    bool
 	Note    string
 	Pin     bool
+	// IfChanged makes no backup if nothing has changed since the newest one:
+	// the result then names that, and says Unchanged. What a person asked
+	// for with a name, a note or a pin is always made.
+	IfChanged bool
 }
 
 // BackupResult tells what was made. Problems are what the exit code 3 is for.
 type BackupResult struct {
-	Backup   repo.Info
-	Form     Form
-	Problems []holdfast.Problem // all severities
+	Backup repo.Info
+	// Unchanged tells that Backup was there already (BackupRequest.IfChanged).
+	Unchanged bool
+	Form      Form
+	Problems  []holdfast.Problem // all severities
 }
 
 // Incomplete tells whether something is damaged or missing in the backup.

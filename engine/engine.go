@@ -41,6 +41,12 @@ type Options struct {
 	StateDir string
 	Settings Settings
 	Hooks    Hooks
+	// Owner holds the sources open and can let go of them; nil if nobody
+	// does, or only what the hooks stop.
+	Owner Owner
+	// Mirrors are files, by the name of the SQLite source, that hold the
+	// newest backup of it as a plain database.
+	Mirrors map[string]string
 	// FS changes files; nil is the real file system.
 	FS          durable.FS
 	Observer    holdfast.Observer
@@ -78,6 +84,20 @@ type Hooks struct {
 	Stop    string        // before the swap: stop what uses the sources
 	Start   string        // after the swap or its rollback
 	Timeout time.Duration // of each, default 2 minutes
+}
+
+// An Owner is a program that holds sources open and is at hand: a bot that
+// embeds holdfast, or the supervisor of a child. Around a swap it is asked to let
+// go of the sources, beside what the hooks do.
+type Owner interface {
+	// Stop returns when nothing of the owner's holds a file of the sources
+	// open, and nothing will before Start. An error leaves the owner as it
+	// was before.
+	Stop(ctx context.Context, sources []string) error
+	// Start lets the owner open the sources again and returns when it has.
+	// It is called once after each Stop that succeeded, whatever became of
+	// the swap. An error is reported and undoes nothing that stands.
+	Start(ctx context.Context) error
 }
 
 // An Engine runs the verbs.

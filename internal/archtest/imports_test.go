@@ -48,6 +48,12 @@ var rows = []row{
 	{"engine/...", []string{root, "engine/...", "bucket", "repo", "repo/retention", "internal/durable", "internal/hook", "internal/procs", "internal/volume"}, "the engine names no concrete source or bucket; they plug in from internal/wire"},
 
 	{"internal/wire", []string{"..."}, "the one place where concrete things meet"},
+	{"internal/probe", []string{root, "source/sqlite", "internal/durable", "internal/volume"}, "a probe tries what a database needs of a directory"},
+	{"internal/survival", []string{root, "repo", "internal/durable"}, "markers lie beside the data and in the repository"},
+	{"internal/startup", []string{root, "engine", "repo", "source/sqlite", "internal/durable", "internal/volume"}, "the start-up decides about data, by the engine's verbs"},
+	{"internal/keeper", []string{root, "engine", "repo", "internal/config", "internal/wire", "internal/schedule"}, "backups while a program runs, by the engine's verbs"},
+	{"internal/supervise", []string{root, "engine", "repo", "repo/retention", "source/sqlite", "internal/..."}, "a surface for programs in any language: it has no logic of its own about backups"},
+	{"boot/...", []string{root, "engine", "repo", "source/sqlite", "internal/..."}, "the surface for bots written in Go: it has no logic of its own about backups"},
 	{"internal/demo", []string{"..."}, "it makes a world of its own to show"},
 	{"internal/cli/...", []string{root, "bucket", "docs/rescue", "engine", "repo", "repo/retention", "internal/..."}, "a surface calls the engine's verbs and has no logic of its own"},
 	{"internal/chromatest", []string{root, "internal/testserver"}, "it runs servers for tests"},

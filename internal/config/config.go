@@ -49,6 +49,8 @@ type Config struct {
 	Emergency        Emergency
 	Hooks            Hooks
 	CheckBudget      time.Duration
+	Schedule         Schedule
+	Run              Run
 
 	// Detected tells that no source was configured and DefaultChroma was
 	// found and taken.
@@ -88,7 +90,10 @@ type Source struct {
 	Memory  []string // Chroma: the collections that are the assistant's memory
 	RAGMode string   // Chroma: "enhanced" or "standard"
 	Exclude []string // files: patterns of what is left out
-	Origin  Origin
+	// Mirror is where the newest backup of a SQLite source also lies as a plain
+	// file; empty: nowhere.
+	Mirror string
+	Origin Origin
 }
 
 // Modes of a RAG assistant.

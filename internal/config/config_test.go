@@ -251,9 +251,9 @@ func TestLoad_Retention(t *testing.T) {
 		want      string // the rules in words
 		hold      int
 	}{
-		"as it is":              {want: "7 days", hold: 50},
+		"as it is":              {want: "7 days, change backups 1 day", hold: 50},
 		"nothing goes":          {env: "BACKUP_RETENTION_DAYS=0", want: "all backups are kept", hold: 50},
-		"all rules in the file": {yaml: "retention:\n  days: 14\n  keep_last: 3\n  hourly: 24\n  daily: 7\n  weekly: 4\n  monthly: 12\n  yearly: 2\n  auto_days: 2\n  emergency_days: 3\n  shrink_hold: 80%\n", want: "14 days, auto backups 2 days, emergency backups 3 days, the last 3, 24 hourly, 7 daily, 4 weekly, 12 monthly, 2 yearly", hold: 80},
+		"all rules in the file": {yaml: "retention:\n  days: 14\n  keep_last: 3\n  hourly: 24\n  daily: 7\n  weekly: 4\n  monthly: 12\n  yearly: 2\n  auto_days: 2\n  change_days: 4\n  emergency_days: 3\n  shrink_hold: 80%\n", want: "14 days, auto backups 2 days, change backups 4 days, emergency backups 3 days, the last 3, 24 hourly, 7 daily, 4 weekly, 12 monthly, 2 yearly", hold: 80},
 		"all by the environment": {
 			env:  "HOLDFAST_RETENTION_DAYS=0 HOLDFAST_RETENTION_KEEP_LAST=5 HOLDFAST_RETENTION_HOURLY=1 HOLDFAST_RETENTION_DAILY=2 HOLDFAST_RETENTION_WEEKLY=3 HOLDFAST_RETENTION_MONTHLY=4 HOLDFAST_RETENTION_YEARLY=5 HOLDFAST_RETENTION_AUTO_DAYS=0 HOLDFAST_RETENTION_EMERGENCY_DAYS=1 HOLDFAST_RETENTION_SHRINK_HOLD=off",
 			want: "auto backups without a limit, emergency backups 1 day, the last 5, 1 hourly, 2 daily, 3 weekly, 4 monthly, 5 yearly",

@@ -17,9 +17,9 @@ import (
 // fileSuffix on an environment name gives a file that holds the value.
 const fileSuffix = "_FILE"
 
-// forHooks are variables that holdfast sets for the hooks it runs; a hook may
-// call holdfast again.
-var forHooks = []string{envPrefix + "OP", envPrefix + "BACKUP"}
+// forHooks are variables that holdfast sets for the hooks and programs it runs;
+// they may call holdfast again.
+var forHooks = []string{envPrefix + "OP", envPrefix + "BACKUP", envPrefix + "STATUS"}
 
 // readEnvironment reads variables as a layer. Foreign variables are ignored;
 // an unknown one that begins with HOLDFAST_ is a mistake. An empty variable

@@ -82,6 +82,7 @@ func readFile(name string) (*layer, error) {
 	l.parse(data, name, FromFile, "")
 	for i := range l.sources {
 		l.sources[i].Path = fromFile(name, l.sources[i].Path)
+		l.sources[i].Mirror = fromFile(name, l.sources[i].Mirror)
 	}
 	for i := range l.replicas {
 		r := &l.replicas[i]

@@ -122,15 +122,15 @@ func Keys() []Key {
 			Doc:    "How long a source's own check may take during a backup; verify has no limit.",
 			assign: duration(func(c *Config) *time.Duration { return &c.CheckBudget }),
 		},
-	})
+	}, careKeys())
 }
 
 // later are keys of the design that this version does not honour yet. Naming
 // them makes the error say so instead of guessing at a typing mistake.
 var later = map[string]bool{
-	"schedule": true, "telegram": true,
+	"telegram": true, "schedule.cron": true,
 	"notify": true, "serve": true, "webhooks": true,
-	"sources.*.mirror": true, "sources.*.url": true,
+	"sources.*.url": true,
 }
 
 // isLater tells whether a key, or what it lies in, belongs to a later version.

@@ -132,7 +132,7 @@ func (c *Config) settleSources(layers []*layer, flags Flags, faults *layer) {
 	applied := false
 	for i := range c.Sources {
 		s := &c.Sources[i]
-		s.Path = expandHome(s.Path)
+		s.Path, s.Mirror = expandHome(s.Path), expandHome(s.Mirror)
 		if s.Kind != holdfast.KindChroma {
 			continue
 		}
@@ -170,6 +170,9 @@ func (s Source) values() []Value {
 		out = append(out,
 			Value{Key: join(prefix, "memory.collection"), Value: strings.Join(s.Memory, ", "), Origin: s.Origin},
 			Value{Key: join(prefix, keyRAGMode), Value: s.RAGMode, Origin: s.Origin})
+	}
+	if s.Mirror != "" {
+		out = append(out, Value{Key: join(prefix, keyMirror), Value: s.Mirror, Origin: s.Origin})
 	}
 	if len(s.Exclude) > 0 {
 		out = append(out, Value{Key: join(prefix, keyExclude), Value: strings.Join(s.Exclude, ", "), Origin: s.Origin})

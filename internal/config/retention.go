@@ -17,9 +17,9 @@ type Retention struct {
 	KeepLast int
 	// The newest backup of each of the last so many periods.
 	Hourly, Daily, Weekly, Monthly, Yearly int
-	// AutoDays and EmergencyDays take the place of Days for the backups of
+	// AutoDays, ChangeDays and EmergencyDays take the place of Days for the backups of
 	// these triggers, if they are set.
-	AutoDays, EmergencyDays *int
+	AutoDays, ChangeDays, EmergencyDays *int
 	// ShrinkHold is the percentage of the backup before below which a backup
 	// puts pruning on hold; 0 never does.
 	ShrinkHold int
@@ -36,11 +36,21 @@ func (r Retention) Policy() retention.Policy {
 	if r.AutoDays != nil {
 		p.TriggerAge[holdfast.TriggerAuto] = age(*r.AutoDays)
 	}
+	switch {
+	case r.ChangeDays != nil:
+		p.TriggerAge[holdfast.TriggerChange] = age(*r.ChangeDays)
+	case r.Days > usualChangeDays:
+		p.TriggerAge[holdfast.TriggerChange] = age(usualChangeDays)
+	}
 	if r.EmergencyDays != nil {
 		p.TriggerAge[holdfast.TriggerEmergency] = age(*r.EmergencyDays)
 	}
 	return p
 }
+
+// usualChangeDays is how long backups stay that were made soon after a change,
+// unless somebody said otherwise: there can be one a minute.
+const usualChangeDays = 1
 
 // retentionKeys are the settings of Retention.
 func retentionKeys() []Key {
@@ -61,6 +71,11 @@ func retentionKeys() []Key {
 			Name:   "retention.auto_days",
 			Doc:    "The same for backups made with `--trigger auto`; unset, as for all.",
 			assign: optional(days, func(c *Config) **int { return &c.Retention.AutoDays }),
+		},
+		{
+			Name:   "retention.change_days",
+			Doc:    "The same for backups made soon after a change, of which there can be one a minute; unset, 1, or as for all if days is 0.",
+			assign: optional(days, func(c *Config) **int { return &c.Retention.ChangeDays }),
 		},
 		{
 			Name:   "retention.emergency_days",

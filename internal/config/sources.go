@@ -18,10 +18,11 @@ const (
 	keyMemory  = "memory"
 	keyRAGMode = "rag_mode"
 	keyExclude = "exclude"
+	keyMirror  = "mirror"
 )
 
 var (
-	sourceKeys = []string{keyType, keyPath, keyMemory, keyRAGMode, keyExclude}
+	sourceKeys = []string{keyType, keyPath, keyMemory, keyRAGMode, keyExclude, keyMirror}
 	memoryKeys = []string{"collection"}
 	kinds      = []string{string(holdfast.KindChroma), string(holdfast.KindSQLite), string(holdfast.KindFiles)}
 	ragModes   = []string{RAGEnhanced, RAGStandard}
@@ -57,6 +58,8 @@ func (w *walker) source(n ast.Node, name string, origin Origin) Source {
 			}
 		case keyPath:
 			s.Path, _ = w.scalar(e.Value, full)
+		case keyMirror:
+			s.Mirror, _ = w.scalar(e.Value, full)
 		case keyRAGMode:
 			s.RAGMode, _ = w.scalar(e.Value, full)
 			if s.RAGMode != "" && !slices.Contains(ragModes, s.RAGMode) {
@@ -207,6 +210,9 @@ func checkSources(l *layer, sources []Source) []Source {
 		if s.Kind != holdfast.KindChroma && (s.RAGMode != "" || s.Memory != nil) {
 			l.fault(where, "remove memory and rag_mode", "%s: only a Chroma source has a memory", key)
 		}
+		if s.Mirror != "" {
+			checkMirror(l, s)
+		}
 		if s.Kind != holdfast.KindFiles && s.Exclude != nil {
 			l.fault(where, "remove exclude", "%s: only a source of files can leave some out", key)
 		}
@@ -218,4 +224,17 @@ func checkSources(l *layer, sources []Source) []Source {
 		}
 	}
 	return sources
+}
+
+// checkMirror judges the mirror of a source.
+func checkMirror(l *layer, s Source) {
+	where, key := s.Origin.String(), join(join(sourcesKey, s.Name), keyMirror)
+	switch {
+	case s.Kind != holdfast.KindSQLite:
+		l.fault(where, "remove mirror", "%s: only a SQLite source has a mirror", key)
+	case strings.ContainsRune(s.Mirror, 0):
+		l.fault(where, "", "%s contains a zero byte", key)
+	case filepath.Clean(s.Mirror) == filepath.Clean(s.Path):
+		l.fault(where, "name another file, such as "+s.Path+".backup", "%s is the database itself", key)
+	}
 }

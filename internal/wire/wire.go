@@ -162,8 +162,10 @@ func mayLie(ctx context.Context, location string) error {
 
 // Options are what an engine needs beside the configuration.
 type Options struct {
-	Repository  *repo.Repository // nil for what needs none
-	Unusable    error            // why Repository is nil, if it cannot be used
+	Repository  *repo.Repository  // nil for what needs none
+	Unusable    error             // why Repository is nil, if it cannot be used
+	Sources     []holdfast.Source // in place of the configured ones, if any
+	Owner       engine.Owner
 	Observer    holdfast.Observer
 	Logger      *slog.Logger
 	Now         func() time.Time
@@ -172,9 +174,12 @@ type Options struct {
 
 // Engine makes an engine for the configuration.
 func Engine(c *config.Config, o Options) (*engine.Engine, error) {
-	sources, err := Sources(c)
-	if err != nil {
-		return nil, err
+	sources := o.Sources
+	if sources == nil {
+		var err error
+		if sources, err = Sources(c); err != nil {
+			return nil, err
+		}
 	}
 	state, err := StateDir(c)
 	if err != nil {
@@ -201,10 +206,23 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 			FullEvery:       c.FullEvery,
 			CheckBudget:     c.CheckBudget,
 		},
+		Owner:       o.Owner,
+		Mirrors:     mirrors(c),
 		Hooks:       engine.Hooks{Stop: c.Hooks.Stop, Start: c.Hooks.Start, Timeout: c.Hooks.Timeout},
 		Observer:    o.Observer,
 		Logger:      o.Logger,
 		Now:         o.Now,
 		ToolVersion: o.ToolVersion,
 	})
+}
+
+// mirrors are the configured mirrors by the name of their source.
+func mirrors(c *config.Config) map[string]string {
+	out := map[string]string{}
+	for _, s := range c.Sources {
+		if s.Mirror != "" {
+			out[s.Name] = s.Mirror
+		}
+	}
+	return out
 }

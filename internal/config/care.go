@@ -1,0 +1,105 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// A Schedule says when backups are made while a program runs in holdfast's care.
+// Zero is never.
+type Schedule struct {
+	Every time.Duration
+	// OnChange is the longest that a change goes without a backup.
+	OnChange time.Duration
+	// ShutdownTimeout is how long the end of the program and the last backup may
+	// take together.
+	ShutdownTimeout time.Duration
+}
+
+// Run configures `holdfast run`.
+type Run struct {
+	Migrate      string // command that migrates the data, run by the shell
+	Ready        string // URL that answers once the program serves, or empty
+	ReadyTimeout time.Duration
+	Restart      string // RestartNo …
+}
+
+// The values of Run.Restart.
+const (
+	RestartNo        = "no"
+	RestartOnFailure = "on-failure"
+	RestartAlways    = "always"
+)
+
+// careKeys are the settings of Schedule and Run.
+func careKeys() []Key {
+	return []Key{
+		{
+			Name: "schedule.every", Default: "6h",
+			Doc:    "How often `holdfast run`, and a bot that starts with package boot, makes a backup; off never does.",
+			assign: durationOrOff(func(c *Config) *time.Duration { return &c.Schedule.Every }),
+		},
+		{
+			Name: "schedule.on_change", Default: "1m",
+			Doc:    "The longest that a change goes without a backup there; off leaves changes to the interval.",
+			assign: durationOrOff(func(c *Config) *time.Duration { return &c.Schedule.OnChange }),
+		},
+		{
+			Name: "shutdown_timeout", Default: "9s",
+			Doc:    "How long the end of the program and the last backup may take together; platforms kill after 10 to 30 seconds.",
+			assign: duration(func(c *Config) *time.Duration { return &c.Schedule.ShutdownTimeout }),
+		},
+		{
+			Name:   "run.migrate",
+			Doc:    "Command that `holdfast run` runs before the program, to migrate its data; a backup comes before it, and is restored if it fails.",
+			assign: text(func(c *Config) *string { return &c.Run.Migrate }),
+		},
+		{
+			Name:   "run.ready",
+			Doc:    "URL that answers once the program of `holdfast run` serves; a restore waits for it.",
+			assign: httpURL(func(c *Config) *string { return &c.Run.Ready }),
+		},
+		{
+			Name: "run.ready_timeout", Default: "1m",
+			Doc:    "How long that may take.",
+			assign: duration(func(c *Config) *time.Duration { return &c.Run.ReadyTimeout }),
+		},
+		{
+			Name: "run.restart", Default: RestartNo,
+			Doc:    "When `holdfast run` starts the program again after it ended: no, on-failure, always.",
+			assign: oneOf(func(c *Config) *string { return &c.Run.Restart }, RestartNo, RestartOnFailure, RestartAlways),
+		},
+	}
+}
+
+// leastInterval keeps a mistyped schedule from doing nothing else.
+const leastInterval = time.Second
+
+// durationOrOff reads a duration, or "off" as zero.
+func durationOrOff(field func(*Config) *time.Duration) func(*Config, string) error {
+	return func(c *Config, raw string) error {
+		if strings.EqualFold(raw, "off") {
+			*field(c) = 0
+			return nil
+		}
+		d, err := parseDuration(raw)
+		if err != nil || d < leastInterval {
+			return fmt.Errorf("%q is not a duration such as 30s, 2m or 7d, nor off", raw)
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+func httpURL(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, raw string) error {
+		u, err := url.Parse(raw)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return fmt.Errorf("%q is not a URL such as http://127.0.0.1:8000/healthz", raw)
+		}
+		*field(c) = raw
+		return nil
+	}
+}
