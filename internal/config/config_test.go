@@ -276,3 +276,40 @@ func TestLoad_Retention(t *testing.T) {
 		t.Errorf("auto backups have a limit of %v", limit)
 	}
 }
+
+func TestLoad_FlagsSetFurtherKeys(t *testing.T) {
+	at(t, map[string]string{"holdfast.yaml": "schedule: {every: 1h}\n"})
+	c := load(t, Flags{Settings: map[string]FlagValue{"schedule.every": {Flag: "--every", Value: "5m"}}}, "HOLDFAST_SCHEDULE_EVERY=2h")
+	if c.Schedule.Every != 5*time.Minute || value(t, c, "schedule.every").Origin.String() != "flag --every" {
+		t.Errorf("got %s from %s", c.Schedule.Every, value(t, c, "schedule.every").Origin)
+	}
+	_, err := Load(Flags{Settings: map[string]FlagValue{"schedule.every": {Flag: "--every", Value: "soon"}}}, nil)
+	if err == nil || !strings.Contains(err.Error(), "flag --every") {
+		t.Errorf("a value that is no duration gives %v", err)
+	}
+}
+
+func TestLoad_DatabasePathIsTheSourceOnlyIfNoneIsConfigured(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		file  string
+		flags Flags
+		want  string
+	}{
+		{"not asked for", "", Flags{}, ""},
+		{"none configured", "", Flags{DatabasePath: true}, "bot_database /data/bot_database.db"},
+		{"in the file", "sources: {other: {type: sqlite, path: /other.db}}\n", Flags{DatabasePath: true}, "other /other.db"},
+		{"by flag", "", Flags{DatabasePath: true, Sources: []Source{{Name: "x", Kind: "sqlite", Path: "/x.db"}}}, "x /x.db"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			at(t, map[string]string{"holdfast.yaml": c.file})
+			got := ""
+			for _, s := range load(t, c.flags, "DATABASE_PATH=/data/bot_database.db").Sources {
+				got += s.Name + " " + s.Path
+			}
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}

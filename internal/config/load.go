@@ -25,7 +25,22 @@ type Flags struct {
 	// Memory and RAGMode apply to every Chroma source.
 	Memory  []string
 	RAGMode string
+	// Settings are further keys, by their name.
+	Settings map[string]FlagValue
+	// DatabasePath takes the database that DATABASE_PATH names as the source, if
+	// none is configured.
+	DatabasePath bool
 }
+
+// A FlagValue is what one flag sets.
+type FlagValue struct {
+	Flag  string // as it is written: "--every"
+	Value string
+}
+
+// databasePath is the variable of the programs, not one of holdfast's own, that
+// names their database.
+const databasePath = "DATABASE_PATH"
 
 // Load reads all layers in the working directory and judges the outcome. Its
 // error joins everything that is wrong.
@@ -52,6 +67,9 @@ func Load(flags Flags, environ []string) (*Config, error) {
 	c := &Config{File: file}
 	c.settle(layers)
 	last := newLayer()
+	if flags.DatabasePath {
+		layers = append(layers, pathLayer(envVars[databasePath]))
+	}
 	c.settleSources(layers, flags, last)
 	c.settleReplicas(layers, last)
 	c.settleEncryption(last)
@@ -71,7 +89,28 @@ func (f Flags) layer() *layer {
 	if f.Repository != "" {
 		l.values["repository"] = setting{raw: f.Repository, origin: Origin{Layer: FromFlag, Where: "--repo"}}
 	}
+	for key, v := range f.Settings {
+		l.values[key] = setting{raw: v.Value, origin: Origin{Layer: FromFlag, Where: v.Flag}}
+	}
 	l.sources, l.replicas = f.Sources, f.Replicas
+	return l
+}
+
+// pathLayer is the weakest of layers: the database of DATABASE_PATH, if that is
+// set.
+func pathLayer(path string) *layer {
+	l := newLayer()
+	if path == "" {
+		return l
+	}
+	name := defaultName(holdfast.KindSQLite, path)
+	if _, err := holdfast.ParseSourceName(name); err != nil {
+		l.fault(databasePath, "name the source: --sqlite NAME="+path, "no name can be made of %s", path)
+		return l
+	}
+	l.sources = []Source{{
+		Name: name, Kind: holdfast.KindSQLite, Path: path, Origin: Origin{Layer: FromEnvironment, Where: databasePath},
+	}}
 	return l
 }
 
