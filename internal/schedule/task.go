@@ -1,0 +1,116 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// Attribute keys of the log.
+const (
+	keyTask     = "task"
+	keyError    = "error"
+	keyStack    = "stack"
+	keyDuration = "duration"
+)
+
+// A task is a Task with what became of it. The runner's lock guards it.
+type task struct {
+	Task
+	due       time.Duration // by the runner's clock
+	triggered bool
+	running   bool
+	begun     time.Duration
+	runs      int64
+	failures  int64
+	lastAt    *holdfast.Time
+	last      time.Duration
+	err       string
+}
+
+func (t *task) standing(c *Clock) holdfast.TaskStanding {
+	s := holdfast.TaskStanding{
+		Name: t.Name, EveryMS: t.Every.Milliseconds(), Running: t.running,
+		Runs: t.runs, Failures: t.failures, LastAt: t.lastAt, LastMS: t.last.Milliseconds(), Error: t.err,
+	}
+	if !t.running {
+		next := holdfast.At(c.Wall(t.due))
+		s.NextAt = &next
+	}
+	return s
+}
+
+// run runs a task once.
+func (r *Runner) run(ctx context.Context, t *task) {
+	r.o.Changed()
+	begun := holdfast.At(r.clock.Wall(t.begun))
+	err := r.contained(ctx, t)
+	// What was stopped has not failed.
+	failed := err != nil && (ctx.Err() == nil || !errors.Is(err, context.Canceled))
+
+	r.mu.Lock()
+	now := r.clock.Passed()
+	t.running = false
+	t.runs++
+	t.lastAt, t.last, t.err = &begun, now-t.begun, ""
+	if err != nil {
+		t.err = err.Error()
+	}
+	if failed {
+		t.failures++
+	}
+	// One that takes longer than its period rests for a period all the same.
+	if t.due = t.begun + t.period(); t.due <= now {
+		t.due = now + t.period()
+	}
+	r.mu.Unlock()
+	switch {
+	case failed:
+		r.o.Logger.Warn("task failed", keyTask, t.Name, keyError, err, keyDuration, now-t.begun)
+	case err == nil:
+		r.o.Logger.Debug("task done", keyTask, t.Name, keyDuration, now-t.begun)
+	}
+	r.o.Changed()
+	r.look()
+}
+
+// contained calls the task so that nothing but an error comes out of it.
+func (r *Runner) contained(ctx context.Context, t *task) (err error) {
+	if t.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, t.Timeout, fmt.Errorf("it took longer than %s: %w", t.Timeout, context.DeadlineExceeded))
+		defer cancel()
+	}
+	done := make(chan error, 1)
+	// Its own goroutine, because runtime.Goexit cannot be recovered from.
+	go func() {
+		returned := false
+		var err error
+		defer func() {
+			if !returned {
+				err = r.broken(t, recover())
+			}
+			done <- err
+		}()
+		err = t.Run(ctx)
+		returned = true
+	}()
+	err = <-done
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// broken is the error of a run that did not return.
+func (r *Runner) broken(t *task, panicked any) error {
+	if panicked == nil {
+		return errors.New("it ended its goroutine")
+	}
+	r.o.Logger.Error("task panicked", keyTask, t.Name, keyError, panicked, keyStack, string(debug.Stack()))
+	return fmt.Errorf("panic: %v", panicked)
+}
