@@ -22,7 +22,7 @@ func Explain(op, object string, err error) error {
 	}
 	e := &holdfast.Error{Op: op, Object: object, Err: err}
 	switch {
-	case isFull(err):
+	case IsFull(err):
 		e.Err = holdfast.Kindf(holdfast.ErrRefused, "%w", cause(err))
 		e.Hint = "free some space"
 		if near, nerr := Nearest(object); nerr == nil {
@@ -30,7 +30,7 @@ func Explain(op, object string, err error) error {
 				e.Hint = fmt.Sprintf("free some space: %s of %s are left on the file system of %s", humanize.IBytes(uint64(info.Free)), humanize.IBytes(uint64(info.Total)), near)
 			}
 		}
-	case isReadOnly(err):
+	case IsReadOnly(err):
 		e.Hint = "the file system is mounted read-only; mount it writable or choose another directory"
 	case errors.Is(err, fs.ErrPermission):
 		e.Hint = fmt.Sprintf("user id %d needs permission; look at owner and mode with ls -ld", os.Getuid())

@@ -12,12 +12,13 @@ func stat(path string) (Info, error) {
 		return Info{}, &os.PathError{Op: "statfs", Path: path, Err: err}
 	}
 	info := Info{
-		Path:     path,
-		Kind:     unix.ByteSliceToString(st.Fstypename[:]),
-		Free:     int64(st.Bavail) * int64(st.Bsize),
-		Total:    int64(st.Blocks) * int64(st.Bsize),
-		ReadOnly: st.Flags&unix.MNT_RDONLY != 0,
-		remote:   st.Flags&unix.MNT_LOCAL == 0,
+		Path:       path,
+		Kind:       unix.ByteSliceToString(st.Fstypename[:]),
+		Free:       int64(st.Bavail) * int64(st.Bsize),
+		Total:      int64(st.Blocks) * int64(st.Bsize),
+		FreeInodes: int64(st.Ffree),
+		ReadOnly:   st.Flags&unix.MNT_RDONLY != 0,
+		remote:     st.Flags&unix.MNT_LOCAL == 0,
 	}
 	if info.Kind == "" {
 		info.Kind = Unknown

@@ -18,11 +18,12 @@ func stat(path string) (Info, error) {
 		unit = int64(st.Bsize)
 	}
 	info := Info{
-		Path:     path,
-		Kind:     kinds[uint32(st.Type)],
-		Free:     int64(st.Bavail) * unit,
-		Total:    int64(st.Blocks) * unit,
-		ReadOnly: st.Flags&unix.ST_RDONLY != 0,
+		Path:       path,
+		Kind:       kinds[uint32(st.Type)],
+		Free:       int64(st.Bavail) * unit,
+		Total:      int64(st.Blocks) * unit,
+		FreeInodes: freeInodes(st.Files, st.Ffree),
+		ReadOnly:   st.Flags&unix.ST_RDONLY != 0,
 	}
 	if info.Kind == "" || info.Kind == "fuse" {
 		// The kernel's number is shared by all FUSE file systems, and new
@@ -35,6 +36,15 @@ func stat(path string) (Info, error) {
 		info.Kind = Unknown
 	}
 	return info, nil
+}
+
+// freeInodes knows that a file system which makes inodes as it needs them
+// counts none at all.
+func freeInodes(all, free uint64) int64 {
+	if all == 0 {
+		return -1
+	}
+	return int64(free)
 }
 
 func retry(call func() error) error {

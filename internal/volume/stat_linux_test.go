@@ -36,3 +36,19 @@ broken line
 		t.Errorf("an empty table gave %q", got)
 	}
 }
+
+func TestSame_OtherFileSystems(t *testing.T) {
+	if same, known := Same("/proc", t.TempDir()); same || !known {
+		t.Errorf("/proc and a directory: same %v, known %v", same, known)
+	}
+}
+
+func TestStat_CountsInodes(t *testing.T) {
+	info, err := Stat("/proc")
+	if err != nil || info.FreeInodes != -1 {
+		t.Errorf("/proc has %d inodes left (%v), want none counted", info.FreeInodes, err)
+	}
+	if info, err = Stat("/dev/shm"); err != nil || info.FreeInodes <= 0 {
+		t.Errorf("/dev/shm has %d inodes left (%v)", info.FreeInodes, err)
+	}
+}

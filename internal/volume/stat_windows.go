@@ -17,7 +17,7 @@ func stat(path string) (Info, error) {
 	if err := windows.GetDiskFreeSpaceEx(name, &free, &total, nil); err != nil {
 		return Info{}, &os.PathError{Op: "GetDiskFreeSpaceEx", Path: path, Err: err}
 	}
-	info := Info{Path: path, Kind: Unknown, Free: int64(free), Total: int64(total)}
+	info := Info{Path: path, Kind: Unknown, Free: int64(free), Total: int64(total), FreeInodes: -1}
 	root, err := windows.UTF16PtrFromString(filepath.VolumeName(path) + `\`)
 	if err != nil {
 		return Info{}, err

@@ -3,7 +3,7 @@
 // network, whether a directory can really be written. It also gives the errors
 // of a file system the hint that a person needs.
 //
-// Start from [Stat], [Writable] and [Explain].
+// Start from [Stat], [Writable], [Same] and [Explain].
 package volume
 
 import (
@@ -27,6 +27,9 @@ type Info struct {
 	// Free is how many bytes an ordinary user can still write, Total the size
 	// of the file system; both are -1 where the system does not tell.
 	Free, Total int64
+	// FreeInodes is how many files can still be made, -1 where the system does
+	// not tell or has no such limit.
+	FreeInodes int64
 	// ReadOnly tells that the whole file system is mounted read-only.
 	ReadOnly bool
 
@@ -53,6 +56,20 @@ func (i Info) Network() bool {
 	case "nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "ncp", "afs", "afpfs", "coda", "webdav", "davfs",
 		"9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "ceph", "glusterfs", "lustre", "gpfs", "ocfs2", "gfs2", "beegfs",
 		"sshfs", "rclone", "s3fs", "goofys", "gcsfuse", "mount-s3", "juicefs", "seaweedfs", "curlftpfs", "grpcfuse":
+		return true
+	}
+	return false
+}
+
+// InMemory tells whether the file system lies in memory and is gone with the
+// machine or container.
+func (i Info) InMemory() bool { return i.Kind == "tmpfs" || i.Kind == "ramfs" }
+
+// Layered tells whether the file system is put together from layers, as a
+// container's own root is: what is written there is gone with the container.
+func (i Info) Layered() bool {
+	switch i.Kind {
+	case "overlay", "aufs", "fuse.fuse-overlayfs":
 		return true
 	}
 	return false

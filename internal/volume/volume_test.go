@@ -149,3 +149,35 @@ func TestExplain(t *testing.T) {
 		t.Errorf("nil became %v", err)
 	}
 }
+
+func TestInfo_WhatIsGoneWithTheContainer(t *testing.T) {
+	for kind, want := range map[string]string{
+		"ext4": "", "tmpfs": "memory", "ramfs": "memory", "overlay": "layer", "aufs": "layer", "fuse.sshfs": "", Unknown: "",
+	} {
+		got := ""
+		info := Info{Kind: kind}
+		if info.InMemory() {
+			got += "memory"
+		}
+		if info.Layered() {
+			got += "layer"
+		}
+		if got != want {
+			t.Errorf("%s is %q, want %q", kind, got, want)
+		}
+	}
+}
+
+func TestSame(t *testing.T) {
+	dir := t.TempDir()
+	if same, known := Same(dir, filepath.Join(dir, "not", "yet")); !same || !known {
+		t.Errorf("a directory and one below it: same %v, known %v", same, known)
+	}
+	loop := filepath.Join(dir, "loop")
+	if err := os.Symlink("loop", loop); err != nil {
+		t.Fatal(err)
+	}
+	if _, known := Same(dir, loop); known {
+		t.Error("the device of a link to itself is known")
+	}
+}
