@@ -6,15 +6,19 @@
 //
 // Start from [Dir] for the whole probe, and [Quick] for a monitor that looks
 // every few seconds. A probe leaves nothing behind; what is left of one that was
-// cut is removed by the next, and by durable.CleanTemps.
+// cut is removed by a later one, and by durable.CleanTemps.
 package probe
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
 	"github.com/holdfast-backup/holdfast/internal/volume"
+	"github.com/holdfast-backup/holdfast/source/sqlite"
 )
 
 // Options are what a directory is probed for.
@@ -33,13 +37,117 @@ type Options struct {
 }
 
 // Dir probes a directory. It never fails: what could not be probed is a finding
-// too.
+// too. On a file system that does not answer it takes as long as that takes.
 func Dir(ctx context.Context, dir string, o Options) holdfast.Storage {
-	return holdfast.Storage{Dir: dir, Usable: Quick(ctx, dir, o.Need) == nil}
+	s := system{
+		fsys: o.FS, stat: volume.Stat, same: volume.Same,
+		read: os.ReadFile, locks: tryLocks, wal: sqlite.TryWAL,
+	}
+	if s.fsys == nil {
+		s.fsys = durable.OS
+	}
+	return s.probe(ctx, dir, o)
 }
 
-// Quick tells whether a file of need bytes can be written to a directory now: it
-// looks at the free space and writes, syncs, renames and removes one small file.
-func Quick(_ context.Context, dir string, _ int64) error {
-	return volume.Writable(durable.OS, dir)
+// A system is what a probe asks. Tests put a part in its place that fails as
+// broken file systems do.
+type system struct {
+	fsys  durable.FS
+	stat  func(path string) (volume.Info, error)
+	same  func(a, b string) (same, known bool)
+	read  func(path string) ([]byte, error)
+	locks func(file string) error
+	wal   func(ctx context.Context, path string) error
+}
+
+// probe looks at the place first and works in it only if it is there.
+func (s system) probe(ctx context.Context, dir string, o Options) holdfast.Storage {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	r := &report{dir: dir}
+	there := s.find(r, o.Make)
+	s.describe(r, o)
+	if there && ctx.Err() == nil {
+		s.work(ctx, r, o.SQLite)
+	}
+	if ctx.Err() != nil {
+		r.add(holdfast.FindingUndecided, context.Cause(ctx).Error())
+	}
+	return r.storage()
+}
+
+// find tells whether the directory is there, and makes it if it should.
+func (s system) find(r *report, mayMake bool) bool {
+	info, err := os.Stat(r.dir)
+	switch {
+	case err == nil && info.IsDir():
+		return true
+	case err == nil:
+		r.add(holdfast.FindingNotDir, "")
+		return false
+	case mayMake && os.IsNotExist(err):
+		err = durable.MkdirAll(s.fsys, r.dir, 0o700)
+	}
+	if err != nil {
+		r.failed(stepFind, err)
+	}
+	return err == nil
+}
+
+// The space that is remarkable although it suffices.
+const lowSpace = 64 << 20
+
+// describe tells what is known without writing.
+func (s system) describe(r *report, o Options) {
+	if o.Repository != "" && !isURL(o.Repository) {
+		if same, known := s.same(r.dir, o.Repository); same && known {
+			r.add(holdfast.FindingSameDisk, o.Repository)
+		}
+	}
+	r.fileSystem, r.free = volume.Unknown, -1
+	info, err := s.stat(r.dir)
+	if err != nil {
+		if len(r.findings) == 0 {
+			r.failed(stepFind, err)
+		}
+		return
+	}
+	r.fileSystem, r.free = info.Kind, info.Free
+	switch {
+	case info.Network():
+		r.add(holdfast.FindingNetwork, info.Kind)
+	case info.InMemory():
+		r.add(holdfast.FindingMemory, info.Kind)
+	case info.Layered():
+		r.add(holdfast.FindingOverlay, info.Kind)
+	}
+	if info.ReadOnly {
+		r.add(holdfast.FindingReadOnly, "")
+		return
+	}
+	switch {
+	case info.FreeInodes == 0:
+		r.add(holdfast.FindingFull, "no more files can be made: its inodes are used up")
+	case info.Free < 0:
+	case info.Free < o.Need:
+		r.add(holdfast.FindingFull, size(info.Free)+" are left, and "+size(o.Need)+" are needed")
+	case info.Free == 0:
+		r.add(holdfast.FindingFull, "no space is left")
+	case info.Free < lowSpace || info.Free-o.Need < o.Need:
+		r.add(holdfast.FindingLow, size(info.Free)+" are left")
+	}
+}
+
+// storage is what is handed out: the worst findings first.
+func (r *report) storage() holdfast.Storage {
+	worst := func(f holdfast.Finding) int {
+		if f.Severity == holdfast.Damaged {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(r.findings, func(a, b holdfast.Finding) int { return worst(a) - worst(b) })
+	usable := len(r.findings) == 0 || r.findings[0].Severity != holdfast.Damaged
+	return holdfast.Storage{Dir: r.dir, FileSystem: r.fileSystem, FreeBytes: r.free, Usable: usable, Findings: r.findings}
 }
