@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-backup/holdfast/bucket/dir"
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/control"
 	"github.com/holdfast-backup/holdfast/repo"
 	"github.com/holdfast-backup/holdfast/source/chroma"
 	"github.com/holdfast-backup/holdfast/source/files"
@@ -165,7 +166,7 @@ type Options struct {
 	Repository  *repo.Repository  // nil for what needs none
 	Unusable    error             // why Repository is nil, if it cannot be used
 	Sources     []holdfast.Source // in place of the configured ones, if any
-	Owner       engine.Owner
+	Owner       engine.Owner      // nil: the programs that hold the sources and live here
 	Observer    holdfast.Observer
 	Logger      *slog.Logger
 	Now         func() time.Time
@@ -184,6 +185,10 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 	state, err := StateDir(c)
 	if err != nil {
 		return nil, err
+	}
+	owner := o.Owner
+	if owner == nil {
+		owner = control.Owners(state, sources)
 	}
 	return engine.New(engine.Options{
 		Repository: o.Repository,
@@ -206,7 +211,7 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 			FullEvery:       c.FullEvery,
 			CheckBudget:     c.CheckBudget,
 		},
-		Owner:       o.Owner,
+		Owner:       owner,
 		Mirrors:     mirrors(c),
 		Hooks:       engine.Hooks{Stop: c.Hooks.Stop, Start: c.Hooks.Start, Timeout: c.Hooks.Timeout},
 		Observer:    o.Observer,
