@@ -1,0 +1,198 @@
+package pool
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"sync"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// A Hold keeps the pool still: nothing is at work, no connection to the
+// database is open, and whoever wants to begin waits for Release.
+type Hold struct {
+	p *Pool
+	// idle is closed when nothing is at work, over when newcomers may go on.
+	idle, over chan struct{}
+	release    sync.Once
+}
+
+// Hold waits until nothing is at work while it keeps newcomers waiting, and then
+// closes all connections, so that no file of the database is open.
+//
+// If ctx ends before, it gives up with an error that matches ErrLocked and all
+// goes on as if it had not been asked. The context should have a deadline: a
+// goroutine that has rows open and begins a second statement waits for the end
+// of the attempt, which waits for the rows.
+func (p *Pool) Hold(ctx context.Context) (*Hold, error) {
+	h := &Hold{p: p, idle: make(chan struct{}), over: make(chan struct{})}
+	p.mu.Lock()
+	for p.hold != nil {
+		over := p.hold.over
+		p.mu.Unlock()
+		select {
+		case <-over:
+		case <-ctx.Done():
+			return nil, lockedError(ctx, "somebody else holds it")
+		}
+		p.mu.Lock()
+	}
+	p.hold = h
+	if p.working == 0 {
+		close(h.idle)
+	}
+	p.mu.Unlock()
+
+	select {
+	case <-h.idle:
+	case <-ctx.Done():
+		if !h.reached() {
+			h.Release()
+			return nil, lockedError(ctx, "a statement, a query or a transaction is still at work")
+		}
+	}
+	if err := h.closeAll(); err != nil {
+		h.Release()
+		return nil, &holdfast.Error{Op: "hold", Object: "database", Err: err}
+	}
+	return h, nil
+}
+
+// reached tells that nothing is at work. From then on nothing begins.
+func (h *Hold) reached() bool {
+	select {
+	case <-h.idle:
+		return true
+	default:
+		return false
+	}
+}
+
+// closeAll closes every inner connection.
+func (h *Hold) closeAll() error {
+	var closing []func() error
+	h.p.mu.Lock()
+	for c := range h.p.conns {
+		closing = append(closing, c.detach())
+		if c.closed {
+			delete(h.p.conns, c)
+		}
+	}
+	h.p.mu.Unlock()
+	var errs []error
+	for _, shut := range closing {
+		errs = append(errs, shut())
+	}
+	return errors.Join(errs...)
+}
+
+// Move makes uri the place of everything that follows. It must be called before
+// Release, and only when the content is there.
+func (h *Hold) Move(uri string) { h.p.Use(uri) }
+
+// Release lets everybody go on. A second Release does nothing.
+func (h *Hold) Release() {
+	h.release.Do(func() {
+		h.p.mu.Lock()
+		h.p.hold = nil
+		h.p.mu.Unlock()
+		close(h.over)
+	})
+}
+
+func lockedError(ctx context.Context, why string) error {
+	return &holdfast.Error{
+		Op: "hold", Object: "database",
+		Err:  holdfast.Kindf(holdfast.ErrLocked, "%s (%w)", why, context.Cause(ctx)),
+		Hint: "end transactions soon, and close the rows of every query",
+	}
+}
+
+// enter begins work on a connection. Work inside of other work on the same
+// connection does not wait for a hold, which waits for it. It gives the number
+// of the place, and whether nothing else is at work on the connection.
+func (c *conn) enter(ctx context.Context) (place uint64, alone bool, err error) {
+	p := c.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c.busy == 0 && p.hold != nil {
+		over := p.hold.over
+		p.mu.Unlock()
+		select {
+		case <-over:
+			p.mu.Lock()
+		case <-ctx.Done():
+			p.mu.Lock()
+			return 0, false, context.Cause(ctx)
+		}
+	}
+	if c.busy > 0 && c.inner != nil && c.place != p.place {
+		return 0, false, errMoved
+	}
+	c.begin()
+	return p.place, c.busy == 1, nil
+}
+
+// tryEnter is enter for what database/sql does between statements: it must not
+// wait, and while the pool is held there is nothing for it to do.
+func (c *conn) tryEnter() bool {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	if c.busy == 0 && c.p.hold != nil && c.p.hold.reached() {
+		return false
+	}
+	c.begin()
+	return true
+}
+
+// begin counts one more thing at work. The pool is locked.
+func (c *conn) begin() {
+	if c.busy == 0 {
+		c.p.working++
+	}
+	c.busy++
+}
+
+// leave ends what enter began.
+func (c *conn) leave() {
+	p := c.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.busy--
+	if c.busy > 0 {
+		return
+	}
+	p.working--
+	if p.working == 0 && p.hold != nil && !p.hold.reached() {
+		close(p.hold.idle)
+	}
+}
+
+// detach takes the inner connection and its statements away and gives what
+// closes them. The pool is locked.
+func (c *conn) detach() (shut func() error) {
+	var closers []func() error
+	for s := range c.stmts {
+		if s.inner != nil {
+			closers = append(closers, s.inner.Close)
+			s.inner = nil
+		}
+		if s.gone {
+			delete(c.stmts, s)
+		}
+	}
+	if c.inner != nil {
+		closers = append(closers, c.inner.Close)
+		c.inner = nil
+	}
+	return func() error {
+		var errs []error
+		for _, f := range closers {
+			if err := f(); err != nil && !errors.Is(err, driver.ErrBadConn) {
+				errs = append(errs, err)
+			}
+		}
+		return errors.Join(errs...)
+	}
+}
