@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -28,7 +27,9 @@ type BackupRequest struct {
 	Pin     bool
 	// IfChanged makes no backup if nothing has changed since the newest one:
 	// the result then names that, and says Unchanged. What a person asked
-	// for with a name, a note or a pin is always made.
+	// for with a name, a note or a pin is always made, and so is a full
+	// backup that is due. Where backups are stored whole, finding a change
+	// costs one more read of the sources.
 	IfChanged bool
 }
 
@@ -65,7 +66,11 @@ func (e *Engine) Backup(ctx context.Context, req BackupRequest) (*BackupResult, 
 		r.send(holdfast.Event{Step: holdfast.StepResult, State: holdfast.Failed, Message: err.Error()})
 		return nil, err
 	}
-	r.send(holdfast.Event{Step: holdfast.StepResult, State: holdfast.Finished, Message: string(result.Backup.Name)})
+	message := string(result.Backup.Name)
+	if result.Unchanged {
+		message = nothingChanged(result.Backup.Name)
+	}
+	r.send(holdfast.Event{Step: holdfast.StepResult, State: holdfast.Finished, Message: message})
 	return result, nil
 }
 
@@ -105,6 +110,21 @@ func (r *run) makeBackup(ctx context.Context, req BackupRequest, sources []holdf
 	if err != nil {
 		return nil, err
 	}
+	result, err := b.makeOnce(ctx)
+	if err == nil {
+		b.refreshMirrors(ctx, result)
+	}
+	return result, err
+}
+
+// makeOnce makes the backup as it is planned, or afresh if what it rests on is
+// damaged; or none, if none is needed.
+func (b *backup) makeOnce(ctx context.Context) (*BackupResult, error) {
+	if b.ifChanged && b.form.Base == "" {
+		if result, err := b.compare(ctx); result != nil || err != nil {
+			return result, err
+		}
+	}
 	known := slices.Clone(b.problems)
 	result, err := b.make(ctx)
 	if bad, ok := errors.AsType[*baseError](err); ok {
@@ -125,6 +145,8 @@ type backup struct {
 	full       bool
 	pin        bool
 	note       string
+	ifChanged  bool  // give it up if it would hold nothing new
+	trial      bool  // it is made for that comparison alone
 	estimate   int64 // bytes to read
 	problems   []holdfast.Problem
 
@@ -172,9 +194,23 @@ func (b *backup) make(ctx context.Context) (_ *BackupResult, err error) {
 			return nil, err
 		}
 	}
+	if b.trial && !b.sourcesUnchanged() {
+		return nil, errSomethingNew
+	}
 	if b.memory {
 		if err := b.step(ctx, holdfast.StepExport, b.exportMemory); err != nil {
 			return nil, err
+		}
+	}
+	if b.ifChanged {
+		newest, err := b.nothingNew(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case newest != nil:
+			return b.giveUp(ctx, *newest)
+		case b.trial:
+			return nil, errSomethingNew
 		}
 	}
 	var info repo.Info
@@ -352,33 +388,4 @@ func (b *backup) pinned(ctx context.Context, info repo.Info) repo.Info {
 	}
 	info.Pinned = true
 	return info
-}
-
-// taken counts the bytes that a backup has taken in, over all its files. It
-// remembers a bounded number of them, since only a few are written side by side.
-type taken struct {
-	mu    sync.Mutex
-	files map[string]int64
-	sum   int64
-}
-
-const atOnce = 64
-
-// observe gives a function that counts and tells the progress of the whole.
-func (t *taken) observe(tell func(path string, done, total int64), estimate int64) func(source, path string, written int64) {
-	return func(source, path string, written int64) {
-		t.mu.Lock()
-		if t.files == nil {
-			t.files = map[string]int64{}
-		}
-		key := source + "/" + path
-		if _, known := t.files[key]; !known && len(t.files) >= atOnce {
-			clear(t.files) // finished long ago, or nearly all of them
-		}
-		t.sum += written - t.files[key]
-		t.files[key] = written
-		done := t.sum
-		t.mu.Unlock()
-		tell(key, done, max(estimate, done))
-	}
 }

@@ -96,7 +96,12 @@ type Owner interface {
 	Stop(ctx context.Context, sources []string) error
 	// Start lets the owner open the sources again and returns when it has.
 	// It is called once after each Stop that succeeded, whatever became of
-	// the swap. An error is reported and undoes nothing that stands.
+	// the swap, as soon as a state is in place that stands. An error is
+	// reported and undoes nothing.
+	//
+	// If neither state can be brought into place, or the process of Stop
+	// ends before that, it is Recover that calls Start, perhaps in another
+	// process: an owner that was not stopped there has nothing to do.
 	Start(ctx context.Context) error
 }
 
@@ -188,7 +193,7 @@ func (e *Engine) choose(ctx context.Context, name string) (repo.Info, error) {
 		return repo.Info{}, err
 	}
 	if strings.TrimSpace(name) == "" {
-		return repo.Info{}, &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrUsage, "no name given"), Hint: "name a backup, or latest; `holdfast list` shows them"}
+		return repo.Info{}, errNoName()
 	}
 	info, err := r.Stat(ctx, name)
 	if err != nil {

@@ -18,6 +18,9 @@ func (b *backup) chooseForm(ctx context.Context) (Form, error) {
 		s.sources = append(s.sources, sourceKey{source.Name(), source.Kind()})
 	}
 	s.sources = sorted(s.sources)
+	if b.trial {
+		s.asked, s.deltas = false, DeltasAlways
+	}
 	if _, wanted := s.wanted(); !wanted {
 		return s.choose(), nil // without a look at the repository
 	}

@@ -68,6 +68,12 @@ func inUse(source, path string, handles []Handle, hint string) error {
 	return &holdfast.Error{Op: "replace", Object: source, Err: holdfast.Kindf(holdfast.ErrRefused, "%s is held open by %s", path, who), Hint: hint}
 }
 
+// letsGo tells whether processes that hold a target open now need not have it
+// open at the swap.
+func (r *run) letsGo() bool {
+	return r.e.o.Settings.AllowLiveHandles || r.e.o.Hooks.Stop != "" || r.e.o.Owner != nil
+}
+
 // hintInUse tells what can be done about processes that hold a target open. A
 // rollback has no flags.
 func (r *run) hintInUse() string {
@@ -77,20 +83,27 @@ func (r *run) hintInUse() string {
 	return "stop it, configure a stop hook, restore a SQLite database with --online, or use --force"
 }
 
-// hintStillOpen is hintInUse for what a stop hook has left running.
+// hintStillOpen is hintInUse for what was left running by what should have stopped
+// it.
 func (r *run) hintStillOpen() string {
 	hint := "the stop hook has run, but these still use the data: let the hook wait for their end"
+	switch {
+	case r.e.o.Owner != nil && r.e.o.Hooks.Stop != "":
+		hint = "the stop hook has run and the program was asked to let go, but these still use the data: stop them"
+	case r.e.o.Owner != nil:
+		hint = "the program was asked to let go, but these still use the data: close every connection there, stop other programs"
+	}
 	if r.op == opRollback {
 		return hint
 	}
 	return hint + ", or use --force"
 }
 
-// settleTime is how long processes may take to end after the stop hook has.
+// settleTime is how long processes may take to end after they were stopped.
 const settleTime = 3 * time.Second
 
-// refuseHandles refuses while a target is held open, waiting a little if the
-// stop hook has just run.
+// refuseHandles refuses while a target is held open, waiting a little if its users
+// have just been stopped.
 func (c *ceremony) refuseHandles(ctx context.Context, wait time.Duration, hint string) error {
 	if c.force || c.e.o.Settings.AllowLiveHandles {
 		return nil

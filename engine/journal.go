@@ -47,8 +47,11 @@ type journal struct {
 	Phase     phase               `json:"phase"`
 	// Stopped tells that a hook was run, so that the start hook must run
 	// whatever the outcome.
-	Stopped bool           `json:"stopped,omitempty"`
-	Targets []*replacement `json:"targets"`
+	Stopped bool `json:"stopped,omitempty"`
+	// OwnerStopped tells that the owner was asked to let go and not started
+	// since.
+	OwnerStopped bool           `json:"owner_stopped,omitempty"`
+	Targets      []*replacement `json:"targets"`
 }
 
 // A method says how a new set takes a target's place.

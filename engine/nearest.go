@@ -42,7 +42,7 @@ func (e *Engine) find(ctx context.Context, name string, without []string) (*foun
 // findBy is find with a test of its own of what is usable.
 func (e *Engine) findBy(ctx context.Context, name string, without []string, usable usability) (*found, error) {
 	if strings.TrimSpace(name) == "" {
-		return nil, &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrUsage, "no name given"), Hint: "name a backup, or latest; `holdfast list` shows them"}
+		return nil, errNoName()
 	}
 	var passed []holdfast.Problem
 	var errs []error

@@ -20,7 +20,7 @@ func withMargin(bytes int64) int64 { return bytes + bytes/20 + 1<<20 }
 // preflight looks before anything is written: what is asked for, whether it
 // can be read, whether it fits.
 func (r *run) preflight(ctx context.Context, req BackupRequest, sources []holdfast.Source) (*backup, error) {
-	b := &backup{run: r, repository: r.e.o.Repository, full: req.Full, pin: req.Pin, note: req.Note, trigger: req.Trigger}
+	b := &backup{run: r, repository: r.e.o.Repository, full: req.Full, pin: req.Pin, note: req.Note, trigger: req.Trigger, ifChanged: req.onlyIfChanged()}
 	if b.trigger == "" {
 		b.trigger = holdfast.TriggerManual
 	}

@@ -118,26 +118,35 @@ func (c *ceremony) replaceAll(ctx context.Context) error {
 	return c.confirm(ctx)
 }
 
-// stop runs the stop hook, then makes sure that nobody uses the targets.
+// stop runs the stop hook, asks the owner to let go, then makes sure that nobody
+// uses the targets.
 func (c *ceremony) stop(ctx context.Context) error {
-	if c.online() {
+	line, owner := c.e.o.Hooks.Stop, c.e.o.Owner
+	switch {
+	case c.online():
 		c.skip(holdfast.StepStop, "an online restore needs no stop")
 		return nil
-	}
-	line := c.e.o.Hooks.Stop
-	if line == "" {
+	case line == "" && owner == nil:
 		c.skip(holdfast.StepStop, "no stop hook is configured")
 		return c.refuseHandles(ctx, 0, c.hintInUse())
 	}
-	return c.step(ctx, holdfast.StepStop, func(ctx context.Context) (string, error) {
-		c.journal.Stopped = true
-		if err := c.e.saveJournal(c.journal); err != nil {
-			return "", err
+	return c.step(ctx, holdfast.StepStop, func(ctx context.Context) (message string, err error) {
+		if line != "" {
+			c.journal.Stopped = true
+			if err := c.e.saveJournal(c.journal); err != nil {
+				return "", err
+			}
+			if err := c.runHook(ctx, line, c.journal.Backup); err != nil {
+				return "", &holdfast.Error{Op: "stop hook", Err: err, Hint: "correct the command, or stop the owner by hand and leave the hook empty"}
+			}
 		}
-		if err := c.runHook(ctx, line, c.journal.Backup); err != nil {
-			return "", &holdfast.Error{Op: "stop hook", Err: err, Hint: "correct the command, or stop the owner by hand and leave the hook empty"}
+		if owner != nil {
+			if err := c.stopOwner(ctx); err != nil {
+				return "", err
+			}
+			message = "the program was stopped"
 		}
-		return "", c.refuseHandles(ctx, settleTime, c.hintStillOpen())
+		return message, c.refuseHandles(ctx, settleTime, c.hintStillOpen())
 	})
 }
 
@@ -325,7 +334,9 @@ func (c *ceremony) restart(ctx context.Context) error {
 		c.skip(holdfast.StepStart, "an online restore stops nothing")
 		return nil
 	case c.e.o.Hooks.Start == "":
-		c.skip(holdfast.StepStart, "no start hook is configured")
+		if !c.journal.OwnerStopped {
+			c.skip(holdfast.StepStart, "no start hook is configured")
+		}
 		return nil
 	}
 	return c.step(ctx, holdfast.StepStart, func(ctx context.Context) (string, error) {

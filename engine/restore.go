@@ -171,7 +171,7 @@ func (r *RestoreResult) rememberMemory(p *plan) {
 // refuseEarly refuses before the emergency backup what would be refused at the
 // swap anyway.
 func (r *run) refuseEarly(p *plan, force bool) error {
-	if force || r.e.o.Settings.AllowLiveHandles || r.e.o.Hooks.Stop != "" {
+	if force || r.letsGo() {
 		return nil
 	}
 	for _, t := range p.Targets {

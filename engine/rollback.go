@@ -85,7 +85,7 @@ func undoable(last *lastRestore) error {
 // refuseWorks refuses before the emergency backup what would be refused at the
 // swap anyway.
 func (r *run) refuseWorks(ctx context.Context, works []*work) error {
-	if r.e.o.Settings.AllowLiveHandles || r.e.o.Hooks.Stop != "" {
+	if r.letsGo() {
 		return nil
 	}
 	var places []place

@@ -77,6 +77,7 @@ func (r *run) tidyUndone(ctx context.Context, j *journal, result *RestoreResult)
 			result.Problems = append(result.Problems, r.problem(holdfast.Problem{Severity: holdfast.Incomplete, Message: err.Error(), Hint: "the previous state is in place; start its owner by hand"}))
 		}
 	}
+	r.startOwner(ctx, j, result)
 	return r.e.removeJournal()
 }
 
@@ -85,10 +86,11 @@ func (r *run) leftover(result *RestoreResult, source, path string, err error) {
 	result.Problems = append(result.Problems, r.problem(holdfast.Problem{Source: source, Object: path, Severity: holdfast.Warning, Message: "could not be removed: " + err.Error(), Hint: "remove it by hand"}))
 }
 
-// finish tidies up after the new state was confirmed: it records what a
-// rollback needs, lets go of what is safe elsewhere and removes the journal.
+// finish tidies up after the new state was confirmed: it lets the owner go on,
+// records what a rollback needs, lets go of what is safe elsewhere and removes the journal.
 // Each part can be repeated.
-func (r *run) finish(_ context.Context, j *journal, result *RestoreResult) error {
+func (r *run) finish(ctx context.Context, j *journal, result *RestoreResult) error {
+	r.startOwner(ctx, j, result)
 	if err := r.recordLast(j); err != nil {
 		return &holdfast.Error{Op: r.op, Err: err, Hint: "the new state is in place; run `holdfast recover` to complete its record"}
 	}

@@ -41,6 +41,12 @@ func IsTemp(name string) bool {
 	return true
 }
 
+// TempOf tells whether a name is one that TempName gave for base.
+func TempOf(name, base string) bool {
+	mine := TempName(base)
+	return IsTemp(name) && len(name) == len(mine) && strings.HasPrefix(name, mine[:len(mine)-tempRandom])
+}
+
 // CleanTemps removes what crashes left of WriteFile in a directory, and tells
 // what it removed. An absent directory has nothing to clean. The caller must
 // know that no other writer is at work there.
