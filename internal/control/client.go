@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,20 @@ type Client struct {
 // and have them when Stop is called. With none, there is nothing to do.
 func Owners(stateDir string, sources []holdfast.Source) *Client {
 	return &Client{stateDir: stateDir, sources: sources, limits: usual}
+}
+
+// Any tells whether there is a program that has the sources now. One that cannot
+// be looked at counts: Stop then says why.
+func (c *Client) Any() bool {
+	programs, err := living(c.stateDir)
+	if err != nil {
+		return true
+	}
+	var all []place
+	for _, s := range c.sources {
+		all = append(all, newPlace(s))
+	}
+	return slices.ContainsFunc(programs, func(p record) bool { return len(p.touched(all)) > 0 })
 }
 
 // Stop asks every program that has data of the named sources to let go of it. If

@@ -188,7 +188,10 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 	}
 	owner := o.Owner
 	if owner == nil {
-		owner = control.Owners(state, sources)
+		// The engine treats data that has an owner otherwise: only one that is there.
+		if programs := control.Owners(state, sources); programs.Any() {
+			owner = programs
+		}
 	}
 	return engine.New(engine.Options{
 		Repository: o.Repository,
