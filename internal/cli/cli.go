@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -172,20 +171,3 @@ func usagef(hint, format string, args ...any) error {
 type ending struct{ code int }
 
 func (e *ending) Error() string { return "exit " + holdfastExit(e.code) }
-
-// Interruptible gives a context that the first SIGINT or SIGTERM cancels, so
-// that work in hand is cleaned up; the second leaves at once.
-func Interruptible(parent context.Context, signals <-chan os.Signal, leave func(code int)) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
-	go func() {
-		select {
-		case <-signals:
-			cancel()
-		case <-ctx.Done():
-			return
-		}
-		<-signals
-		leave(holdfast.ExitInterrupted)
-	}()
-	return ctx, cancel
-}
