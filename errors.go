@@ -101,6 +101,26 @@ func HintOf(err error) string {
 	}
 }
 
+// Parts splits errors that were joined as equals, so that each can be told with
+// its own hint.
+func Parts(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	texts := make([]string, 0, 2)
+	for _, part := range joined.Unwrap() {
+		out = append(out, Parts(part)...)
+		texts = append(texts, part.Error())
+	}
+	// Other errors with several causes have a text of their own.
+	if strings.Join(texts, "\n") != err.Error() {
+		return []error{err}
+	}
+	return out
+}
+
 // Kindf makes an error of one kind of the vocabulary with a text of its own:
 // it matches kind with errors.Is, but its text is only the message.
 func Kindf(kind error, format string, args ...any) error {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/keeper"
 	"github.com/holdfast-backup/holdfast/internal/wire"
 	"github.com/holdfast-backup/holdfast/repo"
 )
@@ -68,9 +68,7 @@ type backupObject struct {
 	Pruned     []decisionItem     `json:"pruned,omitempty"`
 }
 
-// Run makes a backup, then prunes. An incomplete backup prunes as well: one file
-// that is never readable must not fill the disk, and retention lets nothing good
-// go for the sake of it.
+// Run makes a backup, and does what follows one.
 func (c *backupCmd) Run(ctx context.Context, a *app) error {
 	if err := c.use(a); err != nil {
 		return err
@@ -106,48 +104,34 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 	}
 	item := newBackupItem(result.Backup)
 	out.Backup, out.FormReason, out.Problems, out.Incomplete = &item, result.Form.Reason, result.Problems, result.Incomplete()
-	copied := c.replicate(ctx, cfg, e, &out)
+	copied, err := c.follow(ctx, cfg, e, &out)
 	progress.stop()
-	if !c.NoPrune && cfg.Retention.Policy().Active() {
-		out.Pruned, err = c.prune(ctx, e, &out)
-	}
 	a.ui.tell(out, func() { c.print(a.ui, out) })
 	switch {
 	case err != nil:
 		return err
-	case ctx.Err() != nil:
-		return ctx.Err()
 	case out.Incomplete || !copied:
 		return &ending{holdfast.ExitIncomplete}
 	}
 	return nil
 }
 
-// replicate brings the replicas up to date, and tells whether that went well.
-// The backup stands whatever becomes of it, so trouble is a warning, and the
-// exit status says that something needs attention.
-func (c *backupCmd) replicate(ctx context.Context, cfg *config.Config, e *engine.Engine, out *backupObject) (ok bool) {
-	if c.NoReplicate || !cfg.ReplicateAfterBackup || len(cfg.Replicas) == 0 {
-		return true
+// follow does what follows a backup, on every surface.
+func (c *backupCmd) follow(ctx context.Context, cfg *config.Config, e *engine.Engine, out *backupObject) (copied bool, err error) {
+	wanted := keeper.FollowingOf(cfg)
+	wanted.Replicate, wanted.Prune = wanted.Replicate && !c.NoReplicate, wanted.Prune && !c.NoPrune
+	followed, err := keeper.Follow(ctx, e, wanted)
+	if followed.Replicas != nil {
+		out.Replicas = newReplicatedItems(followed.Replicas)
 	}
-	result, err := e.Replicate(ctx, engine.ReplicateRequest{})
-	if result == nil {
-		if ctx.Err() == nil {
-			out.Problems = append(out.Problems, holdfast.Problem{Severity: holdfast.Warning, Message: "the backup was made, but not copied: " + errorText(err), Hint: hintReplicate})
-		}
-		return false
-	}
-	out.Replicas = newReplicatedItems(result)
-	for _, r := range out.Replicas {
-		for _, p := range r.problems() {
-			p.Message, p.Hint = "not everything was copied: "+p.Message, cmp.Or(p.Hint, hintReplicate)
-			out.Problems = append(out.Problems, p)
+	for _, d := range followed.Pruned {
+		if d.Remove {
+			out.Pruned = append(out.Pruned, newDecisionItem(d))
 		}
 	}
-	return err == nil
+	out.Problems = append(out.Problems, followed.Problems...)
+	return !followed.Lacking, err
 }
-
-const hintReplicate = "`holdfast replicate` tries again"
 
 // repository opens the repository. The first backup makes it, but only once
 // nothing is known to stand in the way: a mistyped path leaves nothing behind.
@@ -168,29 +152,6 @@ func (c *backupCmd) repository(ctx context.Context, a *app, cfg *config.Config, 
 		a.ui.note("note: created the repository %s", clean(r.Location()))
 	}
 	return r, err
-}
-
-// prune removes what retention lets go. The backup stands whatever becomes of
-// that, so trouble is a warning; only an interruption ends the command as one.
-func (c *backupCmd) prune(ctx context.Context, e *engine.Engine, out *backupObject) (removed []decisionItem, err error) {
-	decisions, err := e.Prune(ctx)
-	for _, d := range decisions {
-		if d.Remove {
-			removed = append(removed, newDecisionItem(d))
-		}
-	}
-	switch {
-	case err == nil:
-		return removed, nil
-	case ctx.Err() != nil:
-		return nil, err
-	}
-	out.Problems = append(out.Problems, holdfast.Problem{
-		Severity: holdfast.Warning, Object: out.Repository,
-		Message: "the backup was made, but old backups could not all be removed: " + errorText(err),
-		Hint:    cmp.Or(hintOf(err), "`holdfast prune` tries again"),
-	})
-	return removed, nil
 }
 
 // print tells the outcome to a person.

@@ -76,7 +76,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	x := &examination{ctx: ctx, a: a, out: doctorObject{Type: "doctor", Checks: []checkItem{}}}
 	cfg, err := a.config()
 	if err != nil {
-		for _, part := range parts(err) {
+		for _, part := range holdfast.Parts(err) {
 			x.failed("configuration", "", part)
 		}
 	} else {

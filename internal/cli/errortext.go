@@ -3,30 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/holdfast-backup/holdfast"
 )
-
-// parts splits errors that were joined as equals, so that each is told with
-// its own hint.
-func parts(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var out []error
-	texts := make([]string, 0, 2)
-	for _, part := range joined.Unwrap() {
-		out = append(out, parts(part)...)
-		texts = append(texts, part.Error())
-	}
-	// Other errors with several causes have a text of their own.
-	if strings.Join(texts, "\n") != err.Error() {
-		return []error{err}
-	}
-	return out
-}
 
 // backInPlace is a restore that failed after it had begun to replace, and put
 // the previous state back.

@@ -45,7 +45,7 @@ var exitNames = map[int]string{
 func newErrorObject(command string, exit int, err error) errorObject {
 	o := errorObject{Type: "error", Command: command, Code: exitNames[exit], Exit: exit}
 	o.Op, o.Object = opAndObject(err)
-	all := parts(err)
+	all := holdfast.Parts(err)
 	o.Message, o.Hint = errorText(all[0]), hintOf(all[0])
 	if len(all) > 1 {
 		for _, part := range all {

@@ -108,7 +108,7 @@ func newReplicatedItems(result *engine.ReplicateResult) []replicatedItem {
 			item.Notes = append(item.Notes, n.Message)
 		}
 		for _, err := range r.Errs {
-			for _, part := range parts(err) {
+			for _, part := range holdfast.Parts(err) {
 				op, object := opAndObject(part)
 				item.Errors = append(item.Errors, errorDetail{Op: op, Object: object, Message: errorText(part), Hint: hintOf(part)})
 			}

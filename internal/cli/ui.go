@@ -158,7 +158,7 @@ func (u *ui) fail(command string, err error) int {
 		u.errLine(newErrorObject(command, code, err))
 		return code
 	}
-	for _, part := range parts(err) {
+	for _, part := range holdfast.Parts(err) {
 		fmt.Fprintf(u.err, "%s %s\n", u.errPaint.red("error:"), clean(errorText(part)))
 		if hint := hintOf(part); hint != "" {
 			fmt.Fprintf(u.err, "%s %s\n", u.errPaint.bold("hint:"), clean(hint))

@@ -1,0 +1,220 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
+)
+
+// A worker is what the keeper needs of an engine.
+type worker interface {
+	Follower
+	Backup(context.Context, engine.BackupRequest) (*engine.BackupResult, error)
+	Verify(context.Context, engine.VerifyRequest) (*engine.VerifyResult, error)
+}
+
+// lockWait is how long a backup waits for a repository that is in use.
+const lockWait = time.Minute
+
+// Backup makes a backup, and the repository first if there is none; then what
+// follows a backup, whose problems are among those of the result. It waits up to a
+// minute for a repository that is in use.
+func (k *Keeper) Backup(ctx context.Context, req engine.BackupRequest) (*engine.BackupResult, error) {
+	a, err := k.attempt(ctx, req, lockWait)
+	if err != nil {
+		return nil, err
+	}
+	result := *a.result
+	result.Problems = slices.Concat(result.Problems, k.follow(ctx, a, k.careFor(req.Trigger, a.result)))
+	return &result, nil
+}
+
+// An attempt is one backup being made.
+type attempt struct {
+	request engine.BackupRequest
+	// The keeper's lock guards what follows, until done is closed.
+	capturing bool
+	begun     time.Duration
+	seen      sight // before anything was captured
+	age       int   // of the sources
+
+	done   chan struct{}
+	worker worker
+	result *engine.BackupResult
+	err    error
+}
+
+// attempt makes a backup, in turn with everything else that writes to the
+// repository.
+func (k *Keeper) attempt(ctx context.Context, req engine.BackupRequest, patience time.Duration) (*attempt, error) {
+	if err := k.work.take(ctx); err != nil {
+		return nil, err
+	}
+	defer k.work.pass()
+	a := &attempt{request: req, done: make(chan struct{})}
+	k.mu.Lock()
+	k.running = a
+	k.mu.Unlock()
+	if scheduledHere(req.Trigger) {
+		k.taskBegins()
+	}
+	a.err = k.patiently(ctx, patience, func() error {
+		var err error
+		if a.worker, err = k.opener(ctx, req); err != nil {
+			return err
+		}
+		k.captures(a)
+		a.result, err = a.worker.Backup(ctx, req)
+		return err
+	})
+	k.ended(ctx, a)
+	return a, a.err
+}
+
+// captures notes what the sources look like before they are captured.
+func (k *Keeper) captures(a *attempt) {
+	k.mu.Lock()
+	sources, age := k.sources, k.age
+	k.mu.Unlock()
+	begun, seen := k.clock.Passed(), sightOf(sources)
+	k.mu.Lock()
+	a.begun, a.seen, a.age, a.capturing = begun, seen, age, true
+	k.mu.Unlock()
+}
+
+// patiently does something again while another process uses the repository, with
+// growing pauses, until patience is over.
+func (k *Keeper) patiently(ctx context.Context, patience time.Duration, fn func() error) error {
+	deadline := k.clock.Passed() + patience
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		err := fn()
+		if !errors.Is(err, holdfast.ErrLocked) || ctx.Err() != nil || k.clock.Passed() >= deadline {
+			return err
+		}
+		// Two that wait for each other must not keep step.
+		if sleep(ctx, pause/2+rand.N(pause)) != nil {
+			return err
+		}
+	}
+}
+
+// sleep waits, or gives the reason why not.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// ended takes in what became of an attempt.
+func (k *Keeper) ended(ctx context.Context, a *attempt) {
+	now := k.clock.Passed()
+	k.mu.Lock()
+	k.running = nil
+	switch {
+	case a.err == nil:
+		k.succeeded(a, now)
+	case ctx.Err() == nil:
+		k.failedOnce(a.err, now)
+	}
+	if scheduledHere(a.request.Trigger) {
+		k.taskEnds(a.err, now)
+	}
+	tell := k.tell(ctx, a)
+	k.mu.Unlock()
+	close(a.done)
+	tell()
+	k.o.Changed()
+}
+
+// succeeded takes in a backup, under the lock.
+func (k *Keeper) succeeded(a *attempt, now time.Duration) {
+	info := a.result.Backup
+	k.last, k.failed, k.failure, k.retryAt, k.distrust = &info, 0, nil, 0, false
+	k.lastAttempt = a
+	k.problems = slices.Clone(a.result.Problems)
+	if a.result.Unchanged {
+		k.lastChecked = k.o.Now()
+	}
+	if a.age == k.age {
+		k.watch.saved(a.seen, a.begun)
+		k.unsaved, k.owed = time.Time{}, ""
+	}
+	if every := k.o.Config.Schedule.Every; every > 0 && (scheduledHere(a.request.Trigger) || k.next == 0) {
+		k.next = k.nextAfter(a, now, every)
+	}
+}
+
+// nextAfter is when the interval is over: it begins with the newest backup, or, if
+// that is too long ago, now that it was found to be still true.
+func (k *Keeper) nextAfter(a *attempt, now, every time.Duration) time.Duration {
+	if m := a.result.Backup.Metadata; m != nil {
+		if next := k.clock.At(m.CreatedAt.Time) + every; next > now && next < now+every {
+			return next
+		}
+	}
+	return now + every
+}
+
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+// failedOnce takes in a failure, under the lock: the next attempt comes later each
+// time.
+func (k *Keeper) failedOnce(err error, now time.Duration) {
+	k.failed++
+	k.failure = err
+	k.retryAt = now + min(firstRetry<<min(k.failed-1, 10), lastRetry)
+}
+
+// tell decides what of an attempt is logged, under the lock: a failure once, as long
+// as its reason stays the same.
+func (k *Keeper) tell(ctx context.Context, a *attempt) func() {
+	failed := k.told
+	if a.err != nil {
+		reason := reasonOf(a.err)
+		if ctx.Err() != nil || reason == failed {
+			return func() {}
+		}
+		k.told = reason
+		return func() {
+			k.log.Warn("backup failed", keyTrigger, a.request.Trigger, keyError, a.err, keyHint, holdfast.HintOf(a.err))
+		}
+	}
+	k.told = ""
+	return func() {
+		if failed != "" {
+			k.log.Info("backups can be made again")
+		}
+		info := a.result.Backup
+		if a.result.Unchanged {
+			k.log.Debug("nothing has changed since the newest backup", keyBackup, info.Name, keyTrigger, a.request.Trigger)
+			return
+		}
+		var stored, took int64
+		if info.Metadata != nil {
+			stored, took = info.Metadata.StoredBytes, info.Metadata.DurationMS
+		}
+		k.log.Info("backup made", keyBackup, info.Name, keyTrigger, a.request.Trigger, keyForm, a.result.Form.String(),
+			keyBytes, stored, keyDuration, time.Duration(took)*time.Millisecond)
+	}
+}
+
+// reasonOf tells failures apart. Who holds a lock changes all the time.
+func reasonOf(err error) string {
+	if errors.Is(err, holdfast.ErrLocked) {
+		return holdfast.ErrLocked.Error()
+	}
+	return err.Error()
+}

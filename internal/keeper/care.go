@@ -1,0 +1,219 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/repo"
+	"github.com/holdfast-backup/holdfast/repo/retention"
+)
+
+const (
+	// proveBelow is how large a backup may be that is verified as soon as it is
+	// made.
+	proveBelow = 256 << 20
+	// pruneEvery keeps backups that come every minute from listing the
+	// repository every minute.
+	pruneEvery = 10 * time.Minute
+	// behindEvery is how often replicas that lack something are tried again,
+	// though there is nothing new.
+	behindEvery = 5 * time.Minute
+)
+
+// A care is what follows one backup here.
+type care struct {
+	Following
+	prove bool
+}
+
+func (c care) none() bool { return c == care{} }
+
+// and is both.
+func (c care) and(o care) care {
+	return care{Following{Replicate: c.Replicate || o.Replicate, Prune: c.Prune || o.Prune}, c.prove || o.prove}
+}
+
+// An owedCare is what follows a backup of the loop, which does not wait for it.
+type owedCare struct {
+	care
+	attempt *attempt
+}
+
+// careFor decides what follows a backup.
+func (k *Keeper) careFor(trigger holdfast.Trigger, result *engine.BackupResult) care {
+	now := k.clock.Passed()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c := care{Following: FollowingOf(k.o.Config)}
+	c.Replicate = c.Replicate && (!result.Unchanged || k.behind || scheduledHere(trigger))
+	switch {
+	case trigger == holdfast.TriggerShutdown:
+		c.Prune = false // the time is short; the next start does it
+	case trigger == holdfast.TriggerChange:
+		c.Prune = c.Prune && !result.Unchanged && (k.prunedAt == 0 || now-k.prunedAt >= pruneEvery)
+	}
+	if scheduledHere(trigger) {
+		c.prove = provable(result.Backup)
+	}
+	return c
+}
+
+// provable tells whether a backup is worth being verified, and small enough.
+func provable(info repo.Info) bool {
+	_, proven := info.Proven()
+	return info.Metadata != nil && !proven && info.Metadata.LogicalBytes < proveBelow
+}
+
+// follow does what follows a backup and gives the problems that arose.
+func (k *Keeper) follow(ctx context.Context, a *attempt, c care) []holdfast.Problem {
+	if c.none() {
+		return nil
+	}
+	if err := k.caring.take(ctx); err != nil {
+		return k.cared(nil, c, Followed{Lacking: c.Replicate}, []holdfast.Problem{cut(err)})
+	}
+	defer k.caring.pass()
+	hurried, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if a.request.Trigger != holdfast.TriggerShutdown && !k.mayCare(func() { cancel(errHurry) }) {
+		return k.cared(nil, c, Followed{Lacking: c.Replicate}, nil)
+	}
+	followed, err := Follow(hurried, patient{k, a.worker}, c.Following)
+	problems := followed.Problems
+	if err == nil && c.prove {
+		var found []holdfast.Problem
+		found, err = k.prove(hurried, a)
+		problems = append(problems, found...)
+	}
+	if err != nil {
+		problems = append(problems, cut(context.Cause(hurried)))
+	}
+	return k.cared(err, c, followed, problems)
+}
+
+// errHurry ends what follows a backup because the program ends.
+var errHurry = errors.New("the program ends")
+
+// cut tells that what follows a backup did not come to its end.
+func cut(why error) holdfast.Problem {
+	return holdfast.Problem{Severity: holdfast.Warning, Message: "the backup was made, but copying it to the replicas, removing old ones or proving it was cut: " + why.Error(), Hint: "the next backup does it"}
+}
+
+// mayCare tells whether there is time for what follows a backup, and how it is ended
+// when there no longer is.
+func (k *Keeper) mayCare(cancel func()) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.lasts > 0 {
+		return false
+	}
+	k.hurry = cancel
+	return true
+}
+
+// cared takes in what became of it.
+func (k *Keeper) cared(err error, c care, f Followed, problems []holdfast.Problem) []holdfast.Problem {
+	now := k.clock.Passed()
+	k.mu.Lock()
+	k.hurry = nil
+	if c.Replicate {
+		k.behind = f.Lacking || err != nil && f.Replicas == nil
+		k.behindNext = now + behindEvery
+	}
+	if c.Prune && err == nil {
+		k.prunedAt = now
+	}
+	known := k.follows
+	k.follows = problems
+	k.mu.Unlock()
+	for _, p := range problems {
+		if !slices.Contains(known, p) {
+			k.log.Warn(p.Message, keyObject, p.Object, keySource, p.Source, keyHint, p.Hint)
+		}
+	}
+	k.o.Changed()
+	return problems
+}
+
+// prove verifies a backup. The error is for an interruption alone.
+func (k *Keeper) prove(ctx context.Context, a *attempt) ([]holdfast.Problem, error) {
+	name := a.result.Backup.Name
+	result, err := a.worker.Verify(ctx, engine.VerifyRequest{Name: string(name)})
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err == nil:
+		k.proven(name, result.Proof)
+		return nil, nil
+	case errors.Is(err, holdfast.ErrNotFound):
+		return nil, nil // it was deleted meanwhile
+	case errors.Is(err, holdfast.ErrDamaged):
+		k.disproven()
+		return []holdfast.Problem{{Object: string(name), Severity: holdfast.Damaged, Message: "the backup was made, but does not read back as it was written: " + err.Error(), Hint: "another is made; look at the disk of the repository"}}, nil
+	case errors.Is(err, holdfast.ErrIncomplete):
+		return []holdfast.Problem{{Object: string(name), Severity: holdfast.Incomplete, Message: err.Error(), Hint: holdfast.HintOf(err)}}, nil
+	}
+	return []holdfast.Problem{{Object: string(name), Severity: holdfast.Warning, Message: "the backup was made, but could not be proven: " + err.Error(), Hint: "`holdfast verify` tries again"}}, nil
+}
+
+// proven notes a proof of the newest backup.
+func (k *Keeper) proven(name holdfast.BackupName, p holdfast.Proof) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.last != nil && k.last.Name == name {
+		info := *k.last
+		info.Proofs = append(slices.Clone(info.Proofs), p)
+		k.last = &info
+	}
+}
+
+// disproven makes another backup owed, which does not lean on the one that is
+// damaged.
+func (k *Keeper) disproven() {
+	k.mu.Lock()
+	k.distrust, k.owed = true, holdfast.TriggerScheduled
+	k.watch.reset()
+	k.retryAt = k.clock.Passed() + firstRetry
+	k.mu.Unlock()
+	k.look()
+}
+
+// patient is a worker that takes its turn, and waits for what is in use.
+type patient struct {
+	k *Keeper
+	worker
+}
+
+// Prune waits for its turn.
+func (p patient) Prune(ctx context.Context) (decisions []retention.Decision, err error) {
+	if err := p.k.work.take(ctx); err != nil {
+		return nil, err
+	}
+	defer p.k.work.pass()
+	err = p.k.patiently(ctx, lockWait, func() (err error) {
+		decisions, err = p.worker.Prune(ctx)
+		return err
+	})
+	return decisions, err
+}
+
+// Replicate waits for replicas that are in use.
+func (p patient) Replicate(ctx context.Context, req engine.ReplicateRequest) (result *engine.ReplicateResult, err error) {
+	_ = p.k.patiently(ctx, lockWait, func() error {
+		result, err = p.worker.Replicate(ctx, req)
+		if result == nil {
+			return err
+		}
+		for _, r := range result.Replicas {
+			if errors.Is(errors.Join(r.Errs...), holdfast.ErrLocked) {
+				return holdfast.ErrLocked
+			}
+		}
+		return nil
+	})
+	return result, err
+}

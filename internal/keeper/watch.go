@@ -1,0 +1,99 @@
+package keeper
+
+import (
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// The bounds of how often the sources are looked at.
+const (
+	leastLook = 250 * time.Millisecond
+	mostLook  = 5 * time.Second
+)
+
+// A sight is what all watched sources looked like at one moment.
+type sight struct {
+	state   string
+	settled bool
+}
+
+// sightOf looks at the sources that can be looked at. One that cannot be just now
+// looks like nothing else: that it can be again is a change.
+func sightOf(sources []holdfast.Source) sight {
+	s := sight{settled: true}
+	var b strings.Builder
+	for _, source := range sources {
+		p, ok := source.(holdfast.Peeker)
+		if !ok {
+			continue
+		}
+		state, settled, err := p.Peek()
+		if err != nil {
+			state, settled = "cannot be looked at: "+err.Error(), true
+		}
+		b.WriteString(source.Name() + "\x00" + state + "\x00")
+		s.settled = s.settled && settled
+	}
+	s.state = b.String()
+	return s
+}
+
+// A watch decides when a change must be backed up. All times are readings of the
+// keeper's clock. The zero value with a limit is ready.
+type watch struct {
+	within time.Duration // the longest that a change goes without a backup; zero: nothing is watched
+
+	known bool
+	base  sight         // what was seen before the newest backup was captured
+	at    time.Duration // when that was
+	same  time.Duration // when base was last seen
+	dirty bool          // something else was seen since
+}
+
+// every is how often somebody should look.
+func (w *watch) every() time.Duration { return min(max(w.within/10, leastLook), mostLook) }
+
+// reset forgets everything: the next backup begins anew.
+func (w *watch) reset() { *w = watch{within: w.within} }
+
+// saved tells that a backup holds everything that was written before s was seen.
+func (w *watch) saved(s sight, at time.Duration) {
+	w.known, w.base, w.at, w.same, w.dirty = true, s, at, at, false
+}
+
+// see tells what is seen now, and tells whether that is the first sight of a change.
+func (w *watch) see(s sight, now time.Duration) (first bool) {
+	switch {
+	case !w.known || w.dirty:
+		return false
+	case s.state != w.base.state:
+		w.dirty = true
+		return true
+	}
+	w.same = now
+	return false
+}
+
+// clean tells that nothing was written since the newest backup, if s is seen now.
+func (w *watch) clean(s sight) bool {
+	return w.known && !w.dirty && w.base.settled && s.settled && s.state == w.base.state
+}
+
+// due tells when the next backup must begin. A change is as old as the last look
+// that did not show it. If base was not settled there may be one that no look will
+// ever show.
+func (w *watch) due() (at time.Duration, ok bool) {
+	switch {
+	case !w.known || w.within == 0:
+		return 0, false
+	case w.dirty:
+		at = w.same
+	case !w.base.settled:
+		at = w.at
+	default:
+		return 0, false
+	}
+	return at + max(w.within/2-w.every(), 0), true
+}
