@@ -126,6 +126,9 @@ func (c *checker) run(ctx context.Context) error {
 // unreadable is the error of a copy whose bytes could not be read: that is no
 // finding about the database.
 func (c *checker) unreadable() error {
+	if c.db == nil {
+		return nil // a live database, which SQLite reads by itself
+	}
 	if err := c.db.ReadError(); err != nil {
 		return fmt.Errorf("read %s: %w", c.file, err)
 	}

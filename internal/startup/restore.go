@@ -1,0 +1,148 @@
+package startup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/repo"
+)
+
+// opReplace is the operation of errors that tell that others have the data open.
+const opReplace = "replace"
+
+// errRestoredByOther ends the search because the data is healthy by now.
+var errRestoredByOther = errors.New("another process has restored it")
+
+// bringBack restores the best candidate that proves good.
+func (p *preparation) bringBack(ctx context.Context, c Condition) error {
+	f, err := p.survey(ctx)
+	if err != nil {
+		return err
+	}
+	outOfReach := len(f.outOfReach) > 0
+	engineFails := false
+	for _, cand := range f.candidates {
+		if engineFails && !cand.mirror {
+			continue
+		}
+		err := p.restore(ctx, f, cand, c)
+		switch {
+		case err == nil:
+			p.decision.Passed = append(p.decision.Passed, f.outOfReach...)
+			p.restored(cand, c)
+			return nil
+		case errors.Is(err, errRestoredByOther):
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case heldOpen(err):
+			return p.failed(c, err)
+		case noRoom(err) && cand.mirror:
+			return p.failed(c, err)
+		case noRoom(err):
+			engineFails = true // each of them needs as much; a mirror needs no repository
+		case !provesBad(err):
+			outOfReach = true
+		}
+		p.pass(cand, err)
+	}
+	passed := len(p.decision.Passed)
+	p.decision.Passed = append(p.decision.Passed, f.outOfReach...)
+	return p.nothingRestored(c, passed > 0, outOfReach)
+}
+
+// nothingRestored decides what it means that nothing came back.
+func (p *preparation) nothingRestored(c Condition, tried, outOfReach bool) error {
+	switch {
+	case outOfReach:
+		return p.failed(c, &holdfast.Error{
+			Err:  fmt.Errorf("%w: %s", ErrOutOfReach, p.why()),
+			Hint: "make the repository reachable and start again, so that the program does not begin with empty data beside its backups",
+		})
+	case tried:
+		return p.failed(c, &holdfast.Error{
+			Err:  holdfast.Kindf(holdfast.ErrDamaged, "%w: %s", ErrNothingUsable, p.why()),
+			Hint: "look at the backups with `holdfast list` and `holdfast verify --all`; nothing was changed",
+		})
+	case c.holdsNothing():
+		p.begin(c)
+		return nil
+	}
+	return p.failed(c, &holdfast.Error{
+		Err:  holdfast.Kindf(holdfast.ErrDamaged, "%w: there is none", ErrNothingUsable),
+		Hint: "move it away to begin anew, or save what can be read of a database with sqlite3's .recover",
+	})
+}
+
+// restore brings one candidate back. The data is as it was after an error.
+func (p *preparation) restore(ctx context.Context, f offer, cand candidate, c Condition) error {
+	if cand.mirror {
+		return p.restoreMirror(ctx)
+	}
+	// What an empty file has beside it would not survive being opened.
+	r, err := p.restoreBackup(ctx, f.engine, cand, c, c.holdsNothing() || sizeOf(p.target.Path) == 0)
+	if emergencyFailed(err) && ctx.Err() == nil {
+		p.Logger.Warn("no emergency backup of the damaged data can be made; it is kept beside the restored data", "source", p.Source.Name(), "error", err)
+		r, err = p.restoreBackup(ctx, f.engine, cand, c, true)
+	}
+	if r != nil && err == nil {
+		p.decision.Aside = append(p.decision.Aside, r.Aside...)
+		p.took(r)
+	}
+	return err
+}
+
+// restoreBackup restores one backup, waiting for whoever holds the repository. They
+// may be restoring this very data.
+func (p *preparation) restoreBackup(ctx context.Context, e *engine.Engine, cand candidate, c Condition, noEmergency bool) (r *engine.RestoreResult, err error) {
+	waited := false
+	err = p.patiently(ctx, func() (err error) {
+		if waited {
+			if now := p.examine(ctx); now.Usable() {
+				p.keep(now, "", c)
+				return errRestoredByOther
+			}
+		}
+		r, err = e.Restore(ctx, engine.RestoreRequest{Name: string(cand.name), Only: []string{p.Source.Name()}, NoEmergency: noEmergency})
+		waited = true
+		return err
+	})
+	return r, err
+}
+
+// emergencyFailed tells that the backup of the damaged data could not be made.
+func emergencyFailed(err error) bool {
+	e, ok := errors.AsType[*holdfast.Error](err)
+	return ok && e.Op == "emergency backup"
+}
+
+// heldOpen tells that a process has the data open, which no other candidate
+// changes.
+func heldOpen(err error) bool {
+	e, ok := errors.AsType[*holdfast.Error](err)
+	return ok && e.Op == opReplace && errors.Is(err, holdfast.ErrRefused)
+}
+
+// noRoom tells that the storage does not take a restore.
+func noRoom(err error) bool {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EROFS) {
+		return true
+	}
+	e, ok := errors.AsType[*holdfast.Error](err)
+	return ok && e.Op == "space"
+}
+
+// provesBad tells that a candidate itself is of no use, rather than the way to
+// it.
+func provesBad(err error) bool {
+	for _, kind := range []error{holdfast.ErrDamaged, holdfast.ErrRefused, holdfast.ErrNotFound, repo.ErrNoKey} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
