@@ -1,6 +1,7 @@
 package startup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -17,9 +18,8 @@ type candidate struct {
 	from string // the replica, or the path of the mirror; empty is the repository
 	// mirror tells that it is the mirror file.
 	mirror bool
-	// last tells that it comes after all others: its last proof failed, or it
-	// holds what a restore once replaced.
-	last bool
+	// rank puts those first that somebody wanted, zero, before their age counts.
+	rank int
 	// facts are what the backup says of the source.
 	facts holdfast.Facts
 }
@@ -28,21 +28,16 @@ type candidate struct {
 type offer struct {
 	engine     *engine.Engine
 	candidates []candidate
-	// outOfReach tells of places that could not be asked.
-	outOfReach []holdfast.Problem
+	// outOfReach tells of places that could not be asked, unreadable of backups
+	// that do not even say what they hold.
+	outOfReach, unreadable []holdfast.Problem
 }
 
 // before tells which of two candidates comes first: the newer one. Of the same
 // moment the repository's comes first: every byte of it is checked against what was
 // recorded, while a mirror can only be checked as a database.
 func before(a, b candidate) int {
-	if a.last != b.last {
-		if a.last {
-			return 1
-		}
-		return -1
-	}
-	if c := b.at.Compare(a.at); c != 0 {
+	if c := cmp.Or(a.rank-b.rank, b.at.Compare(a.at)); c != 0 {
 		return c
 	}
 	switch {
@@ -81,15 +76,15 @@ func (p *preparation) surveyEngine(ctx context.Context, f *offer) error {
 	}
 	f.engine = e
 	found, problems, err := backups(ctx, e, p.Source)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	f.candidates = append(f.candidates, found...)
-	f.outOfReach = append(f.outOfReach, problems...)
-	if err != nil && !errors.Is(err, holdfast.ErrNotFound) {
-		f.outOfReach = append(f.outOfReach, notAsked("the repository", err))
+	for _, problem := range problems {
+		if _, err := holdfast.ParseBackupName(problem.Object); err == nil {
+			f.unreadable = append(f.unreadable, problem)
+		} else {
+			f.outOfReach = append(f.outOfReach, problem)
+		}
 	}
-	return nil
+	return err
 }
 
 // engine asks for the engine once.
@@ -128,26 +123,28 @@ func factsOf(sources []holdfast.SourceMetadata, s holdfast.Source) holdfast.Fact
 	return holdfast.Facts{}
 }
 
-// backups lists the backups of a source that the engine can restore.
+// backups lists the backups of a source that the engine can restore. A problem
+// tells of what may be missing from the list.
 func backups(ctx context.Context, e *engine.Engine, s holdfast.Source) ([]candidate, []holdfast.Problem, error) {
-	r := e.Repository()
-	if r == nil {
-		return nil, nil, nil
-	}
-	list, err := r.List(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
+	list, problems, err := e.Candidates(ctx)
 	var found []candidate
-	for _, info := range list {
-		if info.Err != nil || !holds(info.Metadata.Sources, s) {
+	for _, c := range list {
+		if !holds(c.Sources, s) {
 			continue
 		}
-		found = append(found, candidate{
-			name: info.Name, at: info.Metadata.CreatedAt.Time,
-			facts: factsOf(info.Metadata.Sources, s),
-			last:  info.Disproven() || info.Metadata.Trigger == holdfast.TriggerEmergency,
-		})
+		found = append(found, candidate{name: c.Name, at: c.CreatedAt.Time, from: c.From, rank: rank(c), facts: factsOf(c.Sources, s)})
 	}
-	return found, nil, nil
+	return found, problems, err
+}
+
+// rank orders backups before their age does: an emergency backup holds what a
+// restore once replaced, and one whose last proof failed will hardly restore.
+func rank(c engine.Candidate) int {
+	switch {
+	case c.Disproven():
+		return 2
+	case c.Trigger == holdfast.TriggerEmergency:
+		return 1
+	}
+	return 0
 }

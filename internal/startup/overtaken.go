@@ -34,7 +34,7 @@ func Overtaken(ctx context.Context, o Options) (*holdfast.Problem, error) {
 		return nil, err
 	}
 	slices.SortStableFunc(f.candidates, before)
-	if len(f.candidates) == 0 || f.candidates[0].last || !f.candidates[0].at.After(changed.Add(settled)) {
+	if len(f.candidates) == 0 || f.candidates[0].rank > 0 || !f.candidates[0].at.After(changed.Add(settled)) {
 		return nil, nil
 	}
 	newest := f.candidates[0]

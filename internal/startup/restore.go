@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 
 	"github.com/holdfast-backup/holdfast"
@@ -32,7 +33,7 @@ func (p *preparation) bringBack(ctx context.Context, c Condition) error {
 		err := p.restore(ctx, f, cand, c)
 		switch {
 		case err == nil:
-			p.decision.Passed = append(p.decision.Passed, f.outOfReach...)
+			p.decision.Passed = slices.Concat(p.decision.Passed, f.unreadable, f.outOfReach)
 			p.restored(cand, c)
 			return nil
 		case errors.Is(err, errRestoredByOther):
@@ -50,9 +51,9 @@ func (p *preparation) bringBack(ctx context.Context, c Condition) error {
 		}
 		p.pass(cand, err)
 	}
-	passed := len(p.decision.Passed)
-	p.decision.Passed = append(p.decision.Passed, f.outOfReach...)
-	return p.nothingRestored(c, passed > 0, outOfReach)
+	tried := len(p.decision.Passed)+len(f.unreadable) > 0
+	p.decision.Passed = slices.Concat(p.decision.Passed, f.unreadable, f.outOfReach)
+	return p.nothingRestored(c, tried, outOfReach)
 }
 
 // nothingRestored decides what it means that nothing came back.
