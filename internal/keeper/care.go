@@ -30,11 +30,11 @@ type care struct {
 	prove bool
 }
 
-func (c care) none() bool { return c == care{} }
+func (c care) none() bool { return !c.Replicate && !c.Prune && !c.prove }
 
 // and is both.
 func (c care) and(o care) care {
-	return care{Following{Replicate: c.Replicate || o.Replicate, Prune: c.Prune || o.Prune}, c.prove || o.prove}
+	return care{Following{Place: c.Place, Replicate: c.Replicate || o.Replicate, Prune: c.Prune || o.Prune}, c.prove || o.prove}
 }
 
 // An owedCare is what follows a backup of the loop, which does not wait for it.

@@ -7,18 +7,20 @@ import (
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/wire"
 	"github.com/holdfast-backup/holdfast/repo/retention"
 )
 
 // Following says what follows a backup.
 type Following struct {
-	Replicate bool // copy it, and what else they lack, into the replicas
-	Prune     bool // remove the backups that no rule of the retention keeps
+	Place     string // where the repository is
+	Replicate bool   // copy it, and what else they lack, into the replicas
+	Prune     bool   // remove the backups that no rule of the retention keeps
 }
 
 // FollowingOf is what a configuration wants.
 func FollowingOf(c *config.Config) Following {
-	return Following{Replicate: c.ReplicateAfterBackup && len(c.Replicas) > 0, Prune: c.Retention.Policy().Active()}
+	return Following{Place: wire.Location(c.Repository), Replicate: c.ReplicateAfterBackup && len(c.Replicas) > 0, Prune: c.Retention.Policy().Active()}
 }
 
 // Followed tells what followed a backup.
@@ -49,7 +51,7 @@ func Follow(ctx context.Context, e Follower, f Following) (Followed, error) {
 		out.replicate(ctx, e)
 	}
 	if f.Prune {
-		if err := out.prune(ctx, e); err != nil {
+		if err := out.prune(ctx, e, f.Place); err != nil {
 			return out, err
 		}
 	}
@@ -81,16 +83,16 @@ func (f *Followed) replicate(ctx context.Context, e Follower) {
 }
 
 // prune removes what retention lets go.
-func (f *Followed) prune(ctx context.Context, e Follower) error {
+func (f *Followed) prune(ctx context.Context, e Follower, place string) error {
 	decisions, err := e.Prune(ctx)
 	f.Pruned = decisions
 	if err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
 	f.Problems = append(f.Problems, holdfast.Problem{
-		Severity: holdfast.Warning,
-		Message:  "the backup was made, but old backups could not all be removed: " + err.Error(),
-		Hint:     cmp.Or(holdfast.HintOf(err), "`holdfast prune` tries again"),
+		Severity: holdfast.Warning, Object: place,
+		Message: "the backup was made, but old backups could not all be removed: " + err.Error(),
+		Hint:    cmp.Or(holdfast.HintOf(err), "`holdfast prune` tries again"),
 	})
 	return nil
 }
