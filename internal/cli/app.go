@@ -23,6 +23,10 @@ type app struct {
 	cfg   *config.Config
 	// assume lets the usual source stand in for a missing configuration.
 	assume bool
+	// settings are keys that flags of the command set, and databasePath lets
+	// DATABASE_PATH name the source.
+	settings     map[string]config.FlagValue
+	databasePath bool
 }
 
 // config reads the configuration and tells its warnings.
@@ -34,7 +38,7 @@ func (a *app) config() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	flags.AssumeUsual = a.assume
+	flags.AssumeUsual, flags.Settings, flags.DatabasePath = a.assume, a.settings, a.databasePath
 	cfg, err := config.Load(flags, a.sys.Environ)
 	if err != nil {
 		return nil, err

@@ -67,7 +67,11 @@ func Main(ctx context.Context, sys System) int {
 	if ended, ok := errors.AsType[*ending](err); ok {
 		return ended.code
 	}
-	return a.ui.fail(commandName(parsed), err)
+	code := a.ui.fail(commandName(parsed), err)
+	if other, ok := errors.AsType[*exiting](err); ok {
+		return other.code
+	}
+	return code
 }
 
 // emptyFlag gives the name of a flag that was given with nothing as its value.

@@ -141,6 +141,9 @@ func usageLine(n *kong.Node) string {
 		b.WriteString(" COMMAND")
 	}
 	for _, p := range n.Positional {
+		if p.Passthrough { // a command of its own: flags after it are not ours
+			return b.String() + " [flags] -- " + strings.ToUpper(p.Name) + "…"
+		}
 		b.WriteByte(' ')
 		text := strings.ToUpper(p.Name)
 		if p.IsCumulative() {

@@ -62,13 +62,17 @@ const waitingSignals = 16
 
 // takeSignals gives the signals that ask this process to end, until giveBack is
 // called: meanwhile they end nothing by themselves. The end of the session
-// (SIGHUP) and SIGQUIT are among them, unless they are ignored as by nohup.
-func takeSignals(ctx context.Context) (signals <-chan os.Signal, giveBack func()) {
+// (SIGHUP) and SIGQUIT are among them, unless they are ignored as by nohup; so
+// are more, if they are named.
+func takeSignals(ctx context.Context, more ...os.Signal) (signals <-chan os.Signal, giveBack func()) {
 	to := make(chan os.Signal, waitingSignals)
 	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGQUIT} {
 		if !signal.Ignored(s) {
 			signal.Notify(to, s)
 		}
+	}
+	if len(more) > 0 { // none would be all
+		signal.Notify(to, more...)
 	}
 	r, ok := ctx.Value(relayKey{}).(*relay)
 	if !ok {

@@ -6,6 +6,7 @@ import "github.com/alecthomas/kong"
 type root struct {
 	globals
 
+	Run    runCmd    `cmd:"" group:"run" help:"Run a program whose data survives: restored before, backed up while it runs."`
 	Backup backupCmd `cmd:"" group:"make" help:"Back up all sources as one set."`
 	List   listCmd   `cmd:"" group:"look" help:"List the backups."`
 	Show   showCmd   `cmd:"" group:"look" help:"Show everything about one backup."`
@@ -38,6 +39,7 @@ type root struct {
 // groups are the headings of the overview, in its order.
 var groups = []struct{ key, title string }{
 	{"make", "Make and prove backups"},
+	{"run", "Run programs"},
 	{"look", "Look"},
 	{"back", "Bring data back"},
 	{"keep", "Keep and remove"},

@@ -1,0 +1,315 @@
+package supervise
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/probe"
+	"github.com/holdfast-backup/holdfast/internal/startup"
+	"github.com/holdfast-backup/holdfast/internal/wire"
+)
+
+// While its storage cannot hold it, a SQLite database lies as a file in a folder
+// in memory: a program in another process cannot share a database that has no
+// file. The folder is named after the path of the database, so that the next
+// start finds what a crash left in it. Other kinds of source are not moved: a
+// server is told its directory by its own arguments.
+
+const (
+	lookHome  = 15 * time.Second // between two looks whether the storage works again
+	sayAgain  = 3 * time.Minute  // between two reminders
+	sharedMem = "/dev/shm"
+)
+
+// leaveHome lets the data of a source lie in memory, loaded with the newest state
+// that there is.
+func (s *supervisor) leaveHome(ctx context.Context, p *place, why string) error {
+	if p.conf.Kind != holdfast.KindSQLite {
+		return &holdfast.Error{
+			Op: "start", Object: p.conf.Name, Err: holdfast.Kindf(holdfast.ErrRefused, "its storage cannot hold it: %s", why),
+			Hint: "make " + folderOf(p.home) + " usable; only a SQLite database can lie in memory meanwhile",
+		}
+	}
+	folder, err := s.refuge(ctx, p)
+	if err != nil {
+		return &holdfast.Error{
+			Op: "start", Object: p.conf.Name, Err: fmt.Errorf("its storage cannot hold it: %s; nor can memory: %w", why, err),
+			Hint: "make " + folderOf(p.home) + " usable",
+		}
+	}
+	conf := p.conf
+	conf.Path = filepath.Join(folder, filepath.Base(p.conf.Path))
+	away, err := wire.Source(conf)
+	if err != nil {
+		return err
+	}
+	if err := s.load(ctx, p, away); err != nil {
+		return err
+	}
+	since := holdfast.At(s.Now())
+	p.mu.Lock()
+	p.away = away
+	p.stand.At, p.stand.DegradedSince, p.stand.Reason = conf.Path, &since, why
+	p.mu.Unlock()
+	s.remind(p)
+	return nil
+}
+
+// load fills the file in memory: what a crash left there is newest, then the
+// original if it can be read, then the newest backup.
+func (s *supervisor) load(ctx context.Context, p *place, away holdfast.Source) error {
+	left := startup.Examine(ctx, away, startup.ExamineOptions{})
+	if !left.Usable() && startup.Examine(ctx, p.home, startup.ExamineOptions{}).Usable() {
+		if err := s.copyTo(ctx, p.home, away); err != nil {
+			return err
+		}
+		s.tell("%s: loaded into memory from %s", p.conf.Name, p.conf.Path)
+	}
+	return s.startUp(ctx, p, away)
+}
+
+// copyTo puts the content of one database in the place of another.
+func (s *supervisor) copyTo(ctx context.Context, from, to holdfast.Source) error {
+	aside, err := startup.Place(ctx, osFS, to.Target().Path, to.Target().Companions,
+		func(ctx context.Context, stage string) error { return copyDatabase(ctx, from, stage) },
+		func(ctx context.Context, stage string) error { return soundAt(ctx, stage) })
+	if err != nil {
+		return &holdfast.Error{Op: "copy " + from.Target().Path + " to", Object: to.Target().Path, Err: err}
+	}
+	for _, path := range aside {
+		s.warn(holdfast.Problem{
+			Source: to.Name(), Object: path, Severity: holdfast.Warning,
+			Message: "this is what lay at " + to.Target().Path + " before; it was set aside", Hint: "remove it when nothing in it is missed",
+		})
+	}
+	return nil
+}
+
+// soundAt lets nothing take the place of a database that would not open.
+func soundAt(ctx context.Context, path string) error {
+	source, err := wire.Source(config.Source{Name: "copy", Kind: holdfast.KindSQLite, Path: path})
+	if err != nil {
+		return err
+	}
+	if c := startup.Examine(ctx, source, startup.ExamineOptions{}); !c.Usable() {
+		return holdfast.Kindf(holdfast.ErrDamaged, "the copy is not sound: %s", c.Words)
+	}
+	return nil
+}
+
+// refuge is the folder in memory for a database, made if it is not there.
+func (s *supervisor) refuge(ctx context.Context, p *place) (string, error) {
+	var errs []error
+	for _, base := range []string{sharedMem, os.TempDir()} {
+		folder := refugeIn(base, p.conf.Path)
+		err := private(filepath.Dir(folder))
+		if err == nil {
+			err = private(folder)
+		}
+		if err == nil {
+			found := probe.Dir(ctx, folder, probe.Options{FS: osFS, SQLite: true})
+			if found.Usable {
+				return folder, nil
+			}
+			err = errors.New(whyUnusable(&found))
+		}
+		errs = append(errs, err)
+	}
+	return "", errors.Join(errs...)
+}
+
+// refugeIn names the folder for a database below a directory in memory.
+func refugeIn(base, path string) string {
+	sum := sha256.Sum256([]byte(path))
+	return filepath.Join(base, fmt.Sprintf("holdfast-%d", os.Getuid()), hex.EncodeToString(sum[:8]))
+}
+
+// private makes a folder that only this user can look into. One that belongs to
+// somebody else is refused: what lies there could be anything.
+func private(folder string) error {
+	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(folder)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir() || !isOurs(info):
+		return holdfast.Kindf(holdfast.ErrRefused, "%s belongs to somebody else", folder)
+	}
+	return os.Chmod(folder, 0o700)
+}
+
+// bringBack settles what an earlier life left in memory, now that the storage
+// works: it comes home, unless that was written to since.
+func (s *supervisor) bringBack(ctx context.Context, p *place) error {
+	if p.conf.Kind != holdfast.KindSQLite {
+		return nil
+	}
+	for _, base := range []string{sharedMem, os.TempDir()} {
+		folder := refugeIn(base, p.conf.Path)
+		conf := p.conf
+		conf.Path = filepath.Join(folder, filepath.Base(p.conf.Path))
+		if info, err := os.Lstat(folder); err != nil || !isOurs(info) {
+			continue
+		}
+		left, err := wire.Source(conf)
+		if err != nil {
+			return err
+		}
+		if !startup.Examine(ctx, left, startup.ExamineOptions{}).Usable() {
+			continue
+		}
+		if written(p.conf.Path).After(written(conf.Path)) {
+			s.warn(holdfast.Problem{
+				Source: p.conf.Name, Object: conf.Path, Severity: holdfast.Warning,
+				Message: "an earlier run left this database in memory, and " + p.conf.Path + " was written to since, so it was not brought back",
+				Hint:    "look whether anything in it is missed, then remove " + folder,
+			})
+			continue
+		}
+		if err := s.copyTo(ctx, left, p.home); err != nil {
+			return err
+		}
+		s.tell("%s: what an earlier run left in memory was brought back to %s", p.conf.Name, p.conf.Path)
+		return os.RemoveAll(folder)
+	}
+	return nil
+}
+
+// written is when a database was last written to; zero if there is none.
+func written(path string) time.Time {
+	var last time.Time
+	for _, suffix := range []string{"", "-wal"} {
+		if info, err := os.Lstat(path + suffix); err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	return last
+}
+
+// remind says that a source lies in memory.
+func (s *supervisor) remind(p *place) {
+	st := p.standing()
+	problem := holdfast.Problem{
+		Source: p.conf.Name, Object: p.conf.Path, Severity: holdfast.Incomplete,
+		Message: fmt.Sprintf("DEGRADED since %s: the storage cannot hold the database, so it lies in memory (%s): %s", st.DegradedSince.UTC().Format(time.RFC3339), st.At, st.Reason),
+		Hint:    "make " + filepath.Dir(p.conf.Path) + " usable; the database then returns by itself",
+	}
+	s.board.problem("storage "+p.conf.Name, problem, func(holdfast.Problem) {})
+	s.warn(problem)
+}
+
+// watchHome brings sources back whose storage works again, until ctx ends.
+func (s *supervisor) watchHome(ctx context.Context) {
+	look, say := time.NewTicker(lookHome), time.NewTicker(sayAgain)
+	defer look.Stop()
+	defer say.Stop()
+	for s.degraded() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-say.C:
+			for _, p := range s.places {
+				if p.isAway() {
+					s.remind(p)
+				}
+			}
+		case <-look.C:
+			s.tryHome(ctx)
+		}
+	}
+}
+
+// degraded tells whether any source lies in memory.
+func (s *supervisor) degraded() bool {
+	for _, p := range s.places {
+		if p.isAway() {
+			return true
+		}
+	}
+	return false
+}
+
+// tryHome brings back what can be brought back, with the program stopped.
+func (s *supervisor) tryHome(ctx context.Context) {
+	for _, p := range s.places {
+		if !p.isAway() || probe.Quick(ctx, folderOf(p.home), 0) != nil {
+			continue
+		}
+		if s.probe(ctx, p); whyUnusable(p.standing().Storage) != "" {
+			continue
+		}
+		if err := s.takeTurn(ctx); err != nil {
+			return
+		}
+		if err := s.goHome(ctx, p); err != nil {
+			s.board.problem("return "+p.conf.Name, holdfast.Problem{
+				Source: p.conf.Name, Object: p.conf.Path, Severity: holdfast.Incomplete,
+				Message: fmt.Sprintf("the storage works again, but the database could not be brought back: %v", err), Hint: holdfast.HintOf(err),
+			}, s.warn)
+		}
+		s.giveTurn()
+	}
+}
+
+// goHome stops the program, brings its database back, and starts it there. The
+// caller has the turn.
+func (s *supervisor) goHome(ctx context.Context, p *place) error {
+	if s.program.Held() {
+		return holdfast.Kindf(holdfast.ErrLocked, "a restore is not settled yet")
+	}
+	s.tell("%s: the storage works again; the program is stopped while the database is brought back", p.conf.Name)
+	s.board.set(holdfast.StandingRestoring, "The storage works again: the database is being brought back.")
+	if err := s.program.Hold(ctx, s.grace()); err != nil {
+		return err
+	}
+	err := s.copyTo(ctx, p.away, p.home)
+	if err == nil {
+		s.arrive(ctx, p)
+	}
+	return errors.Join(err, s.release(ctx))
+}
+
+// arrive notes that a source lies where it belongs again.
+func (s *supervisor) arrive(ctx context.Context, p *place) {
+	folder := filepath.Dir(p.path())
+	p.mu.Lock()
+	p.away = nil
+	p.stand.At, p.stand.DegradedSince, p.stand.Reason = "", nil, ""
+	p.mu.Unlock()
+	s.keeper.SetSources(s.sources())
+	s.board.solved("storage " + p.conf.Name)
+	s.board.solved("return " + p.conf.Name)
+	if err := os.RemoveAll(folder); err != nil {
+		s.Logger.Warn("what lay in memory could not be removed", "dir", folder, "error", err)
+	}
+	if p == s.places[0] {
+		s.mark(ctx)
+	}
+	s.tell("%s: the database is back at %s", p.conf.Name, p.conf.Path)
+}
+
+// clear removes what lies in memory at the end, once a backup has all of it.
+func (p *place) clear(saved bool) error {
+	if !p.isAway() {
+		return nil
+	}
+	path := p.path()
+	if !saved {
+		return &holdfast.Error{
+			Op: "leave", Object: path, Err: errors.New("it is in memory, and no backup holds all of it"),
+			Hint: "the next start brings it back, unless the machine or container ends first",
+		}
+	}
+	return os.RemoveAll(filepath.Dir(path))
+}

@@ -1,0 +1,164 @@
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/probe"
+	"github.com/holdfast-backup/holdfast/internal/startup"
+	"github.com/holdfast-backup/holdfast/internal/survival"
+)
+
+// What a start waits for.
+const (
+	// markerWait bounds asking the repository about earlier starts: what it
+	// answers is for people, and it is asked again while the program runs.
+	markerWait = 3 * time.Second
+	// dataWait is how long a repository that does not answer is waited for,
+	// while the data is gone.
+	dataWait = 30 * time.Second
+)
+
+// prepare brings everything into the state that the program may start on.
+func (s *supervisor) prepare(ctx context.Context) error {
+	ctx, stop := s.interruptible(ctx)
+	defer stop()
+	for _, p := range s.places {
+		if p.needsStorage() {
+			s.probe(ctx, p)
+		}
+	}
+	s.mark(ctx)
+	for _, p := range s.places {
+		if err := s.settle(ctx, p); err != nil {
+			return err
+		}
+	}
+	s.keeper.SetSources(s.sources())
+	return s.migrate(ctx)
+}
+
+// interruptible gives a context that a signal to end cancels: before the program
+// runs there is nothing to pass it on to.
+func (s *supervisor) interruptible(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case sig := <-s.Signals:
+				if asksToEnd(sig) {
+					cancel()
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, func() { cancel(); <-done }
+}
+
+// probe looks what the directory of a source is worth.
+func (s *supervisor) probe(ctx context.Context, p *place) {
+	found := probe.Dir(ctx, folderOf(p.home), s.probeOptions())
+	p.note(func(st *holdfast.SourceStanding) { st.Storage = &found })
+	for _, f := range found.Findings {
+		s.Logger.Info("probe", "source", p.conf.Name, "dir", found.Dir, "code", string(f.Code), "message", f.Message)
+	}
+	s.board.touch()
+}
+
+func (s *supervisor) probeOptions() probe.Options {
+	o := probe.Options{FS: osFS, Make: true, SQLite: true}
+	if !config.IsURL(s.Config.Repository) {
+		o.Repository = s.Config.Repository
+	}
+	return o
+}
+
+// whyUnusable says in a line what is wrong with a storage; empty if it is usable.
+func whyUnusable(st *holdfast.Storage) string {
+	if st == nil || st.Usable {
+		return ""
+	}
+	for _, f := range st.Findings {
+		if f.Severity == holdfast.Damaged {
+			return f.Message
+		}
+	}
+	return "a database cannot live in " + st.Dir
+}
+
+// mark opens the survival marker beside the first source, and asks the
+// repository what it knows of earlier starts.
+func (s *supervisor) mark(ctx context.Context) {
+	first := s.places[0]
+	m, err := survival.Open(survival.Options{Data: first.conf.Path, Source: first.conf.Name, Now: s.Now, Logger: s.Logger})
+	if err != nil {
+		s.board.problem("marker", holdfast.Problem{
+			Source: first.conf.Name, Severity: holdfast.Warning, Message: fmt.Sprintf("whether the storage outlives restarts cannot be told: %v", err), Hint: holdfast.HintOf(err),
+		}, func(holdfast.Problem) {})
+	} else {
+		s.board.solved("marker")
+	}
+	s.markerMu.Lock()
+	s.marker = m
+	s.markerMu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, markerWait)
+	defer cancel()
+	r, err := s.keeper.Repository(ctx)
+	if err != nil {
+		r = nil // locally known is better than not at all; Renew asks again
+	}
+	if err := m.Reconcile(ctx, r); err != nil {
+		s.Logger.Warn("the survival marker could not be compared with the repository", "error", err)
+	}
+	s.tell("storage: %s", m.Survival().Words)
+	s.board.touch()
+}
+
+// settle brings one source into a state that the program can open.
+func (s *supervisor) settle(ctx context.Context, p *place) error {
+	if st := p.standing(); whyUnusable(st.Storage) != "" {
+		return s.leaveHome(ctx, p, whyUnusable(st.Storage))
+	}
+	if err := s.bringBack(ctx, p); err != nil {
+		return err
+	}
+	return s.startUp(ctx, p, p.home)
+}
+
+// startUp lets package startup decide about the data of a source. Data that is
+// lost while backups may hold it keeps the program from starting: it would begin
+// anew, and that would be backed up.
+func (s *supervisor) startUp(ctx context.Context, p *place, source holdfast.Source) error {
+	trusted := ""
+	if m := s.presence(); m != nil && p == s.places[0] && source == p.home {
+		trusted = m.Trusted()
+	}
+	d, err := startup.Prepare(ctx, startup.Options{
+		Source: source, Mirror: p.conf.Mirror, Engine: s.keeper.Engine, StateDir: s.stateDir, Trusted: trusted, Wait: dataWait,
+		FS: osFS, Logger: s.Logger, Observer: s.Observer, Now: s.Now,
+	})
+	if d.Action != "" {
+		p.note(func(st *holdfast.SourceStanding) { st.Start = &d })
+		s.board.touch()
+	}
+	for _, passed := range d.Passed {
+		s.warn(passed)
+	}
+	if err != nil {
+		return err
+	}
+	if d.Action == holdfast.StartRestored {
+		s.tell("%s: restored %s from %s: %s", p.conf.Name, d.Backup, d.From, d.Reason)
+	} else {
+		s.Logger.Info("start", "source", p.conf.Name, "action", string(d.Action), "found", d.Found, "reason", d.Reason)
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/child"
+)
+
+// terminate is the signal with which platforms ask a process to end.
+const terminate = syscall.SIGTERM
+
+// signalBase and the number of a signal are what a shell exits with after it.
+const signalBase = 128
+
+// grace is how long the program may take to end when it is asked to, outside of
+// a shutdown.
+func (s *supervisor) grace() time.Duration { return s.Config.Schedule.ShutdownTimeout }
+
+// The share of the time limit that the last backup is sure to get.
+const (
+	leastReserve = 500 * time.Millisecond
+	largeShare   = 2 // at most a half
+	usualShare   = 4 // as long as nothing is known
+)
+
+// reserve is how much of the limit is kept for the last backup, when one like it
+// has just taken so long; zero is not known yet.
+func reserve(limit, took time.Duration) time.Duration {
+	if took == 0 {
+		return limit / usualShare
+	}
+	return min(max(took+took/2, leastReserve), limit/largeShare)
+}
+
+// finish ends after the program has ended by itself: its last backup, its code.
+func (s *supervisor) finish(ctx context.Context, end ending) (int, error) {
+	s.program.Finish()
+	s.board.set(holdfast.StandingStopping, "The program has ended; its last backup is being made.")
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.Config.Schedule.ShutdownTimeout, errTooLate)
+	defer cancel()
+	done := make(chan struct{})
+	defer close(done)
+	s.background.Go(func() {
+		for {
+			select {
+			case sig := <-s.Signals:
+				if asksToEnd(sig) {
+					cancel()
+				}
+			case <-done:
+				return
+			}
+		}
+	})
+	return s.leave(end, s.lastBackup(ctx))
+}
+
+// shutdown ends because a signal asked for it. The whole takes no longer than the
+// time limit: platforms kill what does.
+func (s *supervisor) shutdown(ctx context.Context, sig os.Signal) (int, error) {
+	limit := s.Config.Schedule.ShutdownTimeout
+	deadline := time.Now().Add(limit)
+	c := s.program.Finish()
+	s.board.set(holdfast.StandingStopping, "A signal asked to end; the last backup is being made.")
+	s.tell("ending within %s", limit)
+	ctx, cancel := context.WithDeadlineCause(context.WithoutCancel(ctx), deadline, errTooLate)
+	defer cancel()
+	if c != nil {
+		_ = c.Signal(sig)
+	}
+	// A backup that begins now holds most of what there is, whatever comes; what
+	// the program writes while it ends makes another small one.
+	hot := make(chan time.Duration, 1)
+	first, stopFirst := context.WithCancel(ctx)
+	defer stopFirst()
+	begun := time.Now()
+	s.background.Go(func() {
+		if _, err := s.keeper.Last(first); err != nil {
+			s.Logger.Warn("the backup beside the end of the program failed", "error", err)
+		}
+		hot <- time.Since(begun)
+	})
+	exit, killed := s.awaitEnd(ctx, c, deadline, hot)
+	if killed {
+		stopFirst()
+		s.tell("a second signal: killed; %s", s.unsavedWords())
+		return exit.Code, nil
+	}
+	return s.leave(ending{exit: exit}, s.lastBackup(ctx))
+}
+
+// awaitEnd waits for the program, and kills it when the last backup needs what is
+// left of the time. killed tells that a second signal asked for that.
+func (s *supervisor) awaitEnd(ctx context.Context, c *child.Child, deadline time.Time, hot <-chan time.Duration) (exit child.ExitState, killed bool) {
+	if c == nil {
+		return child.ExitState{Code: signalBase + int(terminate), Signal: terminate}, false
+	}
+	limit := time.Until(deadline)
+	late := time.NewTimer(limit - reserve(limit, 0))
+	defer late.Stop()
+	for {
+		select {
+		case <-c.Done():
+			s.sweep(ctx, c, deadline)
+			return c.Exit(), false
+		case took := <-hot:
+			late.Reset(time.Until(deadline.Add(-reserve(limit, took))))
+		case <-late.C:
+			s.warn(holdfast.Problem{Severity: holdfast.Warning, Message: fmt.Sprintf("the program did not end within %s and was killed", (limit - time.Until(deadline)).Round(100*time.Millisecond)), Hint: "shutdown_timeout sets how long it may take together with the last backup"})
+			s.program.Kill()
+		case sig := <-s.Signals:
+			if !asksToEnd(sig) {
+				_ = c.Signal(sig)
+				continue
+			}
+			s.program.Kill()
+			<-c.Done()
+			return c.Exit(), true
+		}
+	}
+}
+
+// sweep ends what the program left behind, which might go on writing.
+func (s *supervisor) sweep(ctx context.Context, c *child.Child, deadline time.Time) {
+	left := max(time.Until(deadline)-reserve(s.Config.Schedule.ShutdownTimeout, 0), leastReserve)
+	if err := c.Stop(ctx, left); err != nil {
+		s.Logger.Warn("what the program left behind could not be ended", "error", err)
+	}
+}
+
+// lastBackup backs up what no backup holds yet.
+func (s *supervisor) lastBackup(ctx context.Context) error {
+	result, err := s.keeper.Last(ctx)
+	if err != nil {
+		return err
+	}
+	s.tellLast(result)
+	s.trust()
+	return nil
+}
+
+// tellLast says what the last backup is.
+func (s *supervisor) tellLast(result *engine.BackupResult) {
+	if result == nil {
+		return
+	}
+	for _, p := range result.Problems {
+		if p.Severity != holdfast.Warning {
+			s.warn(p)
+		}
+	}
+	if result.Unchanged {
+		s.tell("everything is in %s", result.Backup.Name)
+	}
+}
+
+// trust notes that the data of the first source is sound as it lies now: it was
+// checked by its backup, and nobody writes any more.
+func (s *supervisor) trust() {
+	p := s.places[0]
+	peeker, ok := p.home.(holdfast.Peeker)
+	m := s.presence()
+	if !ok || m == nil || p.isAway() {
+		return
+	}
+	state, settled, err := peeker.Peek()
+	if err != nil || !settled || state == "" {
+		return
+	}
+	if err := m.Trust(state); err != nil {
+		s.Logger.Warn("the state at the end could not be noted", "error", err)
+	}
+}
+
+// leave gives the code to exit with. A last backup that failed shows in the code
+// of a program that ended well.
+func (s *supervisor) leave(end ending, failed error) (int, error) {
+	s.tell("the program %s", end.words())
+	if failed == nil {
+		return end.exit.Code, nil
+	}
+	s.warn(holdfast.Problem{
+		Severity: holdfast.Incomplete, Message: fmt.Sprintf("the last backup failed: %v; %s", failed, s.unsavedWords()),
+		Hint: "shutdown_timeout gives it more time; `holdfast backup` makes one now",
+	})
+	if end.exit.Code == holdfast.ExitDone {
+		return holdfast.ExitIncomplete, nil
+	}
+	return end.exit.Code, nil
+}
+
+// unsavedWords tell since when there are changes that no backup holds.
+func (s *supervisor) unsavedWords() string {
+	st := s.keeper.Standing()
+	if st.Unsaved == nil {
+		return "no change is known that no backup holds"
+	}
+	return "changes since " + st.Unsaved.UTC().Format(time.RFC3339) + " are in no backup"
+}
+
+// isSaved tells whether a backup holds everything.
+func (s *supervisor) isSaved() bool {
+	st := s.keeper.Standing()
+	return st.Last != "" && st.Error == "" && st.Unsaved == nil
+}
+
+// errTooLate is why the end was cut.
+var errTooLate = fmt.Errorf("shutdown_timeout is over: %w", context.DeadlineExceeded)

@@ -1,0 +1,236 @@
+// Package supervise is `holdfast run`: it gives a program in any language the
+// start-up of a bot, and backups while it runs.
+//
+// Start from [Run]. What it does, in the order of a life, and where:
+//
+//	prepare.go    before the program: probe, marker, restore, migrations
+//	fallback.go   a storage that cannot hold a database, and the way back
+//	program.go    the program over all its starts; nothing else starts or ends it
+//	watch.go      what happens while it runs: signals, ends, restarts
+//	owner.go      restores that any surface asks for: stop, swap, start
+//	shutdown.go   the end, within its time limit
+//	board.go      what the status file and other surfaces see of all that
+//
+// It promises that its own words never reach standard output, which is the
+// program's, and that the exit code is the program's. Backups are the keeper's,
+// decisions about data those of package startup; there is no logic of either here.
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/control"
+	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/keeper"
+	"github.com/holdfast-backup/holdfast/internal/survival"
+	"github.com/holdfast-backup/holdfast/internal/wire"
+)
+
+// Options are what a supervised program is run with.
+type Options struct {
+	Config *config.Config
+	// Args are the program and its arguments.
+	Args []string
+	// Environ is the environment of the program, beside what is added to it.
+	Environ []string
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	// Signals are the signals that this process gets. The first that asks to end
+	// begins the end, the second kills; the others are passed on.
+	Signals  <-chan os.Signal
+	Logger   *slog.Logger // nil discards
+	Observer holdfast.Observer
+	// Tell says a line to whoever looks at the output of this process; Warn
+	// says what is wrong.
+	Tell        func(line string)
+	Warn        func(holdfast.Problem)
+	Now         func() time.Time
+	ToolVersion string
+}
+
+// Run runs the program until it ends for good, and gives the code to exit with:
+// the program's own. An error is for what kept it from being started.
+func Run(ctx context.Context, o Options) (exit int, err error) {
+	s, err := newSupervisor(o)
+	if err != nil {
+		return holdfast.ExitCode(err), err
+	}
+	defer func() {
+		if cerr := s.close(ctx); cerr != nil {
+			s.warn(holdfast.Problem{Severity: holdfast.Warning, Message: cerr.Error()})
+		}
+	}()
+	if err := s.prepare(ctx); err != nil {
+		return holdfast.ExitCode(err), err
+	}
+	return s.run(ctx)
+}
+
+// A supervisor is one life of holdfast run.
+type supervisor struct {
+	Options
+	stateDir string
+	places   []*place
+	board    *board
+	keeper   *keeper.Keeper
+	server   *control.Server
+	program  *program
+	// turn is held by whoever has the program stopped, or is about to.
+	turn chan struct{}
+	// local tells that the keeper's own engine has the program stopped; only it
+	// reads and writes this, one verb at a time.
+	local bool
+
+	markerMu sync.Mutex
+	marker   *survival.Marker
+
+	newsMu sync.Mutex
+	news   holdfast.BackupStanding // what was said of the backups last
+
+	background sync.WaitGroup
+	stop       context.CancelFunc // ends what runs in the background
+	begun      holdfast.Time
+}
+
+func newSupervisor(o Options) (*supervisor, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Tell == nil {
+		o.Tell = func(string) {}
+	}
+	if o.Warn == nil {
+		o.Warn = func(holdfast.Problem) {}
+	}
+	stateDir, err := wire.StateDir(o.Config)
+	if err == nil {
+		stateDir, err = filepath.Abs(stateDir) // the program may work elsewhere
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &supervisor{Options: o, stateDir: stateDir, turn: make(chan struct{}, 1), stop: func() {}, begun: holdfast.At(o.Now())}
+	for _, conf := range o.Config.Sources {
+		p, err := newPlace(conf)
+		if err != nil {
+			return nil, err
+		}
+		s.places = append(s.places, p)
+	}
+	s.board = newBoard(s.fill)
+	s.program = newProgram(s.startChild)
+	s.keeper, err = keeper.New(keeper.Options{
+		Config: o.Config, Sources: s.sources(), Owner: (*localOwner)(s), Observer: o.Observer, Logger: o.Logger,
+		ToolVersion: o.ToolVersion, Standby: s.standby, Changed: s.keeperChanged, Now: o.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.serve()
+	return s, nil
+}
+
+// serve opens the door for other surfaces. Where the state directory cannot be
+// written the program runs all the same, and only nobody finds it.
+func (s *supervisor) serve() {
+	server, err := control.Serve(s.stateDir, s.sources(), (*owner)(s), s.Logger)
+	if err != nil {
+		s.board.problem("control", holdfast.Problem{Object: s.stateDir, Severity: holdfast.Warning, Message: err.Error(), Hint: holdfast.HintOf(err)}, s.warn)
+	}
+	s.server = server
+	s.background.Go(func() { s.board.run(s.publish) })
+}
+
+// publish writes the status file.
+func (s *supervisor) publish(standing holdfast.Standing) {
+	if err := s.server.Publish(standing); err != nil {
+		s.Logger.Warn("the status file cannot be written", "error", err)
+	}
+}
+
+// close ends what is left and says goodbye.
+func (s *supervisor) close(ctx context.Context) error {
+	s.stop()
+	s.program.Close()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	var errs []error
+	if m := s.presence(); m != nil {
+		r, err := s.keeper.Repository(ctx)
+		if err != nil {
+			r = nil // its lease there ends by itself
+		}
+		errs = append(errs, m.Close(ctx, r))
+	}
+	for _, p := range s.places {
+		errs = append(errs, p.clear(s.isSaved()))
+	}
+	s.board.set(holdfast.StandingStopped, "The program has ended.")
+	s.board.close()
+	s.background.Wait()
+	errs = append(errs, s.server.Close())
+	return errors.Join(errs...)
+}
+
+// farewell bounds what is left to do once the last backup is made.
+const farewell = 2 * time.Second
+
+// warn says what is wrong.
+func (s *supervisor) warn(p holdfast.Problem) { s.Warn(p) }
+
+// tell says a line.
+func (s *supervisor) tell(format string, args ...any) { s.Tell(fmt.Sprintf(format, args...)) }
+
+// sources are the sources as they lie now.
+func (s *supervisor) sources() []holdfast.Source {
+	var out []holdfast.Source
+	for _, p := range s.places {
+		out = append(out, p.source())
+	}
+	return out
+}
+
+// presence is the marker, once there is one.
+func (s *supervisor) presence() *survival.Marker {
+	s.markerMu.Lock()
+	defer s.markerMu.Unlock()
+	return s.marker
+}
+
+// standby names the other instance that makes the backups of this data.
+func (s *supervisor) standby() string {
+	m := s.presence()
+	if m == nil {
+		return ""
+	}
+	if holds, err := m.Holds(); holds || err != nil {
+		return ""
+	}
+	return m.Other()
+}
+
+// folderOf is the directory whose storage a source needs.
+func folderOf(s holdfast.Source) string {
+	t := s.Target()
+	if info, err := os.Stat(t.Path); t.Dir && err == nil && info.IsDir() {
+		return t.Path
+	}
+	return filepath.Dir(t.Path)
+}
+
+// osFS is the real file system.
+var osFS durable.FS = durable.OS
