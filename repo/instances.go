@@ -38,7 +38,10 @@ type Instance struct {
 	Seen    holdfast.Time `json:"seen"`
 	Expires holdfast.Time `json:"expires"`
 	// Ended is set when the program ended in order.
-	Ended     *holdfast.Time `json:"ended,omitempty"`
+	Ended *holdfast.Time `json:"ended,omitempty"`
+	// Open tells that it was not settled yet whether this storage took the
+	// place of another one.
+	Open      bool           `json:"open,omitempty"`
 	Starts    int64          `json:"starts"`
 	Kept      int64          `json:"kept"`
 	Wiped     int64          `json:"wiped"`
