@@ -83,29 +83,10 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 		a.ui.tell(out, func() { a.ui.print("No backup was made: %s.\n", out.Skipped) })
 		return nil
 	}
-	request := engine.BackupRequest{
-		Name: c.Name, Trigger: holdfast.Trigger(c.Trigger), Type: holdfast.Type(c.Type),
-		Memory: c.Memory, Full: c.Full, Note: c.Note, Pin: c.Pin,
-	}
-	r, err := c.repository(ctx, a, cfg, request)
-	if err != nil {
+	copied, err := c.backUp(ctx, a, cfg, &out)
+	if out.Backup == nil {
 		return err
 	}
-	out.Repository = r.Location()
-	progress := newProgress(a.ui, a.Events, a.Verbose)
-	e, err := a.engine(r, progress.observe)
-	if err != nil {
-		return err
-	}
-	result, err := e.Backup(ctx, request)
-	if err != nil {
-		progress.stop()
-		return err
-	}
-	item := newBackupItem(result.Backup)
-	out.Backup, out.FormReason, out.Problems, out.Incomplete = &item, result.Form.Reason, result.Problems, result.Incomplete()
-	copied, err := c.follow(ctx, cfg, e, &out)
-	progress.stop()
 	a.ui.tell(out, func() { c.print(a.ui, out) })
 	switch {
 	case err != nil:
@@ -114,6 +95,33 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 		return &ending{holdfast.ExitIncomplete}
 	}
 	return nil
+}
+
+// backUp makes a backup and what follows one, and tells of it in out. If out names
+// a backup, it was made whatever the error says.
+func (c *backupCmd) backUp(ctx context.Context, a *app, cfg *config.Config, out *backupObject) (copied bool, err error) {
+	request := engine.BackupRequest{
+		Name: c.Name, Trigger: holdfast.Trigger(c.Trigger), Type: holdfast.Type(c.Type),
+		Memory: c.Memory, Full: c.Full, Note: c.Note, Pin: c.Pin,
+	}
+	r, err := c.repository(ctx, a, cfg, request)
+	if err != nil {
+		return false, err
+	}
+	out.Repository = r.Location()
+	progress := newProgress(a.ui, a.Events, a.Verbose)
+	defer progress.stop()
+	e, err := a.engine(r, progress.observe)
+	if err != nil {
+		return false, err
+	}
+	result, err := e.Backup(ctx, request)
+	if err != nil {
+		return false, err
+	}
+	item := newBackupItem(result.Backup)
+	out.Backup, out.FormReason, out.Problems, out.Incomplete = &item, result.Form.Reason, result.Problems, result.Incomplete()
+	return c.follow(ctx, cfg, e, out)
 }
 
 // follow does what follows a backup, on every surface.
