@@ -1,0 +1,197 @@
+package boot
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// fast is the pace of tests.
+var fast = pace{look: 50 * time.Millisecond, retry: 50 * time.Millisecond, remind: time.Minute, publish: time.Second, lease: 3 * time.Second}
+
+// A world is a machine with one bot on it.
+type world struct {
+	t   *testing.T
+	dir string
+	o   Options
+}
+
+// newWorld makes a machine on which nothing ran yet.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, d := range []string{"data", "elsewhere"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &world{t: t, dir: dir, o: Options{
+		Database: filepath.Join(dir, "data", "bot.db"), Repository: filepath.Join(dir, "elsewhere", "backups"),
+		Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil)), NoSignals: true,
+	}}
+}
+
+// testWriter logs to a test.
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	if w.t.Context().Err() == nil {
+		w.t.Logf("%s", p)
+	}
+	return len(p), nil
+}
+
+// start starts the bot; it is closed with the test, if not before.
+func (w *world) start() *Store {
+	w.t.Helper()
+	s, err := start(w.t.Context(), w.o, fast)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// fails starts the bot, which must not work.
+func (w *world) fails() error {
+	w.t.Helper()
+	s, err := start(w.t.Context(), w.o, fast)
+	if err == nil {
+		s.Close()
+		w.t.Fatal("the start did not fail")
+	}
+	return err
+}
+
+func (w *world) close(s *Store) {
+	w.t.Helper()
+	if err := s.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func run(t *testing.T, db *sql.DB, statement string, args ...any) {
+	t.Helper()
+	if _, err := db.Exec(statement, args...); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func number(t *testing.T, db *sql.DB, query string) (n int) {
+	t.Helper()
+	if err := db.QueryRow(query).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// fill makes a table with n rows.
+func fill(t *testing.T, db *sql.DB, n int) {
+	t.Helper()
+	run(t, db, "CREATE TABLE IF NOT EXISTS users(id INTEGER PRIMARY KEY, name TEXT)")
+	for i := range n {
+		run(t, db, "INSERT INTO users(name) VALUES(?)", fmt.Sprint("user ", i))
+	}
+}
+
+// rows counts what fill made.
+func rows(t *testing.T, s *Store) int {
+	t.Helper()
+	return number(t, s.DB(), "SELECT count(*) FROM users")
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; {
+		if is() {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s: it did not come so", what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// decision is what the start did.
+func decision(t *testing.T, s *Store) holdfast.StartDecision {
+	t.Helper()
+	d := s.Status().Sources[0].Start
+	if d == nil {
+		t.Fatal("there is no decision")
+	}
+	return *d
+}
+
+func TestStart_FirstThenKept(t *testing.T) {
+	w := newWorld(t)
+	s := w.start()
+	if d := decision(t, s); d.Action != holdfast.StartNew {
+		t.Errorf("the first start: %+v", d)
+	}
+	if st := s.Status(); st.State != Ready {
+		t.Errorf("the state is %s: %s", st.State, st.Message)
+	}
+	fill(t, s.DB(), 10)
+	w.close(s)
+	if err := s.DB().Ping(); err == nil {
+		t.Error("the database is open after Close")
+	}
+	if st := s.Status(); st.State != Stopped || st.Backups.Last == "" {
+		t.Errorf("after Close: %s, backup %q", st.State, st.Backups.Last)
+	}
+	s = w.start()
+	if d := decision(t, s); d.Action != holdfast.StartKept {
+		t.Errorf("the second start: %+v", d)
+	}
+	if n := rows(t, s); n != 10 {
+		t.Errorf("%d rows, want 10", n)
+	}
+	eventually(t, "survival", func() bool { return s.Status().Survival.State == holdfast.SurvivalKept })
+}
+
+func TestStart_RestoresWhatWasWiped(t *testing.T) {
+	w := newWorld(t)
+	w.o.Mirror = filepath.Join(w.dir, "elsewhere", "bot.db.backup")
+	s := w.start()
+	fill(t, s.DB(), 25)
+	w.close(s)
+	wipe := func() {
+		t.Helper()
+		if err := os.RemoveAll(filepath.Join(w.dir, "data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, from := range []string{"the repository", "the mirror"} {
+		wipe()
+		if from == "the mirror" {
+			if err := os.RemoveAll(w.o.Repository); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := w.start()
+		if d := decision(t, s); d.Action != holdfast.StartRestored {
+			t.Errorf("from %s: %+v", from, d)
+		}
+		if n := rows(t, s); n != 25 {
+			t.Errorf("from %s: %d rows, want 25", from, n)
+		}
+		run(t, s.DB(), "UPDATE users SET name = name || '!'")
+		w.close(s)
+	}
+}
+
+func ctxWithin(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,145 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/probe"
+)
+
+// errClosed is why a store's context has ended, if no signal came.
+var errClosed = errors.New("the store was closed")
+
+// Close ends the store: tasks are told to end, the database is closed, and a last
+// backup is made if something has changed, all within ShutdownTimeout. It can
+// repeat, also side by side; every call returns when the store is closed, with the
+// same error. An error tells that changes are in no backup; what lies on disk
+// is sound all the same.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.closeErr = s.close()
+		close(s.closed)
+	})
+	return s.closeErr
+}
+
+// deadline is when the end must be over.
+func (s *Store) deadline() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	begun := s.signalled
+	if begun.IsZero() {
+		begun = time.Now()
+	}
+	return begun.Add(s.o.config.Schedule.ShutdownTimeout)
+}
+
+// leastLast is the time that the last backup has, however late Close was called.
+const leastLast = time.Second
+
+func (s *Store) close() error {
+	ctx, cancel := context.WithDeadline(context.Background(), later(s.deadline(), time.Now().Add(leastLast)))
+	defer cancel()
+	s.state(holdfast.StandingStopping)
+	s.leave(errClosed)
+	s.awaitUrgent(ctx)
+	s.rest()
+	s.await(ctx, &s.busy)
+	turned := s.take(ctx) == nil // else a restore goes on; the next start settles it
+	err := s.pool.DB().Close()
+	if _, lerr := s.keeper.Last(ctx); lerr != nil {
+		s.log.Error("the last backup failed", "database", s.o.Database, "error", lerr)
+		err = errors.Join(err, lerr)
+	}
+	if turned && s.fallen() != nil {
+		err = s.lastWriteBack(ctx, err)
+	}
+	s.closeMarker(ctx)
+	if turned {
+		s.pass()
+	}
+	s.die()
+	s.group.Wait()
+	s.state(holdfast.StandingStopped)
+	if perr := s.control.Publish(s.Status()); perr != nil {
+		s.log.Warn("the status cannot be published", "error", perr)
+	}
+	s.tell("the program could not be unlisted", s.control.Close())
+	s.log.Info("closed", "database", s.o.Database)
+	return err
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// awaitUrgent waits for the backup that a signal began.
+func (s *Store) awaitUrgent(ctx context.Context) {
+	s.mu.Lock()
+	urgent := s.urgent
+	s.mu.Unlock()
+	if urgent == nil {
+		return
+	}
+	select {
+	case <-urgent:
+	case <-ctx.Done():
+	}
+}
+
+// await waits for a group, no longer than ctx.
+func (s *Store) await(ctx context.Context, group *sync.WaitGroup) {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		s.log.Warn("something does not end; it is left behind", "database", s.o.Database)
+	}
+}
+
+// lastWriteBack tries once more to bring the database from memory to disk. If that
+// fails and there is no last backup either, the changes are lost.
+func (s *Store) lastWriteBack(ctx context.Context, err error) error {
+	s.mu.Lock()
+	l := s.location
+	s.mu.Unlock()
+	werr := probe.Quick(ctx, filepath.Dir(s.o.Database), room)
+	if werr == nil {
+		werr = s.writeBack(ctx, func(string) {}) // the pool is closed
+	}
+	if werr == nil {
+		return nil // what is on disk again is not lost, backup or not
+	}
+	s.log.Error("the database in memory ends with the program; what is in the backups is all that stays", "database", s.o.Database, "error", werr)
+	return errors.Join(err, l.drop())
+}
+
+// closeMarker marks the end as clean, and the data as it is now as sound.
+func (s *Store) closeMarker(ctx context.Context) {
+	s.mu.Lock()
+	marker := s.marker
+	s.mu.Unlock()
+	if s.fallen() == nil {
+		if state, _, err := s.plain.Peek(); err == nil {
+			s.tell("the clean end could not be marked", marker.Trust(state))
+		}
+	}
+	r, err := s.keeper.Repository(ctx)
+	if err != nil {
+		r = nil // the lease runs out by itself
+	}
+	if err := marker.Close(ctx, r); err != nil {
+		s.log.Warn("the end could not be told to other instances", "error", err)
+	}
+}

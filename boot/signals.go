@@ -1,0 +1,57 @@
+package boot
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// watchSignals makes SIGTERM and SIGINT end the store. Whatever else the program
+// does about them goes on.
+func (s *Store) watchSignals() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer signal.Stop(signals)
+		select {
+		case sig := <-signals:
+			s.signal(sig, signals)
+		case <-s.closed:
+		}
+	}()
+}
+
+// signal begins the last backup at once, since nobody knows when the platform
+// kills, and lets the program end by itself. One that does not call Close in time
+// is ended the way it would have been without us.
+func (s *Store) signal(sig os.Signal, more chan os.Signal) {
+	limit := s.o.config.Schedule.ShutdownTimeout
+	urgent := make(chan struct{})
+	s.mu.Lock()
+	s.signalled, s.urgent = time.Now(), urgent
+	s.mu.Unlock()
+	s.log.Info("the program is to end", "signal", sig.String())
+	ctx, cancel := context.WithTimeout(s.life, limit)
+	defer cancel()
+	go func() {
+		defer close(urgent)
+		if _, err := s.keeper.Last(ctx); err != nil {
+			s.log.Warn("the backup at the signal failed; another follows when the program has ended", "error", err)
+		}
+	}()
+	s.leave(fmt.Errorf("the program is to end: %s", sig))
+	select {
+	case <-s.closed:
+		return
+	case sig = <-more: // again: leave now
+		s.log.Warn("told to end again; the last backup is given up", "signal", sig.String())
+	case <-time.After(limit - min(limit/3, 3*time.Second)):
+		s.log.Warn("the program did not close its store in time; it is closed now, and ended", "signal", sig.String())
+		s.tell("the end was not clean", s.Close())
+	}
+	signal.Stop(more)
+	raise(sig)
+}
