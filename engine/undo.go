@@ -191,17 +191,21 @@ func sourceIn(b *repo.Backup, name string) bool {
 // kept tells whether there is an old set that stays where it was moved.
 func (t *replacement) kept() bool { return len(t.Out) > 0 && t.Keep != "" && !t.Empty }
 
-// holdsNothing tells whether the old set is nothing but empty directories.
+// holdsNothing tells whether the old set is nothing but empty directories, or the
+// empty file that SQLite makes before the first write.
 func (t *replacement) holdsNothing() bool {
 	if t.Method == methodOnline {
 		return false // nothing was moved, but there was something
 	}
 	for _, m := range t.Out {
 		err := filepath.WalkDir(m.To, func(_ string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() {
-				err = errHolds
+			if err != nil || d.IsDir() {
+				return err
 			}
-			return err
+			if info, err := d.Info(); t.Kind == holdfast.KindSQLite && err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+				return nil
+			}
+			return errHolds
 		})
 		if err != nil {
 			return false
