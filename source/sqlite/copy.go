@@ -8,7 +8,8 @@ import (
 	"github.com/holdfast-backup/holdfast"
 )
 
-// chunkSize is how much of a file is read or handed on at once.
+// chunkSize is how much of a file is read or handed on at once. The largest page
+// of SQLite fits in it.
 const chunkSize = 512 << 10
 
 // Copy writes every byte of the database, as it is in the present
@@ -81,15 +82,33 @@ func copyRange(ctx context.Context, w io.Writer, r io.ReaderAt, size int64, prog
 
 // copyPages copies through sqlite_dbpage, in one statement.
 func (l *Live) copyPages(ctx context.Context, w io.Writer, progress func(done, total int64)) error {
-	var pageSize, pageCount int64
-	if err := l.active.QueryRowContext(ctx, "PRAGMA page_size").Scan(&pageSize); err != nil {
+	pageSize, pageCount, err := l.pages(ctx)
+	if err != nil {
 		return err
 	}
-	if err := l.active.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pageCount); err != nil {
-		return err
-	}
-	total := pageSize * pageCount
-	buf := make([]byte, 0, max(chunkSize, pageSize))
+	return l.deliver(ctx, w, pageSize*pageCount, progress,
+		"SELECT count(*) FROM sqlite_dbpage WHERE "+pageFunc+"(?, data) IS NULL")
+}
+
+// copySome copies the pages of one range, numbered from 1.
+func (l *Live) copySome(ctx context.Context, w io.Writer, pageSize, first, last int64) error {
+	return l.deliver(ctx, w, pageSize*(last-first+1), noProgress,
+		"WITH RECURSIVE n(p) AS (VALUES(?2) UNION ALL SELECT p+1 FROM n WHERE p<?3) "+
+			"SELECT count(*) FROM n CROSS JOIN sqlite_dbpage ON pgno=n.p WHERE "+pageFunc+"(?1, data) IS NULL", first, last)
+}
+
+// pages are the size and the number of the pages in the present transaction.
+func (l *Live) pages(ctx context.Context) (size, count int64, err error) {
+	err = errors.Join(
+		l.active.QueryRowContext(ctx, "PRAGMA page_size").Scan(&size),
+		l.active.QueryRowContext(ctx, "PRAGMA page_count").Scan(&count))
+	return size, count, err
+}
+
+// deliver runs a query that gives pages of total bytes to pageFunc. Its first
+// argument is the number of the receiver.
+func (l *Live) deliver(ctx context.Context, w io.Writer, total int64, progress func(done, total int64), query string, args ...any) error {
+	buf := make([]byte, 0, chunkSize)
 	var done int64
 	var failed error
 	flush := func() error {
@@ -114,7 +133,7 @@ func (l *Live) copyPages(ctx context.Context, w io.Writer, progress func(done, t
 	defer receivers.Delete(id)
 
 	var rows int64
-	err := l.active.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_dbpage WHERE "+pageFunc+"(?, data) IS NULL", id).Scan(&rows)
+	err := l.active.QueryRowContext(ctx, query, append([]any{id}, args...)...).Scan(&rows)
 	if failed != nil {
 		return failed
 	}

@@ -2,40 +2,58 @@ package sqlite
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/durable"
 )
 
+// MemoryLimit is how large an in-memory database can grow. It is SQLite's own
+// default; a statement that needs more fails with SQLITE_FULL.
+const MemoryLimit = 1 << 30
+
 // MemoryURI is the URI of the in-memory database called name. All connections
-// of this process to it see one database, with the locks of a file; it lives
-// while at least one of them is open.
+// of this process to it see one database, with the locks of a file: a reader
+// waits for a writer and a writer for readers, as with a rollback journal. It
+// lives while at least one of them is open.
 func MemoryURI(name string) string {
 	return "file:/" + url.PathEscape(name) + "?vfs=memdb"
 }
 
 // A Memory is the source for a database that lies in memory because its storage
 // cannot hold it. Its backups are those of the real database: the same name, the
-// same file, readable and restorable in the same way.
+// same file, read and restored in the same way.
 //
 // While it is open, the in-memory database stays, whoever else closes it.
 type Memory struct {
 	file *Source // the real database: name, path and checks
 	uri  string
+	id   string // of this life of the database
 
-	db   *sql.DB
-	conn *sql.Conn // keeps the database; used one at a time
+	db *sql.DB
+
+	mu   sync.Mutex // of what follows
+	conn *sql.Conn  // keeps the database; looks at it for Peek
+	last string     // what Peek saw
 }
 
-var _ holdfast.Source = (*Memory)(nil)
+var (
+	_ holdfast.Source = (*Memory)(nil)
+	_ holdfast.Peeker = (*Memory)(nil)
+)
 
 // NewMemory makes the source called name of the in-memory database at uri,
-// which takes the place of the database at path.
+// which takes the place of the database at path. It is empty until LoadMemory
+// fills it.
 func NewMemory(name, path, uri string) (*Memory, error) {
 	file, err := New(name, path, Options{})
 	if err != nil {
@@ -49,7 +67,7 @@ func NewMemory(name, path, uri string) (*Memory, error) {
 	if err != nil {
 		return nil, errors.Join(explain("open database", uri, err), db.Close())
 	}
-	return &Memory{file: file, uri: uri, db: db, conn: conn}, nil
+	return &Memory{file: file, uri: uri, id: rand.Text(), db: db, conn: conn}, nil
 }
 
 // Name is the folder of the source in every backup.
@@ -68,60 +86,112 @@ func (m *Memory) Check(ctx context.Context, copy fs.FS, opts holdfast.CheckOptio
 
 // Close lets go of the database. When all connections to it are closed, it is
 // gone.
-func (m *Memory) Close() error { return errors.Join(m.conn.Close(), m.db.Close()) }
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return errors.Join(m.conn.Close(), m.db.Close())
+}
+
+// live gives a reader of the in-memory database. Its connection must be closed
+// after End.
+func (m *Memory) live(ctx context.Context, opts LiveOptions) (*Live, error) {
+	conn, err := m.db.Conn(ctx)
+	if err != nil {
+		return nil, explain("open database", m.uri, err)
+	}
+	opts.Wait = waitOr(opts.Wait)
+	return &Live{path: m.uri, opts: opts, conn: conn}, nil
+}
 
 // Inspect looks at the in-memory database.
-func (m *Memory) Inspect(ctx context.Context, opts holdfast.InspectOptions) (holdfast.Inspection, error) {
+func (m *Memory) Inspect(ctx context.Context, opts holdfast.InspectOptions) (in holdfast.Inspection, err error) {
+	l, err := m.live(ctx, LiveOptions{Wait: inspectWait})
+	if err != nil {
+		return in, err
+	}
+	defer func() { err = errors.Join(err, l.conn.Close()) }()
 	facts := &holdfast.SQLiteFacts{QuickCheck: holdfast.CheckUnchecked}
-	l := &Live{path: m.file.path, opts: LiveOptions{Wait: inspectWait}, conn: m.conn}
-	bytes, err := inspectLive(ctx, l, opts, facts)
-	return holdfast.Inspection{Exists: true, Bytes: bytes, Facts: holdfast.Facts{SQLite: facts}}, err
+	in = holdfast.Inspection{Exists: true, Facts: holdfast.Facts{SQLite: facts}}
+	if in.Bytes, err = inspectLive(ctx, l, holdfast.InspectOptions{}, facts); err != nil {
+		return holdfast.Inspection{}, err
+	}
+	if opts.Counts {
+		// Outside of a transaction, so that a writer waits for one table at
+		// most.
+		within, cancel := context.WithTimeout(ctx, inspectBudget)
+		defer cancel()
+		_ = countTables(within, l.conn, facts) // what was not counted is absent
+	}
+	return in, nil
 }
 
-// Capture copies the in-memory database as it is at one instant.
-func (m *Memory) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Captured, error) {
-	w, err := sink.Create(holdfast.Entry{Path: m.file.file(), Mode: 0o600})
-	if err != nil {
-		return holdfast.Captured{}, err
+// Peek tells the state of the in-memory database, by the header that every
+// commit changes. While a transaction writes it is not settled.
+func (m *Memory) Peek() (state string, settled bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var head []byte
+	err = m.conn.QueryRowContext(context.Background(),
+		"SELECT substr(data, 1, ?) FROM sqlite_dbpage WHERE pgno=1", headerSize).Scan(&head)
+	switch {
+	case isBusy(err):
+		return m.last, false, nil
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return "", false, explain("read database", m.uri, err)
 	}
-	l := &Live{path: m.file.path, opts: LiveOptions{Wait: DefaultWait}, conn: m.conn}
-	err = l.Begin(ctx)
-	if err == nil {
-		err = errors.Join(l.Copy(ctx, w, nil), l.End())
-	}
-	if err != nil {
-		return holdfast.Captured{}, errors.Join(err, w.Discard())
-	}
-	return holdfast.Captured{Method: "memory", Stall: l.Held()}, w.Close()
+	m.last = fmt.Sprintf("memory %s %x", m.id, head)
+	return m.last, true, nil
 }
 
-// Save writes the database to a new file at path and syncs it.
+// Save writes the database, as it is at one instant, to path: complete, synced
+// and checked, or not at all. It is for the way back to a storage that works
+// again, while nobody writes.
 func (m *Memory) Save(ctx context.Context, path string) error {
-	return errors.ErrUnsupported
+	err := durable.WriteFileFunc(durable.OS, path, m.mode(), func(w io.Writer) (err error) {
+		l, err := m.live(ctx, LiveOptions{})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, l.conn.Close()) }()
+		if err := l.Begin(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, l.End()) }()
+		return l.copyPages(ctx, w, noProgress)
+	})
+	if err == nil {
+		err = sound(ctx, path)
+	}
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return &holdfast.Error{Op: "save the in-memory database to", Object: path, Err: err}
 }
 
-// Peek tells the state of the in-memory database.
-func (m *Memory) Peek() (state string, settled bool, err error) { return "", false, nil }
+// mode gives the permissions of the real database, if it is there.
+func (m *Memory) mode() fs.FileMode {
+	if info, err := os.Lstat(m.file.path); err == nil && info.Mode().IsRegular() {
+		return info.Mode().Perm()
+	}
+	return 0o600
+}
 
-// LoadMemory fills the in-memory database at uri from a database file.
-func LoadMemory(ctx context.Context, uri string, fsys fs.FS, file string) (err error) {
-	r := &onlineRestore{path: uri, staged: file, wait: DefaultWait, progress: noProgress, pageSize: 4096}
-	r.source = &oneFile{fsys: fsys, name: file, asRollback: true}
-	db, err := openDSN(uri, 0)
+// sound checks the file that was written.
+func sound(ctx context.Context, path string) error {
+	report, err := CheckDatabase(ctx, os.DirFS(filepath.Dir(path)), filepath.Base(path), holdfast.CheckOptions{})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return err
+	for _, p := range report.Problems {
+		if p.Severity == holdfast.Damaged {
+			return &holdfast.Error{
+				Err:  holdfast.Kindf(holdfast.ErrDamaged, "%s", p.Message),
+				Hint: "do not use this file; the database in memory goes on",
+			}
+		}
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	return conn.Raw(func(c any) error { return r.write(ctx, c) })
-}
-
-// LoadMemoryFrom is LoadMemory from the database at path on a storage that may
-// be full, read-only or failing.
-func LoadMemoryFrom(ctx context.Context, uri, path string) error {
-	return LoadMemory(ctx, uri, os.DirFS(filepath.Dir(path)), filepath.Base(path))
+	return nil
 }
