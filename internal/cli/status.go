@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -23,10 +24,11 @@ func (statusCmd) about() about {
 	return about{
 		text: `Answers one question first: is the data safe? It looks at every configured
 source, when it was last backed up, whether its backups are proven, and whether
-a restore was cut. It tells how far each replica is behind. Exit status 3 means
-that something needs attention: no backup, a stale one, damage, a source or the
-repository that is gone, a restore to recover, or a backup so small that pruning
-is on hold.`,
+a restore was cut. It tells how far each replica is behind, and how the programs
+stand that run in holdfast's care. Exit status 3 means that something needs
+attention: no backup, a stale one, damage, a source or the repository that is
+gone, a restore to recover, a backup so small that pruning is on hold, a program
+whose data lies in memory or whose backups fail.`,
 		examples: []example{
 			{"holdfast status", "is my data safe?"},
 			{"holdfast status --max-age 7h || notify-send 'backup is late'", "for a monitor; with --json for a program"},
@@ -42,10 +44,12 @@ const (
 	verdictNever    = "never"
 	verdictStale    = "stale"
 	verdictDamaged  = "damaged"
-	verdictMissing  = "missing" // the live data is gone or cannot be read
-	verdictPending  = "pending" // a restore was cut
-	verdictHeld     = "held"    // a backup was suspiciously small
-	verdictLost     = "lost"    // the repository is gone; only replicas have backups
+	verdictMissing  = "missing"  // the live data is gone or cannot be read
+	verdictPending  = "pending"  // a restore was cut
+	verdictHeld     = "held"     // a backup was suspiciously small
+	verdictLost     = "lost"     // the repository is gone; only replicas have backups
+	verdictDegraded = "degraded" // a program runs whose storage cannot hold its data
+	verdictFailing  = "failing"  // a program runs whose backups fail
 )
 
 // statusObject is the outcome of status.
@@ -59,6 +63,8 @@ type statusObject struct {
 	Replicas   []replicaItem   `json:"replicas,omitempty"`
 	Pending    *pendingItem    `json:"pending,omitempty"`
 	Hold       *holdItem       `json:"hold,omitempty"`
+	// Programs are those that run in holdfast's care.
+	Programs []holdfast.Standing `json:"programs,omitempty"`
 }
 
 // sourceStatus is one configured source.
@@ -143,6 +149,9 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	}
 	if pending != nil {
 		out.Pending = &pendingItem{Op: pending.Op, Backup: pending.Backup, Begun: pending.Begun}
+	}
+	if out.Programs, err = a.programs(cfg); err != nil {
+		return err
 	}
 	wanted := slices.DeleteFunc(slices.Clone(infos), ofReplacedState)
 	if err := c.inspect(ctx, cfg, wanted, a.sys.Now(), &out); err != nil {
@@ -246,6 +255,11 @@ func (c *statusCmd) judge(out *statusObject, infos []repo.Info, now time.Time) {
 		set(verdictPending, "`holdfast recover` finishes or undoes it", "A %s that began %s was cut.", out.Pending.Op, ago(out.Pending.Begun.Time, now))
 		return
 	}
+	if p, s, found := out.degraded(); found {
+		// Before what the files tell: the data is elsewhere.
+		set(verdictDegraded, "make "+filepath.Dir(s.Path)+" usable; the data then returns by itself", "Look at it: the storage of %s cannot hold it, so it lies in the memory of this machine (process %d): %s.", s.Name, p.PID, s.Reason)
+		return
+	}
 	var oldest *sourceStatus
 	for i := range out.Sources {
 		s := &out.Sources[i]
@@ -268,7 +282,10 @@ func (c *statusCmd) judge(out *statusObject, infos []repo.Info, now time.Time) {
 		return
 	}
 	age := time.Duration(oldest.AgeSeconds) * time.Second
+	failing, fails := out.failing()
 	switch {
+	case fails:
+		set(verdictFailing, "`holdfast doctor` tells more; it is tried again", "Your data may not be safe: the backups of process %d fail: %s.", failing.PID, failing.Backups.Error)
 	case !out.Repository.Exists:
 		set(verdictLost, "`holdfast restore` takes backups from there; `holdfast backup` makes the repository again", "The repository is gone; only replicas have backups, the newest of %s made %s.", oldest.Name, ago(oldest.LastAt.Time, now))
 	case age > c.MaxAge:

@@ -1,6 +1,9 @@
 package cli
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // print shows the verdict first, then what it rests on.
 func (c *statusCmd) print(u *ui, out statusObject) {
@@ -48,7 +51,7 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 		if out.Verdict == verdictLost {
 			state = "is gone"
 		}
-		u.print("%s", facts(append([][2]string{{"repository", r.Location + " (" + state + ")"}}, replicaLines(out, now)...)...))
+		u.print("%s", facts(slices.Concat([][2]string{{"repository", r.Location + " (" + state + ")"}}, replicaLines(out, now), programLines(out, now))...))
 		return
 	}
 	free, proven := "", "never"
@@ -79,7 +82,7 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 		{"pruning", pruning},
 		{"free space", free},
 	}
-	u.print("%s", facts(append(lines, replicaLines(out, now)...)...))
+	u.print("%s", facts(slices.Concat(lines, replicaLines(out, now), programLines(out, now))...))
 }
 
 // replicaLines says how each replica is.

@@ -118,8 +118,15 @@ func (s *supervisor) mark(ctx context.Context) {
 	if err := m.Reconcile(ctx, r); err != nil {
 		s.Logger.Warn("the survival marker could not be compared with the repository", "error", err)
 	}
-	s.tell("storage: %s", m.Survival().Words)
+	s.tellSurvival(m.Survival())
 	s.board.touch()
+}
+
+// tellSurvival says what is known of how the storage outlives restarts.
+func (s *supervisor) tellSurvival(known holdfast.Survival) {
+	if known.Words != "" {
+		s.tell("storage: %s", known.Words)
+	}
 }
 
 // settle brings one source into a state that the program can open.
@@ -156,7 +163,7 @@ func (s *supervisor) startUp(ctx context.Context, p *place, source holdfast.Sour
 		return err
 	}
 	if d.Action == holdfast.StartRestored {
-		s.tell("%s: restored %s from %s: %s", p.conf.Name, d.Backup, d.From, d.Reason)
+		s.tell("%s: %s", p.conf.Name, d.Reason)
 	} else {
 		s.Logger.Info("start", "source", p.conf.Name, "action", string(d.Action), "found", d.Found, "reason", d.Reason)
 	}

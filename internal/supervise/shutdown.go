@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
-	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/child"
 )
 
@@ -140,24 +139,13 @@ func (s *supervisor) lastBackup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.tellLast(result)
-	s.trust()
-	return nil
-}
-
-// tellLast says what the last backup is.
-func (s *supervisor) tellLast(result *engine.BackupResult) {
-	if result == nil {
-		return
-	}
-	for _, p := range result.Problems {
-		if p.Severity != holdfast.Warning {
+	if result != nil && !result.Unchanged {
+		for _, p := range result.Problems {
 			s.warn(p)
 		}
 	}
-	if result.Unchanged {
-		s.tell("everything is in %s", result.Backup.Name)
-	}
+	s.trust()
+	return nil
 }
 
 // trust notes that the data of the first source is sound as it lies now: it was

@@ -73,7 +73,7 @@ func (s *supervisor) renew(ctx context.Context) {
 			s.Logger.Warn("the survival marker could not be renewed", "error", err)
 		}
 		if now := m.Survival(); now.State != before.State {
-			s.tell("storage: %s", now.Words)
+			s.tellSurvival(now)
 		}
 		s.board.touch()
 	}
@@ -156,7 +156,8 @@ func (s *supervisor) fill(out *holdfast.Standing) {
 	if s.keeper != nil {
 		out.Backups = s.keeper.Standing()
 		out.Tasks = []holdfast.TaskStanding{s.keeper.Task()}
-		if out.Backups.Error != "" && !s.unborn() {
+		out.Problems = append(out.Problems, s.keeper.Problems()...)
+		if out.Backups.Error != "" && !s.unborn(out.Backups) {
 			out.Problems = append(out.Problems, holdfast.Problem{
 				Severity: holdfast.Incomplete, Message: "the last backup failed: " + out.Backups.Error,
 			})
@@ -175,13 +176,13 @@ func (s *supervisor) keeperChanged() {
 	defer s.newsMu.Unlock()
 	now := k.Standing()
 	switch {
-	case now.Error != "" && s.unborn():
+	case now.Error != "" && s.unborn(now):
 		now.Error = "" // there is nothing to back up yet
 	case now.Error != "" && now.Error != s.news.Error:
 		s.warn(holdfast.Problem{Severity: holdfast.Incomplete, Message: "a backup failed: " + now.Error, Hint: "it is tried again"})
 	case now.Error == "" && s.news.Error != "":
 		s.tell("backups work again")
-	case now.Last != "" && now.Last != s.news.Last && slices.Contains(worthTelling, now.LastTrigger):
+	case now.Last != s.news.Last && now.LastAt != nil && !now.LastAt.Before(s.begun.Time) && slices.Contains(worthTelling, now.LastTrigger):
 		s.tell("backed up: %s", now.Last)
 	}
 	if now.Standby != s.news.Standby && now.Standby != "" {
@@ -191,13 +192,14 @@ func (s *supervisor) keeperChanged() {
 }
 
 // unborn tells whether a source is still to be made by the program, on its first
-// start.
-func (s *supervisor) unborn() bool {
+// start: that the first backup finds nothing is no failure then.
+func (s *supervisor) unborn(now holdfast.BackupStanding) bool {
 	for _, p := range s.places {
 		if start := p.standing().Start; start == nil || start.Action != holdfast.StartNew {
 			continue
 		}
-		if _, err := os.Lstat(p.path()); errors.Is(err, fs.ErrNotExist) {
+		_, err := os.Lstat(p.path())
+		if errors.Is(err, fs.ErrNotExist) || now.Last == "" && now.Failed <= 1 {
 			return true
 		}
 	}

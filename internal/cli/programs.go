@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/control"
+	"github.com/holdfast-backup/holdfast/internal/wire"
+)
+
+// programs gives what the programs say that run in holdfast's care with this
+// repository. One that cannot be asked is a warning: it says nothing about the
+// data.
+func (a *app) programs(cfg *config.Config) ([]holdfast.Standing, error) {
+	state, err := wire.StateDir(cfg)
+	if err != nil {
+		return nil, err
+	}
+	all, err := control.Standings(state)
+	if err != nil {
+		a.ui.warn(holdfast.Problem{Severity: holdfast.Warning, Object: "programs", Message: errorText(err), Hint: hintOf(err)})
+	}
+	return all, nil
+}
+
+// degraded finds a source that lies in memory.
+func (out *statusObject) degraded() (holdfast.Standing, holdfast.SourceStanding, bool) {
+	for _, p := range out.Programs {
+		for _, s := range p.Sources {
+			if s.DegradedSince != nil {
+				return p, s, true
+			}
+		}
+	}
+	return holdfast.Standing{}, holdfast.SourceStanding{}, false
+}
+
+// failing finds a program whose backups fail.
+func (out *statusObject) failing() (holdfast.Standing, bool) {
+	for _, p := range out.Programs {
+		if p.Backups.Error != "" && p.Backups.Standby == "" {
+			return p, true
+		}
+	}
+	return holdfast.Standing{}, false
+}
+
+// programLines says in a line each how the programs stand.
+func programLines(out statusObject, now time.Time) (lines [][2]string) {
+	for _, p := range out.Programs {
+		lines = append(lines, [2]string{"program", programWords(p, now)})
+	}
+	return lines
+}
+
+// programWords tell how one program stands.
+func programWords(p holdfast.Standing, now time.Time) string {
+	words := []string{fmt.Sprintf("process %d: %s, started %s", p.PID, p.State, ago(p.Started.Time, now))}
+	for _, s := range p.Sources {
+		if s.DegradedSince != nil {
+			words = append(words, fmt.Sprintf("%s DEGRADED since %s: in memory, because %s", s.Name, moment(s.DegradedSince.Time), s.Reason))
+		}
+	}
+	if p.Survival != nil && p.Survival.Words != "" {
+		words = append(words, "storage "+p.Survival.Words)
+	}
+	b := p.Backups
+	switch {
+	case b.Standby != "":
+		words = append(words, "backups are made by "+b.Standby)
+	case b.Error != "":
+		words = append(words, "backups FAIL: "+b.Error)
+	}
+	if b.LastAt != nil {
+		words = append(words, fmt.Sprintf("last backup %s, %s", b.Last, ago(b.LastAt.Time, now)))
+	} else {
+		words = append(words, "no backup yet")
+	}
+	if b.Unsaved != nil {
+		words = append(words, "changes unsaved since "+ago(b.Unsaved.Time, now))
+	}
+	return strings.Join(words, "; ")
+}
