@@ -32,10 +32,11 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		reflect.TypeFor[replicaItem]():       "status",
 		reflect.TypeFor[holdItem]():          "Hold",
 		reflect.TypeFor[hiddenItem]():        "A hidden backup",
+		reflect.TypeFor[holdfast.Standing](): "A program",
 	}
 	for heading, object := range map[string]any{
-		"error": errorObject{}, "event": eventObject{}, "backup": backupObject{}, "list": listObject{}, "show": showObject{},
-		"verify": verifyObject{}, "restore_plan": planObject{}, "restore": restoreObject{}, "run": runObject{}, "recover": recoverObject{},
+		"error": errorObject{}, "event": eventObject{}, "backup": backupObject{}, "guard": guardObject{}, "list": listObject{}, "show": showObject{},
+		"verify": verifyObject{}, "restore_plan": planObject{}, "restore": restoreObject{}, "run": runObject{}, "A program": holdfast.Standing{}, "recover": recoverObject{},
 		"export": exportObject{}, "replicate": replicateObject{}, "delete": deleteObject{}, "pin": pinObject{}, "prune": pruneObject{}, "status": statusObject{},
 		"doctor": doctorObject{}, "init": initObject{}, "key": keyObject{}, "key_change": keyChangeObject{}, "rescue": rescueObject{}, "config": configObject{}, "completion": completionObject{},
 		"version": versionObject{}, "A backup in a list": backupItem{}, "A hidden backup": hiddenItem{}, "compact": compactObject{}, "Hold": holdItem{}, "Problem": holdfast.Problem{}, "Proof": holdfast.Proof{},

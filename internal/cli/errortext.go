@@ -23,6 +23,9 @@ func errorText(err error) string {
 	if _, ok := errors.AsType[*backInPlace](err); ok {
 		text += "; the previous state is back in place"
 	}
+	if _, ok := errors.AsType[*notRun](err); ok {
+		text += "; the command was not run"
+	}
 	return text
 }
 
@@ -48,4 +51,16 @@ func opAndObject(err error) (op, object string) {
 		return e.Op, e.Object
 	}
 	return "", ""
+}
+
+// kindOf finds what kind of the vocabulary an error is; itself if of none.
+func kindOf(err error) error {
+	for _, kind := range []error{
+		context.Canceled, holdfast.ErrUsage, holdfast.ErrRefused, holdfast.ErrDamaged, holdfast.ErrLocked, holdfast.ErrNotFound, holdfast.ErrIncomplete,
+	} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return err
 }

@@ -49,7 +49,7 @@ func suggestion(args []string, m *kong.Application, fallback string) string {
 		if len(node.Children) == 0 || (i > 0 && takesValue(args[i-1], node)) {
 			continue
 		}
-		names, next := childNames(node), child(node, arg)
+		names, next := childNames(node), childNamed(node, arg)
 		if next == nil {
 			if near := config.Nearest(arg, names); near != "" {
 				return "did you mean `holdfast " + strings.TrimSpace(pathBelow(node)+" "+near) + "`?"
@@ -76,7 +76,7 @@ func childNames(n *kong.Node) []string {
 	return names
 }
 
-func child(n *kong.Node, name string) *kong.Node {
+func childNamed(n *kong.Node, name string) *kong.Node {
 	for _, c := range n.Children {
 		if c.Name == name {
 			return c

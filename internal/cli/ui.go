@@ -219,6 +219,12 @@ func ask(ctx context.Context, terminal conversation, question string) error {
 	return errDeclined
 }
 
+// news is a ui whose data goes to standard error, for a command whose standard
+// output is that of another program.
+func (u *ui) news() *ui {
+	return &ui{out: &sticky{w: u.err}, err: u.err, in: u.in, now: u.now, json: u.json, quiet: u.quiet, terminal: u.terminal, outPaint: u.errPaint, errPaint: u.errPaint}
+}
+
 // tell gives the outcome of a command: the object with --json, else what
 // people shows.
 func (u *ui) tell(object any, people func()) {
