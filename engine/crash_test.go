@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -234,6 +235,7 @@ func (s scenario) cutAfter(t *testing.T, root string, n int, mode crashfs.Mode) 
 		t.Fatal(err)
 	}
 	w := s.machine(t, root, disk)
+	owner := w.owned()
 	acted := s.act(t.Context(), w.engine())
 	cut := disk.CutAt()
 	if cut == "" && acted != nil {
@@ -244,6 +246,7 @@ func (s scenario) cutAfter(t *testing.T, root string, n int, mode crashfs.Mode) 
 	}
 
 	w = s.machine(t, root, unsynced{durable.OS})
+	next := w.owned()
 	if _, err := w.engine().Recover(t.Context()); err != nil {
 		t.Errorf("recover: %v", err)
 	}
@@ -261,6 +264,7 @@ func (s scenario) cutAfter(t *testing.T, root string, n int, mode crashfs.Mode) 
 		}
 	}
 	w.clean()
+	s.wantStarted(w, owner, next)
 	if got == s.new && s.lossless != nil {
 		s.lossless(w)
 	}
@@ -268,6 +272,25 @@ func (s scenario) cutAfter(t *testing.T, root string, n int, mode crashfs.Mode) 
 		t.Logf("cut: %s (%s)", cut, mode)
 	}
 	return cut == ""
+}
+
+// wantStarted wants that who was stopped was started before the cut or by the
+// recovery, and over a whole state each time.
+func (s scenario) wantStarted(w *world, before, after *program) {
+	w.t.Helper()
+	if before.stops > 0 && before.starts+after.starts == 0 {
+		w.t.Error("the owner was stopped and never started again")
+	}
+	for _, asked := range slices.Concat(before.asked, after.asked) {
+		found, started := strings.CutPrefix(asked, "start over ")
+		whole := []string{s.old, s.new}
+		if s.state != nil { // of memory
+			whole = []string{"one", "two", "a mixture: " + w.rag.memoryPath("enhanced_rag_memory") + " holds memory-of-one\n beside two"}
+		}
+		if started && !slices.Contains(whole, found) {
+			w.t.Errorf("the owner was started over %q", found)
+		}
+	}
 }
 
 // unsynced leaves out all syncs, for disks that have been through their crash

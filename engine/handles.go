@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -60,7 +61,11 @@ func inUse(source, path string, handles []Handle, hint string) error {
 		if who != "" {
 			who += ", "
 		}
-		who += fmt.Sprintf("process %d (%s)", h.PID, h.Command)
+		if h.PID == os.Getpid() {
+			who += "this process itself"
+		} else {
+			who += fmt.Sprintf("process %d (%s)", h.PID, h.Command)
+		}
 	}
 	if n := len(seen) - 3; n > 0 {
 		who += fmt.Sprintf(" and %d more", n)

@@ -65,6 +65,10 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"Check changes nothing in the copy", testCheckUnchanged},
 		{"Check reports damage as a problem", testCheckDamage},
 		{"Check that is cancelled is an error", testCheckCancelled},
+		{"Peek finds nothing where nothing is", testPeekMissing},
+		{"Peek of an idle source stays the same, and settles", testPeekIdle},
+		{"Peek sees whatever happens to a file", testPeekSeesChanges},
+		{"Peek opens no file", testPeekOpensNothing},
 		{"Check within a tiny budget never calls unfinished work good", testCheckBudget},
 	}
 	for _, tt := range tests {
