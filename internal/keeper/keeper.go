@@ -64,6 +64,8 @@ type Keeper struct {
 	// is none.
 	opener func(ctx context.Context, req engine.BackupRequest) (worker, error)
 
+	answer time.Duration // how long a repository may take to answer
+
 	work    turn // to write to the repository, or to replace the sources
 	caring  turn // to do what follows a backup
 	opening turn // to open the repository; guards what lies in opened
@@ -132,7 +134,7 @@ func New(o Options) (*Keeper, error) {
 		}
 	}
 	k := &Keeper{
-		o: o, log: o.Logger, clock: schedule.NewClock(o.Now), sources: sources,
+		o: o, log: o.Logger, answer: openLimit, clock: schedule.NewClock(o.Now), sources: sources,
 		work: newTurn(), caring: newTurn(), opening: newTurn(),
 		wake: make(chan struct{}, 1), cares: make(chan struct{}, 1),
 		watch: watch{within: o.Config.Schedule.OnChange},

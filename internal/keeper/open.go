@@ -58,7 +58,7 @@ func (k *Keeper) known(ctx context.Context) (*repo.Repository, error) {
 // on being used, for it knows its keys.
 func (k *Keeper) ask(ctx context.Context) (*repo.Repository, error) {
 	o := &k.opened
-	r, err := within(ctx, openLimit, k.location(), func(ctx context.Context) (*repo.Repository, error) {
+	r, err := within(ctx, k.answer, k.location(), func(ctx context.Context) (*repo.Repository, error) {
 		return wire.OpenRepository(ctx, k.o.Config)
 	})
 	switch {

@@ -1,0 +1,495 @@
+package keeper
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/s3test"
+)
+
+// A program writes to a database in another process, by SQLite's own command line.
+type program struct {
+	t    *testing.T
+	path string
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	out  *bufio.Reader
+
+	mu    sync.Mutex
+	acked []time.Time // when the row of this number was known to be there
+}
+
+// startProgram starts a program on a database that it makes.
+func startProgram(t *testing.T, path, journal string) *program {
+	t.Helper()
+	p := &program{t: t, path: path, cmd: exec.Command("sqlite3", "-batch", path)}
+	var err error
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.out = bufio.NewReader(out)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.stop)
+	p.do(".timeout 10000\nPRAGMA journal_mode=" + journal + ";\nCREATE TABLE IF NOT EXISTS notes(id INTEGER PRIMARY KEY, text TEXT);")
+	return p
+}
+
+// stop ends the program.
+func (p *program) stop() {
+	if p.in != nil {
+		_ = p.in.Close()
+		p.in = nil
+		if err := p.cmd.Wait(); err != nil {
+			p.t.Errorf("sqlite3: %v", err)
+		}
+	}
+}
+
+// do lets the program do something and waits until it is done.
+func (p *program) do(statements string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.in, statements+"\n.print done\n"); err != nil {
+		p.t.Fatal(err)
+	}
+	for {
+		line, err := p.out.ReadString('\n')
+		if err != nil {
+			p.t.Fatalf("sqlite3 ended: %v", err)
+		}
+		if strings.TrimSpace(line) == "done" {
+			return
+		}
+	}
+}
+
+// write writes a row.
+func (p *program) write() {
+	p.t.Helper()
+	p.do("INSERT INTO notes(text) VALUES(hex(randomblob(500)));")
+	p.mu.Lock()
+	p.acked = append(p.acked, time.Now())
+	p.mu.Unlock()
+}
+
+// before counts the rows that were there at a time.
+func (p *program) before(at time.Time) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, acked := range p.acked {
+		if acked.Before(at) {
+			n++
+		}
+	}
+	return n
+}
+
+// configured is a configuration of one database in a repository.
+func configured(t *testing.T, repository, database string, settings map[string]string) *config.Config {
+	t.Helper()
+	s, err := config.AdHoc(holdfast.KindSQLite, "sqlite", "bot="+database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := config.Flags{NoFile: true, Repository: repository, Sources: []config.Source{s}, Settings: map[string]config.FlagValue{}}
+	for name, value := range settings {
+		flags.Settings[name] = config.FlagValue{Flag: name, Value: value}
+	}
+	c, err := config.Load(flags, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func newKeeper(t *testing.T, c *config.Config) *Keeper {
+	t.Helper()
+	k, err := New(Options{Config: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// keep runs a keeper until stop.
+func keep(t *testing.T, k *Keeper) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- k.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// rowsIn counts the rows in the newest backup.
+func rowsIn(t *testing.T, k *Keeper) int {
+	t.Helper()
+	e, err := k.Engine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "out")
+	if _, err := e.Restore(t.Context(), engine.RestoreRequest{Name: "latest", To: to}); err != nil {
+		t.Fatal(err)
+	}
+	return rows(t, filepath.Join(to, "bot", "bot.db"))
+}
+
+func rows(t *testing.T, database string) int {
+	t.Helper()
+	out, err := exec.Command("sqlite3", database, "SELECT count(*) FROM notes").CombinedOutput()
+	if err != nil {
+		t.Fatalf("sqlite3: %v: %s", err, out)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// count gives how many backups there are.
+func count(t *testing.T, k *Keeper) int {
+	t.Helper()
+	r, err := k.Repository(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := r.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// eventually waits for something that must come.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came: %s", what)
+		}
+	}
+}
+
+// silence is the address of a service that takes connections and never answers.
+func silence(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held []net.Conn
+	var taking sync.WaitGroup
+	taking.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			held = append(held, c)
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		taking.Wait()
+		for _, c := range held {
+			_ = c.Close()
+		}
+	})
+	return l.Addr().String()
+}
+
+// slack is what a loaded machine may add to on_change.
+const slack = 4 * time.Second
+
+func TestKeeper_ABusyDatabaseIsInItsBackupsInTime(t *testing.T) {
+	for _, journal := range []string{"WAL", "DELETE"} {
+		t.Run(journal, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			database := filepath.Join(dir, "bot.db")
+			p := startProgram(t, database, journal)
+			const within = time.Second
+			k := newKeeper(t, configured(t, filepath.Join(dir, "backups"), database, map[string]string{"schedule.on_change": within.String()}))
+			stop := keep(t, k)
+			eventually(t, "the backup at the start", func() bool { return k.Standing().Last != "" })
+
+			enough := make(chan struct{})
+			var looking sync.WaitGroup
+			looking.Go(func() {
+				defer close(enough)
+				for range 4 {
+					time.Sleep(rand.N(800*time.Millisecond) + 200*time.Millisecond)
+					least := p.before(time.Now().Add(-within - slack))
+					if got := rowsIn(t, k); got < least {
+						t.Errorf("the newest backup holds %d rows, %d are older than on_change", got, least)
+					}
+				}
+			})
+			for writing := true; writing; {
+				select {
+				case <-enough:
+					writing = false
+				default:
+					p.write()
+					time.Sleep(rand.N(20 * time.Millisecond))
+				}
+			}
+			looking.Wait()
+			p.write()
+			written := len(p.acked)
+			eventually(t, "the last row", func() bool { return rowsIn(t, k) == written })
+			// Once all is quiet nothing more is stored.
+			eventually(t, "silence", func() bool {
+				k.mu.Lock()
+				defer k.mu.Unlock()
+				_, changed := k.watch.due()
+				return !changed && k.running == nil
+			})
+			before := count(t, k)
+			time.Sleep(3 * within)
+			if after := count(t, k); after != before {
+				t.Errorf("%d backups of nothing", after-before)
+			}
+			if s := k.Standing(); s.Failed != 0 || s.Unsaved != nil {
+				t.Errorf("standing %+v", s)
+			}
+			stop()
+		})
+	}
+}
+
+// Nothing but a backup that holds the last row, however the program ended.
+func TestLast_OfARealDatabase(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	database := filepath.Join(dir, "bot.db")
+	p := startProgram(t, database, "WAL")
+	c := configured(t, filepath.Join(dir, "backups"), database, nil)
+	k := newKeeper(t, c)
+	stop := keep(t, k)
+	eventually(t, "the backup at the start", func() bool { return k.Standing().Last != "" })
+	p.write()
+	first, err := last(t, k, 9*time.Second)
+	if err != nil || first.Unchanged {
+		t.Fatalf("while it runs: %+v, %v", first, err)
+	}
+	p.write()
+	p.stop() // it removes its log
+	second, err := last(t, k, 9*time.Second)
+	if err != nil || second.Unchanged || second.Backup.Metadata.Trigger != holdfast.TriggerShutdown {
+		t.Fatalf("after it ended: %+v, %v", second, err)
+	}
+	if got := rowsIn(t, k); got != 2 {
+		t.Errorf("%d rows", got)
+	}
+	stop()
+	before := count(t, k)
+	again := newKeeper(t, c)
+	stop = keep(t, again)
+	eventually(t, "the look at the start", func() bool { return again.Standing().LastChecked != nil })
+	if after := count(t, again); after != before {
+		t.Errorf("a restart has added %d backups", after-before)
+	}
+	eventually(t, "the proof", func() bool {
+		r, err := again.Repository(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := r.Stat(t.Context(), "latest")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, proven := info.Proven()
+		return proven
+	})
+	stop()
+}
+
+// A deadline that is over leaves nothing half-done.
+func TestLast_CutLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	database := filepath.Join(dir, "bot.db")
+	p := startProgram(t, database, "WAL")
+	k := newKeeper(t, configured(t, filepath.Join(dir, "backups"), database, nil))
+	if _, err := k.Backup(t.Context(), engine.BackupRequest{Trigger: holdfast.TriggerStartup}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		p.do("INSERT INTO notes(text) SELECT hex(randomblob(5000)) FROM (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c LIMIT 200) SELECT x FROM c);")
+		got, err := last(t, k, time.Duration(i)*time.Millisecond)
+		if err != nil && (got != nil || !errors.Is(err, context.DeadlineExceeded)) {
+			t.Errorf("after %d ms: %+v, %v", i, got, err)
+		}
+		left, err := filepath.Glob(filepath.Join(dir, "backups", "shutdown_*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		committed, err := filepath.Glob(filepath.Join(dir, "backups", "shutdown_*", holdfast.MetadataFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(left) != len(committed) {
+			t.Errorf("after %d ms: %v", i, left)
+		}
+	}
+	if _, err := last(t, k, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := rowsIn(t, k), rows(t, database); got != want {
+		t.Errorf("%d rows, want %d", got, want)
+	}
+}
+
+// During a rolling deploy two instances serve one repository.
+func TestKeeper_TwoAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var keepers []*Keeper
+	var programs []*program
+	for i := range 2 {
+		database := filepath.Join(dir, fmt.Sprintf("instance%d", i), "bot.db")
+		if err := os.MkdirAll(filepath.Dir(database), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		programs = append(programs, startProgram(t, database, "WAL"))
+		c := configured(t, filepath.Join(dir, "backups"), database, map[string]string{"schedule.on_change": "1s"})
+		keepers = append(keepers, newKeeper(t, c))
+		keep(t, keepers[i])
+	}
+	for range 40 {
+		for _, p := range programs {
+			p.write()
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	for i, k := range keepers {
+		if _, err := last(t, k, 20*time.Second); err != nil {
+			t.Errorf("keeper %d: %v", i, err)
+		}
+		if s := k.Standing(); s.Failed != 0 {
+			t.Errorf("keeper %d: %+v", i, s)
+		}
+		if p := k.Problems(); len(p) != 0 {
+			t.Errorf("keeper %d: %+v", i, p)
+		}
+	}
+}
+
+func TestKeeper_RestoresAndBacksUpWhatCameBack(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	database := filepath.Join(dir, "bot.db")
+	p := startProgram(t, database, "WAL")
+	p.write()
+	k := newKeeper(t, configured(t, filepath.Join(dir, "backups"), database, nil))
+	stop := keep(t, k)
+	eventually(t, "the backup at the start", func() bool { return k.Standing().Last != "" })
+	first := k.Standing().Last
+	p.write()
+	if _, err := k.Backup(t.Context(), engine.BackupRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	p.stop()
+	if _, err := k.Restore(t.Context(), engine.RestoreRequest{Name: string(first)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := rows(t, database); got != 1 {
+		t.Errorf("%d rows were restored", got)
+	}
+	eventually(t, "a backup of what came back", func() bool {
+		return k.Standing().LastTrigger == holdfast.TriggerChange && rowsIn(t, k) == 1
+	})
+	stop()
+}
+
+func TestKeeper_InObjectStorage(t *testing.T) {
+	s := s3test.Start(t)
+	dir := t.TempDir()
+	database := filepath.Join(dir, "bot.db")
+	p := startProgram(t, database, "DELETE")
+	c := configured(t, "s3://"+s.NewBucket(t)+"/bot?endpoint=http://"+s.Addr(), database, map[string]string{"schedule.on_change": "1s", "state": filepath.Join(dir, "state")})
+	k := newKeeper(t, c)
+	if _, err := k.Repository(t.Context()); !errors.Is(err, holdfast.ErrNotFound) {
+		t.Fatalf("before the first backup: %v", err)
+	}
+	stop := keep(t, k)
+	eventually(t, "the backup at the start", func() bool { return k.Standing().Last != "" })
+	for range 10 {
+		p.write()
+		time.Sleep(100 * time.Millisecond)
+	}
+	eventually(t, "the last row", func() bool { return rowsIn(t, k) == 10 })
+	p.write()
+	if _, err := last(t, k, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if got := rowsIn(t, k); got != 11 {
+		t.Errorf("%d rows", got)
+	}
+	stop()
+}
+
+// What only wants to show something does not wait for a dead service each time, and
+// the end of the program does not wait for it longer than it may.
+func TestKeeper_DeadObjectStorage(t *testing.T) {
+	for _, v := range s3test.Environment() {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	dir := t.TempDir()
+	database := filepath.Join(dir, "bot.db")
+	p := startProgram(t, database, "WAL")
+	p.write()
+	silent := silence(t)
+	c := configured(t, "s3://bucket/bot?endpoint=http://"+silent, database, map[string]string{"schedule.on_change": "1s", "state": filepath.Join(dir, "state")})
+	k := newKeeper(t, c)
+	k.answer = time.Second
+	stop := keep(t, k)
+	if _, err := last(t, k, time.Second); err == nil || !strings.Contains(err.Error(), "nothing is saved") {
+		t.Errorf("the last backup: %v", err)
+	}
+	if _, err := k.Engine(t.Context()); err == nil {
+		t.Error("an engine over nothing")
+	}
+	begun := time.Now()
+	for range 100 {
+		if _, err := k.Repository(t.Context()); err == nil || errors.Is(err, holdfast.ErrNotFound) {
+			t.Fatalf("the repository: %v", err)
+		}
+	}
+	if took := time.Since(begun); took > 10*k.answer {
+		t.Errorf("asking a hundred times took %s", took)
+	}
+	eventually(t, "the failure is told", func() bool { return k.Standing().Failed > 0 && k.Standing().Error != "" })
+	stop()
+}
