@@ -142,6 +142,43 @@ var scenarios = map[string]scenario{
 			return err
 		},
 	},
+	"backup with a mirror": {
+		prepare: func(w *world) { inMirror(w, nil); prepared(w) }, change: inMirror,
+		old: "1 backups, a whole mirror", new: "2 backups, a whole mirror", next: true,
+		state: func(w *world) string {
+			w.t.Helper()
+			if got := read(w.t, w.opts.Mirrors["bot"]); got != "one\none\n" && got != "two\ntwo\n" {
+				return fmt.Sprintf("a mirror that holds %q", got)
+			}
+			return backups(w) + ", a whole mirror"
+		},
+		act: func(ctx context.Context, e *engine.Engine) error {
+			_, err := e.Backup(ctx, engine.BackupRequest{Name: "tuesday"})
+			return err
+		},
+		lossless: func(w *world) {
+			w.t.Helper()
+			if got := read(w.t, w.opts.Mirrors["bot"]); got != "two\ntwo\n" {
+				w.t.Errorf("after the next backup the mirror holds %q", got)
+			}
+		},
+	},
+	"backup of nothing new": {
+		prepare: func(w *world) {
+			inMemory(w, nil)
+			if _, err := w.engine().Backup(w.t.Context(), engine.BackupRequest{Trigger: holdfast.TriggerStartup}); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+		change: inMemory, old: "1 backups", new: "1 backups", state: backups, next: true,
+		act: func(ctx context.Context, e *engine.Engine) error {
+			r, err := e.Backup(ctx, engine.BackupRequest{Trigger: holdfast.TriggerStartup, IfChanged: true})
+			if err == nil && !r.Unchanged {
+				err = errors.New("a backup was made although nothing had changed")
+			}
+			return err
+		},
+	},
 	"backup that shrinks": {
 		prepare: func(w *world) { prepared(w); w.records(0, 0) }, old: "1 backups", new: "2 backups, on hold",
 		state: func(w *world) string {
@@ -178,6 +215,30 @@ var scenarios = map[string]scenario{
 			return err
 		},
 	},
+}
+
+// inMirror gives the bot a mirror, with a log that somebody left beside it.
+func inMirror(w *world, fsys durable.FS) durable.FS {
+	path := filepath.Join(w.dir, "mirror", "bot.backup")
+	if read(w.t, path) == "" {
+		write(w.t, path+"-wal", "stale")
+	}
+	w.opts.Mirrors = map[string]string{"bot": path}
+	return fsys
+}
+
+// inMemory lets the world remember its last backup.
+func inMemory(w *world, fsys durable.FS) durable.FS {
+	w.opts.Settings.Deltas = engine.DeltasAlways
+	b, err := dir.New(filepath.Join(w.dir, "data", "chromadb_backup"), dir.Options{FS: fsys})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.repo, err = repo.Open(w.t.Context(), b, repo.Options{Cache: filepath.Join(w.dir, "cache")}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.opts.Repository = w.repo
+	return fsys
 }
 
 func recovery(ctx context.Context, e *engine.Engine) error {
