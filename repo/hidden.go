@@ -182,28 +182,41 @@ func (r *Repository) needs(ctx context.Context) (needed, error) {
 	if err != nil {
 		return n, err
 	}
-	for name, err := range r.names(ctx, late) {
-		if err != nil {
-			return n, &holdfast.Error{Op: "list backups", Object: r.Location(), Err: err}
-		}
+	// known is what was found out about one backup.
+	type known struct {
+		name       holdfast.BackupName
+		needs      []holdfast.BackupName
+		unreadable bool
+	}
+	all, err := each(ctx, r, r.names(ctx, late), func(ctx context.Context, name holdfast.BackupName) (known, error) {
+		k := known{name: name}
 		if hidden[name] {
 			// A listing may still show the tombstone of an earlier backup
 			// of this name.
 			if _, err := r.readTombstone(ctx, name); err == nil {
-				continue
+				return k, nil
 			}
 		}
 		m, err := readMarker(ctx, r.b, name)
 		switch {
 		case err == nil:
-			for _, on := range m.Needs {
-				n.by[on] = append(n.by[on], name)
-			}
+			k.needs = m.Needs
 		case ctx.Err() != nil:
-			return n, context.Cause(ctx)
-		case errors.Is(err, fs.ErrNotExist): // no backup
-		default:
-			n.unreadable = append(n.unreadable, name)
+			return k, context.Cause(ctx)
+		case !errors.Is(err, fs.ErrNotExist): // else it is no backup
+			k.unreadable = true
+		}
+		return k, nil
+	})
+	if err != nil {
+		return n, err
+	}
+	for _, k := range all {
+		for _, on := range k.needs {
+			n.by[on] = append(n.by[on], k.name)
+		}
+		if k.unreadable {
+			n.unreadable = append(n.unreadable, k.name)
 		}
 	}
 	return n, nil

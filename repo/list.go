@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/bucket"
 )
@@ -58,24 +60,62 @@ func (r *Repository) List(ctx context.Context) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []Info
-	for name, err := range r.names(ctx, nil) {
-		if err != nil {
-			return nil, &holdfast.Error{Op: "list backups", Object: r.Location(), Err: err}
-		}
+	infos, err := each(ctx, r, r.names(ctx, nil), func(ctx context.Context, name holdfast.BackupName) (*Info, error) {
 		if hidden[name] {
-			continue
+			return nil, nil
 		}
 		info, err := r.read(ctx, name)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // no backup, or deleted since it was listed
+			return nil, nil // no backup, or deleted since it was listed
 		}
-		if err != nil {
-			return nil, err
+		return &info, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var list []Info
+	for _, info := range infos {
+		if info != nil {
+			list = append(list, *info)
 		}
-		list = append(list, info)
 	}
 	slices.SortFunc(list, newestFirst)
+	return list, nil
+}
+
+// listAtOnce bounds the backups that are looked at side by side: from far away
+// each answer takes its time, and what is held of them meanwhile is memory.
+const listAtOnce = 16
+
+// each reads something of every name, several at once, and gives it in the order
+// of the names. The first error ends it; what was asked by then is waited for.
+func each[T any](ctx context.Context, r *Repository, names iter.Seq2[holdfast.BackupName, error], read func(context.Context, holdfast.BackupName) (T, error)) ([]T, error) {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(listAtOnce)
+	var found []*T
+	var listing error
+	for name, err := range names {
+		if err != nil {
+			listing = &holdfast.Error{Op: "list backups", Object: r.Location(), Err: err}
+			break
+		}
+		if gctx.Err() != nil {
+			break
+		}
+		one := new(T)
+		found = append(found, one)
+		g.Go(func() (err error) {
+			*one, err = read(gctx, name)
+			return err
+		})
+	}
+	if err := cmp.Or(g.Wait(), listing, context.Cause(ctx)); err != nil {
+		return nil, err
+	}
+	list := make([]T, len(found))
+	for i, one := range found {
+		list[i] = *one
+	}
 	return list, nil
 }
 

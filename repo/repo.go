@@ -20,7 +20,8 @@
 // encryption.go (to whom), keys.go and rotate.go (what opens), crypt.go and
 // sealedobject.go (age files) and private.go (what does not lie in the open) for
 // encrypted backups; replica.go, copy.go, copyform.go, copystream.go and recode.go
-// for copies in other repositories.
+// for copies in other repositories; list.go and known.go for what there is;
+// instances.go for who keeps data here.
 package repo
 
 import (
