@@ -115,7 +115,7 @@ func (p *preparation) examine(ctx context.Context) Condition {
 
 // wasCut tells whether an earlier replacement of the data was cut.
 func (p *preparation) wasCut() (bool, error) {
-	if exists(planPath(p.target.Path)) {
+	if _, err := os.Lstat(planPath(p.target.Path)); err == nil {
 		return true, nil
 	}
 	if p.StateDir == "" {
