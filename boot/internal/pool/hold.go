@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -18,14 +19,40 @@ type Hold struct {
 	release    sync.Once
 }
 
+const (
+	// firstTry is how long newcomers wait at first for what is at work to
+	// end. Each further try is twice as long, up to lastTry.
+	firstTry = 25 * time.Millisecond
+	lastTry  = 2 * time.Second
+	// breath is the time between two tries, in which all go on.
+	breath = 5 * time.Millisecond
+)
+
 // Hold waits until nothing is at work while it keeps newcomers waiting, and then
 // closes all connections, so that no file of the database is open.
 //
-// If ctx ends before, it gives up with an error that matches ErrLocked and all
-// goes on as if it had not been asked. The context should have a deadline: a
-// goroutine that has rows open and begins a second statement waits for the end
-// of the attempt, which waits for the rows.
+// A goroutine that has rows open and begins a second statement waits for the hold,
+// which waits for the rows. So newcomers wait for a limited time only; then all
+// goes on for a moment, and the next try begins. If ctx ends before one succeeds,
+// the error matches ErrLocked and nothing has happened. The context must have a
+// deadline.
 func (p *Pool) Hold(ctx context.Context) (*Hold, error) {
+	for patience := firstTry; ; patience = min(2*patience, lastTry) {
+		h, err := p.tryHold(ctx, patience)
+		if h != nil || err != nil {
+			return h, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, lockedError(ctx, "a statement, a query or a transaction is still at work")
+		case <-time.After(breath):
+		}
+	}
+}
+
+// tryHold keeps newcomers waiting for so long at most. Without an error and a
+// hold, something was still at work.
+func (p *Pool) tryHold(ctx context.Context, patience time.Duration) (*Hold, error) {
 	h := &Hold{p: p, idle: make(chan struct{}), over: make(chan struct{})}
 	p.mu.Lock()
 	for p.hold != nil {
@@ -44,19 +71,33 @@ func (p *Pool) Hold(ctx context.Context) (*Hold, error) {
 	}
 	p.mu.Unlock()
 
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
 	case <-h.idle:
 	case <-ctx.Done():
-		if !h.reached() {
+	case <-timer.C:
+	}
+	if !h.giveUp() {
+		if err := h.closeAll(); err != nil {
 			h.Release()
-			return nil, lockedError(ctx, "a statement, a query or a transaction is still at work")
+			return nil, &holdfast.Error{Op: "hold", Object: "database", Err: err}
 		}
+		return h, nil
 	}
-	if err := h.closeAll(); err != nil {
-		h.Release()
-		return nil, &holdfast.Error{Op: "hold", Object: "database", Err: err}
+	return nil, nil
+}
+
+// giveUp ends an attempt that has not succeeded, and tells that.
+func (h *Hold) giveUp() bool {
+	h.p.mu.Lock()
+	defer h.p.mu.Unlock()
+	if h.reached() {
+		return false
 	}
-	return h, nil
+	h.p.hold = nil
+	close(h.over)
+	return true
 }
 
 // reached tells that nothing is at work. From then on nothing begins.

@@ -32,7 +32,7 @@ func newPool(t *testing.T, o pool.Options) (p *pool.Pool, path string) {
 	}
 	path = filepath.Join(t.TempDir(), "bot.db")
 	p = pool.New(o)
-	p.Use(uri(t, path))
+	p.Use(diskURI(t, path))
 	t.Cleanup(func() {
 		if err := p.DB().Close(); err != nil {
 			t.Error(err)
@@ -41,7 +41,7 @@ func newPool(t *testing.T, o pool.Options) (p *pool.Pool, path string) {
 	return p, path
 }
 
-func uri(t *testing.T, path string) string {
+func diskURI(t *testing.T, path string) string {
 	t.Helper()
 	u, err := sqlite.FileURI(path)
 	if err != nil {
@@ -333,7 +333,7 @@ func TestMove_WhatThePoolHasGivenOutGoesOn(t *testing.T) {
 	}
 
 	h = hold(t, p)
-	h.Move(uri(t, path))
+	h.Move(diskURI(t, path))
 	h.Release()
 	want("disk")
 }
@@ -347,7 +347,7 @@ func TestUse_EndsWhatIsOpenElsewhere(t *testing.T) {
 	}
 	exec(t, tx, "INSERT INTO t VALUES (1)")
 	other := filepath.Join(filepath.Dir(path), "other.db")
-	p.Use(uri(t, other))
+	p.Use(diskURI(t, other))
 	if _, err := tx.ExecContext(t.Context(), "INSERT INTO t VALUES (2)"); err == nil || !strings.Contains(err.Error(), "moved") {
 		t.Errorf("a statement of the old place gives %v", err)
 	}
@@ -355,7 +355,7 @@ func TestUse_EndsWhatIsOpenElsewhere(t *testing.T) {
 		t.Errorf("a commit at the old place gives %v", err)
 	}
 	exec(t, p.DB(), "CREATE TABLE t (x)")
-	p.Use(uri(t, path))
+	p.Use(diskURI(t, path))
 	if n := number(t, p.DB(), "SELECT count(*) FROM t"); n != 0 {
 		t.Errorf("%d rows of a transaction that was told to have failed", n)
 	}
