@@ -3,14 +3,15 @@ package supervise
 import (
 	"context"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/holdfast-backup/holdfast"
 )
 
-// copyDatabase writes a consistent copy of a database to a file, through the
-// source's own capture, which keeps to SQLite's locking.
-func copyDatabase(ctx context.Context, from holdfast.Source, path string) error {
+// copyDatabase writes a consistent copy of a database to a file of this mode,
+// through the source's own capture, which keeps to SQLite's locking.
+func copyDatabase(ctx context.Context, from holdfast.Source, path string, mode fs.FileMode) error {
 	got, err := from.Capture(ctx, &fileSink{path: path})
 	if err != nil {
 		return err
@@ -20,7 +21,7 @@ func copyDatabase(ctx context.Context, from holdfast.Source, path string) error 
 			return holdfast.Kindf(holdfast.ErrDamaged, "%s", p.Message)
 		}
 	}
-	return nil
+	return os.Chmod(path, mode)
 }
 
 // A fileSink takes the one file of a SQLite source.

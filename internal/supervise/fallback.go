@@ -52,14 +52,15 @@ func (s *supervisor) leaveHome(ctx context.Context, p *place, why string) error 
 	if err != nil {
 		return err
 	}
-	if err := s.load(ctx, p, away); err != nil {
-		return err
-	}
 	since := holdfast.At(s.Now())
 	p.mu.Lock()
 	p.away = away
 	p.stand.At, p.stand.DegradedSince, p.stand.Reason = conf.Path, &since, why
 	p.mu.Unlock()
+	s.keeper.SetSources(s.sources()) // what is restored goes there
+	if err := s.load(ctx, p, away); err != nil {
+		return err
+	}
 	s.remind(p)
 	return nil
 }
@@ -80,7 +81,9 @@ func (s *supervisor) load(ctx context.Context, p *place, away holdfast.Source) e
 // copyTo puts the content of one database in the place of another.
 func (s *supervisor) copyTo(ctx context.Context, from, to holdfast.Source) error {
 	aside, err := startup.Place(ctx, osFS, to.Target().Path, to.Target().Companions,
-		func(ctx context.Context, stage string) error { return copyDatabase(ctx, from, stage) },
+		func(ctx context.Context, stage string) error {
+			return copyDatabase(ctx, from, stage, modeOf(to.Target().Path, from.Target().Path))
+		},
 		func(ctx context.Context, stage string) error { return soundAt(ctx, stage) })
 	if err != nil {
 		return &holdfast.Error{Op: "copy " + from.Target().Path + " to", Object: to.Target().Path, Err: err}
@@ -92,6 +95,16 @@ func (s *supervisor) copyTo(ctx context.Context, from, to holdfast.Source) error
 		})
 	}
 	return nil
+}
+
+// modeOf gives the permissions of the first of the files that exists.
+func modeOf(paths ...string) fs.FileMode {
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			return info.Mode().Perm()
+		}
+	}
+	return 0o600
 }
 
 // soundAt lets nothing take the place of a database that would not open.
@@ -181,7 +194,7 @@ func (s *supervisor) bringBack(ctx context.Context, p *place) error {
 			return err
 		}
 		s.tell("%s: what an earlier run left in memory was brought back to %s", p.conf.Name, p.conf.Path)
-		return os.RemoveAll(folder)
+		return dropRefuge(folder)
 	}
 	return nil
 }
@@ -243,7 +256,12 @@ func (s *supervisor) degraded() bool {
 // tryHome brings back what can be brought back, with the program stopped.
 func (s *supervisor) tryHome(ctx context.Context) {
 	for _, p := range s.places {
-		if !p.isAway() || probe.Quick(ctx, folderOf(p.home), 0) != nil {
+		if !p.isAway() {
+			continue
+		}
+		folder := folderOf(p.home)
+		_ = os.MkdirAll(folder, 0o700) // if that fails, so does the look
+		if probe.Quick(ctx, folder, 0) != nil {
 			continue
 		}
 		if s.probe(ctx, p); whyUnusable(p.standing().Storage) != "" {
@@ -290,11 +308,13 @@ func (s *supervisor) arrive(ctx context.Context, p *place) {
 	s.keeper.SetSources(s.sources())
 	s.board.solved("storage " + p.conf.Name)
 	s.board.solved("return " + p.conf.Name)
-	if err := os.RemoveAll(folder); err != nil {
+	if err := dropRefuge(folder); err != nil {
 		s.Logger.Warn("what lay in memory could not be removed", "dir", folder, "error", err)
 	}
 	if p == s.places[0] {
-		s.mark(ctx)
+		_, err := s.presence().Holds() // the marker begins where it can be kept
+		s.judgeMarker(err)
+		s.compareMarker(ctx)
 	}
 	s.tell("%s: the database is back at %s", p.conf.Name, p.conf.Path)
 }
@@ -305,11 +325,18 @@ func (p *place) clear(saved bool) error {
 		return nil
 	}
 	path := p.path()
-	if !saved {
+	if _, err := os.Lstat(path); !saved && !errors.Is(err, fs.ErrNotExist) {
 		return &holdfast.Error{
 			Op: "leave", Object: path, Err: errors.New("it is in memory, and no backup holds all of it"),
 			Hint: "the next start brings it back, unless the machine or container ends first",
 		}
 	}
-	return os.RemoveAll(filepath.Dir(path))
+	return dropRefuge(filepath.Dir(path))
+}
+
+// dropRefuge removes a folder in memory, and what it lay in if that is empty.
+func dropRefuge(folder string) error {
+	err := os.RemoveAll(folder)
+	_ = os.Remove(filepath.Dir(folder))
+	return err
 }

@@ -17,13 +17,17 @@ type owner supervisor
 
 var _ control.Handler = (*owner)(nil)
 
-// Stop implements control.Handler.
+// Stop implements control.Handler. Another process restores to where the data
+// belongs: while it lies in memory, that would be another copy of it.
 func (o *owner) Stop(ctx context.Context, _ []string) error {
 	s := (*supervisor)(o)
 	if err := s.takeTurn(ctx); err != nil {
 		return err
 	}
-	err := s.letGo(ctx)
+	err := s.refuseAway()
+	if err == nil {
+		err = s.letGo(ctx)
+	}
 	if err != nil {
 		s.giveTurn()
 	}
@@ -115,9 +119,8 @@ func (s *supervisor) takeTurn(ctx context.Context) error {
 
 func (s *supervisor) giveTurn() { <-s.turn }
 
-// letGo stops the program for a restore. Data that lies in memory comes home
-// first: a restore works where the data belongs.
-func (s *supervisor) letGo(ctx context.Context) error {
+// refuseAway refuses a restore while data lies in memory.
+func (s *supervisor) refuseAway() error {
 	for _, p := range s.places {
 		if p.isAway() {
 			return &holdfast.Error{
@@ -126,6 +129,11 @@ func (s *supervisor) letGo(ctx context.Context) error {
 			}
 		}
 	}
+	return nil
+}
+
+// letGo stops the program for a restore.
+func (s *supervisor) letGo(ctx context.Context) error {
 	if s.program.Running() != nil {
 		s.board.set(holdfast.StandingRestoring, "The program is stopped while its data is replaced.")
 		s.tell("a restore was asked for; stopping the program")

@@ -94,21 +94,33 @@ func whyUnusable(st *holdfast.Storage) string {
 	return "a database cannot live in " + st.Dir
 }
 
-// mark opens the survival marker beside the first source, and asks the
-// repository what it knows of earlier starts.
+// mark opens the survival marker beside the first source. Where it cannot be kept
+// it is tried again by itself.
 func (s *supervisor) mark(ctx context.Context) {
 	first := s.places[0]
 	m, err := survival.Open(survival.Options{Data: first.conf.Path, Source: first.conf.Name, Now: s.Now, Logger: s.Logger})
-	if err != nil {
-		s.board.problem("marker", holdfast.Problem{
-			Source: first.conf.Name, Severity: holdfast.Warning, Message: fmt.Sprintf("whether the storage outlives restarts cannot be told: %v", err), Hint: holdfast.HintOf(err),
-		}, func(holdfast.Problem) {})
-	} else {
-		s.board.solved("marker")
-	}
 	s.markerMu.Lock()
 	s.marker = m
 	s.markerMu.Unlock()
+	s.judgeMarker(err)
+	s.compareMarker(ctx)
+}
+
+// judgeMarker notes why no marker can be kept; err is nil if it can.
+func (s *supervisor) judgeMarker(err error) {
+	if err == nil {
+		s.board.solved("marker")
+		return
+	}
+	s.board.problem("marker", holdfast.Problem{
+		Source: s.places[0].conf.Name, Severity: holdfast.Warning,
+		Message: fmt.Sprintf("whether the storage outlives restarts cannot be told: %v", err), Hint: holdfast.HintOf(err),
+	}, func(holdfast.Problem) {})
+}
+
+// compareMarker asks the repository what it knows of earlier starts.
+func (s *supervisor) compareMarker(ctx context.Context) {
+	m := s.presence()
 	ctx, cancel := context.WithTimeout(ctx, markerWait)
 	defer cancel()
 	r, err := s.keeper.Repository(ctx)

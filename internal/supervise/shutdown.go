@@ -97,7 +97,7 @@ func (s *supervisor) shutdown(ctx context.Context, sig os.Signal) (int, error) {
 // awaitEnd waits for the program, and kills it when the last backup needs what is
 // left of the time. killed tells that a second signal asked for that.
 func (s *supervisor) awaitEnd(ctx context.Context, c *child.Child, deadline time.Time, hot <-chan time.Duration) (exit child.ExitState, killed bool) {
-	if c == nil {
+	if c == nil { // it waited for its next start
 		return child.ExitState{Code: signalBase + int(terminate), Signal: terminate}, false
 	}
 	limit := time.Until(deadline)
