@@ -82,6 +82,12 @@ func (r *report) add(code holdfast.FindingCode, detail string) {
 	r.findings = append(r.findings, holdfast.Finding{Code: code, Severity: m.severity, Message: message, Hint: m.hint})
 }
 
+// usable tells whether nothing was found so far that keeps a database from
+// living there.
+func (r *report) usable() bool {
+	return !slices.ContainsFunc(r.findings, func(f holdfast.Finding) bool { return f.Severity == holdfast.Damaged })
+}
+
 // A step is a part of the probe that failed; it decides what an error means
 // that does not say it itself.
 type step holdfast.FindingCode

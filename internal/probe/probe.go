@@ -68,7 +68,7 @@ func (s system) probe(ctx context.Context, dir string, o Options) holdfast.Stora
 	r := &report{dir: dir}
 	there := s.find(r, o.Make)
 	s.describe(r, o)
-	if there && ctx.Err() == nil {
+	if there && r.usable() && ctx.Err() == nil {
 		s.work(ctx, r, o.SQLite)
 	}
 	if ctx.Err() != nil {
@@ -95,8 +95,12 @@ func (s system) find(r *report, mayMake bool) bool {
 	return err == nil
 }
 
-// The space that is remarkable although it suffices.
-const lowSpace = 64 << 20
+// The space without which no database can be made, with its log and shared
+// memory, and the space that is remarkable although it suffices.
+const (
+	leastSpace = 256 << 10
+	lowSpace   = 64 << 20
+)
 
 // describe tells what is known without writing.
 func (s system) describe(r *report, o Options) {
@@ -113,6 +117,9 @@ func (s system) describe(r *report, o Options) {
 		}
 		return
 	}
+	if info.Total == 0 { // some FUSE file systems fill in nothing
+		info.Free, info.FreeInodes = -1, -1
+	}
 	r.fileSystem, r.free = info.Kind, info.Free
 	switch {
 	case info.Network():
@@ -126,15 +133,14 @@ func (s system) describe(r *report, o Options) {
 		r.add(holdfast.FindingReadOnly, "")
 		return
 	}
+	need := max(o.Need, leastSpace)
 	switch {
 	case info.FreeInodes == 0:
 		r.add(holdfast.FindingFull, "no more files can be made: its inodes are used up")
 	case info.Free < 0:
-	case info.Free < o.Need:
-		r.add(holdfast.FindingFull, size(info.Free)+" are left, and "+size(o.Need)+" are needed")
-	case info.Free == 0:
-		r.add(holdfast.FindingFull, "no space is left")
-	case info.Free < lowSpace || info.Free-o.Need < o.Need:
+	case info.Free < need:
+		r.add(holdfast.FindingFull, size(info.Free)+" are left, and "+size(need)+" are needed")
+	case info.Free < lowSpace || info.Free-need < need:
 		r.add(holdfast.FindingLow, size(info.Free)+" are left")
 	}
 }
@@ -148,6 +154,5 @@ func (r *report) storage() holdfast.Storage {
 		return 1
 	}
 	slices.SortStableFunc(r.findings, func(a, b holdfast.Finding) int { return worst(a) - worst(b) })
-	usable := len(r.findings) == 0 || r.findings[0].Severity != holdfast.Damaged
-	return holdfast.Storage{Dir: r.dir, FileSystem: r.fileSystem, FreeBytes: r.free, Usable: usable, Findings: r.findings}
+	return holdfast.Storage{Dir: r.dir, FileSystem: r.fileSystem, FreeBytes: r.free, Usable: r.usable(), Findings: r.findings}
 }

@@ -192,18 +192,19 @@ func TestDir_WhatTheFileSystemSays(t *testing.T) {
 		need int64
 		want string
 	}{
-		"a disk":              {info: volume.Info{Kind: "ext4", Free: 1 << 40, FreeInodes: 9}, want: ""},
-		"a network":           {info: volume.Info{Kind: "nfs4", Free: 1 << 40, FreeInodes: -1}, want: "network"},
-		"memory":              {info: volume.Info{Kind: "tmpfs", Free: 1 << 40, FreeInodes: 9}, want: "memory"},
-		"a container":         {info: volume.Info{Kind: "overlay", Free: 1 << 40, FreeInodes: 9}, want: "overlay"},
-		"no inodes":           {info: volume.Info{Kind: "ext4", Free: 1 << 40}, want: "full"},
-		"no space":            {info: volume.Info{Kind: "ext4", FreeInodes: 9}, want: "full"},
-		"less than needed":    {info: volume.Info{Kind: "ext4", Free: 5 * mib, FreeInodes: 9}, need: 6 * mib, want: "full"},
-		"little":              {info: volume.Info{Kind: "ext4", Free: 60 * mib, FreeInodes: 9}, want: "low_space"},
-		"little more than":    {info: volume.Info{Kind: "ext4", Free: 150 * mib, FreeInodes: 9}, need: 100 * mib, want: "low_space"},
-		"nobody knows":        {info: volume.Info{Kind: volume.Unknown, Free: -1, FreeInodes: -1}, need: mib, want: ""},
-		"read-only container": {info: volume.Info{Kind: "overlay", ReadOnly: true, Free: 1 << 40, FreeInodes: 9}, want: "read_only overlay"},
-		"it cannot be asked":  {err: syscall.EIO, want: "io_error"},
+		"a disk":                     {info: volume.Info{Total: 2 << 40, Kind: "ext4", Free: 1 << 40, FreeInodes: 9}, want: ""},
+		"a network":                  {info: volume.Info{Total: 2 << 40, Kind: "nfs4", Free: 1 << 40, FreeInodes: -1}, want: "network"},
+		"memory":                     {info: volume.Info{Total: 2 << 40, Kind: "tmpfs", Free: 1 << 40, FreeInodes: 9}, want: "memory"},
+		"a container":                {info: volume.Info{Total: 2 << 40, Kind: "overlay", Free: 1 << 40, FreeInodes: 9}, want: "overlay"},
+		"no inodes":                  {info: volume.Info{Total: 2 << 40, Kind: "ext4", Free: 1 << 40}, want: "full"},
+		"no space":                   {info: volume.Info{Total: 2 << 40, Kind: "ext4", FreeInodes: 9}, want: "full"},
+		"less than needed":           {info: volume.Info{Total: 2 << 40, Kind: "ext4", Free: 5 * mib, FreeInodes: 9}, need: 6 * mib, want: "full"},
+		"little":                     {info: volume.Info{Total: 2 << 40, Kind: "ext4", Free: 60 * mib, FreeInodes: 9}, want: "low_space"},
+		"little more than":           {info: volume.Info{Total: 2 << 40, Kind: "ext4", Free: 150 * mib, FreeInodes: 9}, need: 100 * mib, want: "low_space"},
+		"nobody knows":               {info: volume.Info{Total: 2 << 40, Kind: volume.Unknown, Free: -1, FreeInodes: -1}, need: mib, want: ""},
+		"read-only container":        {info: volume.Info{Total: 2 << 40, Kind: "overlay", ReadOnly: true, Free: 1 << 40, FreeInodes: 9}, want: "read_only overlay"},
+		"FUSE that fills in nothing": {info: volume.Info{Kind: "fuse.x"}, need: mib, want: ""},
+		"it cannot be asked":         {err: syscall.EIO, want: "io_error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := system{

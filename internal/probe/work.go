@@ -158,7 +158,8 @@ func tryQuick(fsys durable.FS, dir string, need int64) error {
 	if !info.IsDir() {
 		return errNotDir
 	}
-	if v, err := volume.Stat(dir); err == nil && v.Free >= 0 && v.Free < need {
+	need = max(need, leastSpace)
+	if v, err := volume.Stat(dir); err == nil && v.Total > 0 && v.Free < need {
 		return &holdfast.Error{
 			Op: "probe", Err: holdfast.Kindf(holdfast.ErrRefused, "%s are left, and %s are needed", size(v.Free), size(need)),
 			Hint: meanings[holdfast.FindingFull].hint,
