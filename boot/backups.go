@@ -144,11 +144,7 @@ func (s *Store) Rollback(ctx context.Context) (Restored, error) {
 			Hint: "restore the emergency backup by its name",
 		}
 	}
-	e, err := s.keeper.Engine(ctx)
-	if err != nil {
-		return Restored{}, err
-	}
-	r, err := e.Rollback(ctx)
+	r, err := s.keeper.Rollback(ctx)
 	return restored(r), err
 }
 

@@ -35,7 +35,7 @@ func newWorld(t *testing.T) *world {
 	}
 	return &world{t: t, dir: dir, o: Options{
 		Database: filepath.Join(dir, "data", "bot.db"), Repository: filepath.Join(dir, "elsewhere", "backups"),
-		Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil)), NoSignals: true,
+		Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug})), NoSignals: true,
 	}}
 }
 
@@ -47,6 +47,17 @@ func (w testWriter) Write(p []byte) (int, error) {
 		w.t.Logf("%s", p)
 	}
 	return len(p), nil
+}
+
+// unreachable makes the repository one that cannot be reached or made: a file has
+// the place of its directory.
+func (w *world) unreachable() {
+	w.t.Helper()
+	w.o.Repository = filepath.Join(w.dir, "file", "backups")
+	if err := os.WriteFile(filepath.Join(w.dir, "file"), []byte("x"), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Setenv("HOLDFAST_STATE", filepath.Join(w.dir, "state"))
 }
 
 // start starts the bot; it is closed with the test, if not before.

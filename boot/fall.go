@@ -94,16 +94,12 @@ func (s *Store) fall(ctx context.Context, reason string) error {
 		return err
 	}
 	defer hold.Release()
-	state, _, err := s.plain.Peek()
-	if err != nil {
-		state = "" // it cannot even be looked at
-	}
 	l, from, _, err := s.intoMemory(ctx)
 	if err != nil {
 		return err
 	}
 	hold.Move(l.uri)
-	s.settleInMemory(l, from, reason, state)
+	s.settleInMemory(l, from, reason)
 	return nil
 }
 
@@ -166,6 +162,9 @@ func (s *Store) comeBack(ctx context.Context) error {
 	if probe.Quick(ctx, filepath.Dir(s.o.Database), size+room) != nil {
 		return nil // not yet: everybody has been told
 	}
+	if state, settled, err := s.plain.Peek(); err == nil && !settled && state == s.fallen().disk {
+		return nil // whether somebody else writes there shows in a moment
+	}
 	limited, cancel := context.WithTimeout(ctx, fallLimit)
 	defer cancel()
 	if err := s.take(limited); err != nil {
@@ -191,7 +190,7 @@ func (s *Store) writeBack(ctx context.Context, move func(uri string)) error {
 	l, d := s.location, s.degraded
 	s.mu.Unlock()
 	state, settled, err := s.plain.Peek()
-	ours := d.fromDisk && err == nil && settled && state == d.disk
+	ours := err == nil && settled && state == d.disk
 	aside, err := s.placed(ctx, l.save)
 	if err != nil {
 		return err

@@ -20,10 +20,10 @@ import (
 type degraded struct {
 	since  time.Time
 	reason string
-	// disk is the state of the files that were left on disk. Only if they are
-	// still so, and memory began from them, may they be replaced without a trace.
-	disk     string
-	fromDisk bool
+	// disk is the state of the files on disk that memory began from; empty if it
+	// began from something else. Only what is still so may be replaced without a
+	// trace.
+	disk string
 }
 
 // fallen gives what is known if the database lies in memory, else nil.
@@ -33,6 +33,19 @@ func (s *Store) fallen() *degraded {
 	return s.degraded
 }
 
+// diskTries is how often the database on disk is loaded until nothing changes
+// there meanwhile.
+const diskTries = 4
+
+// seen is what the files on disk look like; empty if that cannot be told.
+func (s *Store) seen() string {
+	state, _, err := s.plain.Peek()
+	if err != nil {
+		return ""
+	}
+	return state
+}
+
 // An origin is a state that memory can begin from.
 type origin struct {
 	words string
@@ -40,6 +53,7 @@ type origin struct {
 	name  holdfast.BackupName
 	from  string
 	fill  func(ctx context.Context, l *location) error
+	disk  string // the state of the files, if it is the database on disk
 }
 
 // intoMemory makes a location in memory with the newest sound state that can be
@@ -55,8 +69,22 @@ func (s *Store) intoMemory(ctx context.Context) (l *location, from origin, passe
 		return false
 	}
 	if info, serr := os.Stat(s.o.Database); serr == nil && info.Size() > 0 {
-		if try(origin{words: "the database on disk", fill: s.fillFromDisk}) {
-			return l, from, passed, nil
+		for i := range diskTries {
+			before := s.seen()
+			if !try(origin{words: "the database on disk", fill: s.fillFromDisk}) {
+				break
+			}
+			from.disk = s.seen()
+			if from.disk != before && i == diskTries-1 {
+				from.disk = "" // it will be kept aside
+			}
+			if from.disk == before || from.disk == "" {
+				return l, from, passed, nil
+			}
+			// SQLite tidied up when it was closed, or somebody else wrote.
+			if err := l.drop(); err != nil {
+				return nil, origin{}, passed, err
+			}
 		}
 	}
 	origins, reach := s.backupOrigins(ctx)
@@ -159,10 +187,10 @@ func (s *Store) fillFromBackup(ctx context.Context, e *engine.Engine, name holdf
 }
 
 // settle begins to work with a location in memory.
-func (s *Store) settleInMemory(l *location, from origin, reason, disk string) {
+func (s *Store) settleInMemory(l *location, from origin, reason string) {
 	s.mu.Lock()
 	s.location = l
-	s.degraded = &degraded{since: time.Now(), reason: reason, disk: disk, fromDisk: from.at.IsZero() && from.fill != nil}
+	s.degraded = &degraded{since: time.Now(), reason: reason, disk: from.disk}
 	s.mu.Unlock()
 	s.keeper.SetSources([]holdfast.Source{l.source})
 	s.note(problemMemory, holdfast.Problem{

@@ -62,7 +62,7 @@ func (s *Store) migrate(ctx context.Context, uri string, how saving) (_ *holdfas
 }
 
 func (m *migration) fail(err error, hint string) error {
-	return &holdfast.Error{Op: "migrate", Object: m.s.o.Database, Err: err, Hint: hint}
+	return &holdfast.Error{Op: "migrate", Err: err, Hint: hint}
 }
 
 // run backs the database up and applies what is pending.

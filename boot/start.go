@@ -99,7 +99,28 @@ func (s *Store) openOnDisk(ctx context.Context) error {
 	if err := s.migrateAtStart(ctx, s.diskURI, how); err != nil {
 		return err
 	}
+	if err := s.touch(ctx, s.diskURI); err != nil {
+		return err
+	}
 	s.handOut(s.onDisk())
+	return nil
+}
+
+// touch opens the database as the bot will, and makes it if there is none: a
+// library that cannot open it is told now, and there is something to back up.
+func (s *Store) touch(ctx context.Context, uri string) (err error) {
+	db := s.o.private(uri)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var version, pages int64
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return &holdfast.Error{Op: "open", Err: err}
+	}
+	if err := db.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages); err != nil || pages > 0 {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, "PRAGMA user_version = 0"); err != nil { // writes the first page
+		return &holdfast.Error{Op: "make", Err: err}
+	}
 	return nil
 }
 
@@ -115,10 +136,6 @@ func (s *Store) preparing(trusted string) startup.Options {
 func (s *Store) openInMemory(ctx context.Context, reason string) error {
 	begun := time.Now()
 	s.openMarker()
-	state, _, err := s.plain.Peek()
-	if err != nil {
-		state = ""
-	}
 	l, from, passed, err := s.intoMemory(ctx)
 	if err != nil {
 		return fmt.Errorf("the storage cannot hold the database (%s), and memory has nothing to begin from: %w", reason, err)
@@ -141,7 +158,7 @@ func (s *Store) openInMemory(ctx context.Context, reason string) error {
 	if err := s.migrateAtStart(ctx, l.uri, saveNothing); err != nil {
 		return errors.Join(err, l.drop())
 	}
-	s.settleInMemory(l, from, reason, state)
+	s.settleInMemory(l, from, reason)
 	s.handOut(l)
 	return nil
 }

@@ -64,8 +64,8 @@ func newFull(t *testing.T, o pool.Options) *full {
 			t.Error(err)
 		}
 	})
-	exec(t, f.DB(), "CREATE TABLE t (x)")
-	exec(t, f.DB(), "INSERT INTO t VALUES ('before')")
+	do(t, f.DB(), "CREATE TABLE t (x)")
+	do(t, f.DB(), "INSERT INTO t VALUES ('before')")
 	return f
 }
 
@@ -148,7 +148,7 @@ func TestFault_AScriptIsNotRunAgain(t *testing.T) {
 		t.Fatal("the script was run again")
 	}
 	f.want(t, 2, 1) // moved, with what the script had committed
-	exec(t, f.DB(), "INSERT INTO t VALUES (?)", big)
+	do(t, f.DB(), "INSERT INTO t VALUES (?)", big)
 }
 
 // Where it is not sure that nothing was written, a second run could write twice.
@@ -161,7 +161,7 @@ func TestFault_WhatIsNotSureIsNotRunAgain(t *testing.T) {
 		t.Fatal("the statement was run again")
 	}
 	f.want(t, 1, 1)
-	exec(t, f.DB(), "INSERT INTO t VALUES (?)", big)
+	do(t, f.DB(), "INSERT INTO t VALUES (?)", big)
 }
 
 func TestFault_EndsATransactionAndTheNextIsAtTheNewPlace(t *testing.T) {
@@ -186,8 +186,8 @@ func TestFault_EndsATransactionAndTheNextIsAtTheNewPlace(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			exec(t, c, "BEGIN IMMEDIATE")
-			exec(t, c, "INSERT INTO t VALUES ('lost')")
+			do(t, c, "BEGIN IMMEDIATE")
+			do(t, c, "INSERT INTO t VALUES ('lost')")
 			if _, err := c.ExecContext(t.Context(), "INSERT INTO t VALUES (?)", big); err == nil {
 				t.Error("the transaction went on")
 			}
@@ -208,7 +208,7 @@ func TestFault_EndsATransactionAndTheNextIsAtTheNewPlace(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			exec(t, tx, "INSERT INTO t VALUES (?)", big)
+			do(t, tx, "INSERT INTO t VALUES (?)", big)
 			if err := tx.Commit(); err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +224,7 @@ func fill(t *testing.T, db *sql.DB) *sql.Tx {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, tx, "INSERT INTO t VALUES ('lost')")
+	do(t, tx, "INSERT INTO t VALUES ('lost')")
 	if _, err := tx.ExecContext(t.Context(), "INSERT INTO t VALUES (?)", big); err == nil {
 		t.Error("the transaction went on")
 	}
@@ -235,13 +235,13 @@ func fill(t *testing.T, db *sql.DB) *sql.Tx {
 // be committed alone.
 func TestTx_NothingRunsAfterSQLiteHasEndedIt(t *testing.T) {
 	p, _ := newPool(t, pool.Options{})
-	exec(t, p.DB(), "CREATE TABLE t (x UNIQUE)")
-	exec(t, p.DB(), "INSERT INTO t VALUES (1)")
+	do(t, p.DB(), "CREATE TABLE t (x UNIQUE)")
+	do(t, p.DB(), "INSERT INTO t VALUES (1)")
 	tx, err := p.DB().BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, tx, "INSERT INTO t VALUES (2)")
+	do(t, tx, "INSERT INTO t VALUES (2)")
 	if _, err := tx.ExecContext(t.Context(), "INSERT OR ROLLBACK INTO t VALUES (1)"); err == nil {
 		t.Fatal("a row twice")
 	}
@@ -262,16 +262,16 @@ func TestTx_NothingRunsAfterSQLiteHasEndedIt(t *testing.T) {
 // A constraint fails a statement, not the transaction.
 func TestTx_GoesOnAfterAnErrorThatKeepsIt(t *testing.T) {
 	p, _ := newPool(t, pool.Options{})
-	exec(t, p.DB(), "CREATE TABLE t (x UNIQUE)")
+	do(t, p.DB(), "CREATE TABLE t (x UNIQUE)")
 	tx, err := p.DB().BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, tx, "INSERT INTO t VALUES (1)")
+	do(t, tx, "INSERT INTO t VALUES (1)")
 	if _, err := tx.ExecContext(t.Context(), "INSERT INTO t VALUES (1)"); err == nil {
 		t.Fatal("a row twice")
 	}
-	exec(t, tx, "INSERT INTO t VALUES (2)")
+	do(t, tx, "INSERT INTO t VALUES (2)")
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestFault_APlaceThatCannotBeOpened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, tx, "CREATE TABLE t (x)")
+	do(t, tx, "CREATE TABLE t (x)")
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ type executor interface {
 	QueryRowContext(context.Context, string, ...any) *sql.Row
 }
 
-func exec(t *testing.T, db executor, query string, args ...any) {
+func do(t *testing.T, db executor, query string, args ...any) {
 	t.Helper()
 	if _, err := db.ExecContext(t.Context(), query, args...); err != nil {
 		t.Fatalf("%s: %v", query, err)
@@ -142,7 +142,7 @@ func TestHold_WaitsForWhateverIsAtWork(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			exec(t, tx, "INSERT INTO t VALUES (2)")
+			do(t, tx, "INSERT INTO t VALUES (2)")
 			return tx.Commit
 		}},
 		{"a transaction that is rolled back", func(t *testing.T, db *sql.DB) func() error {
@@ -157,10 +157,10 @@ func TestHold_WaitsForWhateverIsAtWork(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			exec(t, c, "/* by hand */ begin immediate")
-			exec(t, c, "INSERT INTO t VALUES (CASE 1 WHEN 1 THEN 2 END)")
+			do(t, c, "/* by hand */ begin immediate")
+			do(t, c, "INSERT INTO t VALUES (CASE 1 WHEN 1 THEN 2 END)")
 			return func() error {
-				exec(t, c, "COMMIT")
+				do(t, c, "COMMIT")
 				return c.Close()
 			}
 		}},
@@ -169,11 +169,11 @@ func TestHold_WaitsForWhateverIsAtWork(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			exec(t, c, "SAVEPOINT one")
-			exec(t, c, "SAVEPOINT two")
-			exec(t, c, "RELEASE two")
+			do(t, c, "SAVEPOINT one")
+			do(t, c, "SAVEPOINT two")
+			do(t, c, "RELEASE two")
 			return func() error {
-				exec(t, c, "RELEASE one")
+				do(t, c, "RELEASE one")
 				return c.Close()
 			}
 		}},
@@ -181,7 +181,7 @@ func TestHold_WaitsForWhateverIsAtWork(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p, path := newPool(t, pool.Options{})
-			exec(t, p.DB(), "CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+			do(t, p.DB(), "CREATE TABLE t (x); INSERT INTO t VALUES (1)")
 			if !held(t, p) {
 				t.Fatal("nothing is at work, yet there is no hold")
 			}
@@ -203,7 +203,7 @@ func TestHold_WaitsForWhateverIsAtWork(t *testing.T) {
 
 func TestHold_KeepsNewcomersUntilRelease(t *testing.T) {
 	p, _ := newPool(t, pool.Options{})
-	exec(t, p.DB(), "CREATE TABLE t (x)")
+	do(t, p.DB(), "CREATE TABLE t (x)")
 	h := hold(t, p)
 	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
@@ -234,7 +234,7 @@ func TestHold_KeepsNewcomersUntilRelease(t *testing.T) {
 // would wait for a hold that waits for it.
 func TestHold_GivesUpForNestedStatements(t *testing.T) {
 	p, _ := newPool(t, pool.Options{})
-	exec(t, p.DB(), "CREATE TABLE t (x); INSERT INTO t VALUES (1),(2),(3)")
+	do(t, p.DB(), "CREATE TABLE t (x); INSERT INTO t VALUES (1),(2),(3)")
 	rows, err := p.DB().QueryContext(t.Context(), "SELECT x FROM t WHERE x<4")
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +248,7 @@ func TestHold_GivesUpForNestedStatements(t *testing.T) {
 			failed <- err
 		}()
 		time.Sleep(5 * time.Millisecond) // so that the statement is the newcomer
-		exec(t, p.DB(), "INSERT INTO t VALUES (?)", 10)
+		do(t, p.DB(), "INSERT INTO t VALUES (?)", 10)
 		if err := <-failed; !errors.Is(err, holdfast.ErrLocked) {
 			t.Errorf("a hold beside open rows gives %v", err)
 		}
@@ -280,7 +280,7 @@ func TestHold_OneAtATime(t *testing.T) {
 func TestMove_WhatThePoolHasGivenOutGoesOn(t *testing.T) {
 	p, path := newPool(t, pool.Options{})
 	db := p.DB()
-	exec(t, db, "CREATE TABLE t (x); INSERT INTO t VALUES ('disk')")
+	do(t, db, "CREATE TABLE t (x); INSERT INTO t VALUES ('disk')")
 	prepared, err := db.PrepareContext(t.Context(), "SELECT x FROM t WHERE x<>?")
 	if err != nil {
 		t.Fatal(err)
@@ -323,7 +323,7 @@ func TestMove_WhatThePoolHasGivenOutGoesOn(t *testing.T) {
 	}
 	h.Move(memory)
 	h.Release()
-	exec(t, db, "UPDATE t SET x='memory'")
+	do(t, db, "UPDATE t SET x='memory'")
 	want("memory")
 	if p.URI() != memory {
 		t.Errorf("the pool is at %s", p.URI())
@@ -340,12 +340,12 @@ func TestMove_WhatThePoolHasGivenOutGoesOn(t *testing.T) {
 
 func TestUse_EndsWhatIsOpenElsewhere(t *testing.T) {
 	p, path := newPool(t, pool.Options{})
-	exec(t, p.DB(), "CREATE TABLE t (x)")
+	do(t, p.DB(), "CREATE TABLE t (x)")
 	tx, err := p.DB().BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, tx, "INSERT INTO t VALUES (1)")
+	do(t, tx, "INSERT INTO t VALUES (1)")
 	other := filepath.Join(filepath.Dir(path), "other.db")
 	p.Use(diskURI(t, other))
 	if _, err := tx.ExecContext(t.Context(), "INSERT INTO t VALUES (2)"); err == nil || !strings.Contains(err.Error(), "moved") {
@@ -354,7 +354,7 @@ func TestUse_EndsWhatIsOpenElsewhere(t *testing.T) {
 	if err := tx.Commit(); err == nil || !strings.Contains(err.Error(), "moved") || holdfast.HintOf(err) == "" {
 		t.Errorf("a commit at the old place gives %v", err)
 	}
-	exec(t, p.DB(), "CREATE TABLE t (x)")
+	do(t, p.DB(), "CREATE TABLE t (x)")
 	p.Use(diskURI(t, path))
 	if n := number(t, p.DB(), "SELECT count(*) FROM t"); n != 0 {
 		t.Errorf("%d rows of a transaction that was told to have failed", n)
@@ -382,8 +382,8 @@ func TestRaw_ReachesTheDriver(t *testing.T) {
 
 func TestRows_TellTypes(t *testing.T) {
 	p, _ := newPool(t, pool.Options{})
-	exec(t, p.DB(), "CREATE TABLE t (id INTEGER, name VARCHAR(10))")
-	exec(t, p.DB(), "INSERT INTO t VALUES (:id, :name)", sql.Named("name", "n"), sql.Named("id", 7))
+	do(t, p.DB(), "CREATE TABLE t (id INTEGER, name VARCHAR(10))")
+	do(t, p.DB(), "INSERT INTO t VALUES (:id, :name)", sql.Named("name", "n"), sql.Named("id", 7))
 	rows, err := p.DB().QueryContext(t.Context(), "SELECT id, name FROM t")
 	if err != nil {
 		t.Fatal(err)

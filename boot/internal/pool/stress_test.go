@@ -29,7 +29,7 @@ type ledger struct {
 
 func newLedger(t *testing.T, db *sql.DB) *ledger {
 	t.Helper()
-	exec(t, db, "CREATE TABLE ledger (entry TEXT NOT NULL)")
+	do(t, db, "CREATE TABLE ledger (entry TEXT NOT NULL)")
 	// A statement that hangs is a deadlock.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
@@ -136,6 +136,13 @@ func (l *ledger) everybody() (stop func()) {
 		close(done)
 		group.Wait()
 	}
+}
+
+// count tells how many entries were acknowledged so far.
+func (l *ledger) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acked)
 }
 
 // check compares what is there with what was told.
