@@ -242,7 +242,8 @@ func sameFile(a, b string) bool {
 	return xerr == nil && yerr == nil && os.SameFile(x, y)
 }
 
-// explain says what failed on which object, unless err does so already.
+// explain says what failed on which object, unless err does so already. Nil stays
+// nil.
 func explain(op, object string, err error) error {
 	if _, named := errors.AsType[*holdfast.Error](err); named {
 		return &holdfast.Error{Op: op, Object: object, Err: err}

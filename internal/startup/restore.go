@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"syscall"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/durable"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -24,11 +26,16 @@ func (p *preparation) bringBack(ctx context.Context, c Condition) error {
 	if err != nil {
 		return err
 	}
+	if len(f.candidates) > 0 {
+		if err := p.writable(); err != nil {
+			return p.failed(c, err)
+		}
+	}
 	outOfReach := len(f.outOfReach) > 0
-	engineFails := false
+	var full error // the storage does not take what the engine restores
 	for _, cand := range f.candidates {
-		if engineFails && !cand.mirror {
-			continue
+		if full != nil && !cand.mirror {
+			continue // each of them needs as much, a mirror at least no repository
 		}
 		err := p.restore(ctx, f, cand, c)
 		switch {
@@ -42,10 +49,8 @@ func (p *preparation) bringBack(ctx context.Context, c Condition) error {
 			return context.Cause(ctx)
 		case heldOpen(err):
 			return p.failed(c, err)
-		case noRoom(err) && cand.mirror:
-			return p.failed(c, err)
 		case noRoom(err):
-			engineFails = true // each of them needs as much; a mirror needs no repository
+			full = err
 		case !provesBad(err):
 			outOfReach = true
 		}
@@ -53,7 +58,26 @@ func (p *preparation) bringBack(ctx context.Context, c Condition) error {
 	}
 	tried := len(p.decision.Passed)+len(f.unreadable) > 0
 	p.decision.Passed = slices.Concat(p.decision.Passed, f.unreadable, f.outOfReach)
+	if full != nil {
+		return p.failed(c, full)
+	}
 	return p.nothingRestored(c, tried, outOfReach)
+}
+
+// writable makes sure that a file can be restored where it belongs, so that a
+// storage that is at fault is not taken for backups that are. A directory may be
+// restored inside of itself; the engine finds out.
+func (p *preparation) writable() error {
+	if p.target.Dir {
+		return nil
+	}
+	dir, base := filepath.Split(p.target.Path)
+	name := filepath.Join(dir, stagePrefix+durable.TempName(base))
+	f, err := p.FS.Create(name, 0o600)
+	if err == nil {
+		err = errors.Join(f.Close(), p.FS.Remove(name))
+	}
+	return explain("write beside", p.target.Path, err)
 }
 
 // nothingRestored decides what it means that nothing came back.
