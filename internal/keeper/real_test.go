@@ -67,6 +67,17 @@ func (p *program) stop() {
 	}
 }
 
+// kill ends the program without a word.
+func (p *program) kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	_ = p.in.Close()
+	p.in = nil
+	_ = p.cmd.Wait() // it was killed
+}
+
 // do lets the program do something and waits until it is done.
 func (p *program) do(statements string) {
 	p.t.Helper()
@@ -334,6 +345,34 @@ func TestLast_OfARealDatabase(t *testing.T) {
 	stop()
 }
 
+// The log that a killed program left behind is saved, and reading it, which may move
+// it into the database, is no change that is backed up again and again.
+func TestKeeper_ACrashedDatabaseComesToRest(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	database := filepath.Join(dir, "bot.db")
+	p := startProgram(t, database, "WAL")
+	p.write()
+	p.kill()
+	if _, err := os.Stat(database + "-wal"); err != nil {
+		t.Fatalf("it left no log: %v", err)
+	}
+	k := newKeeper(t, configured(t, filepath.Join(dir, "backups"), database, map[string]string{"schedule.on_change": "1s"}))
+	stop := keep(t, k)
+	quiet := func() bool {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		_, changed := k.watch.due()
+		return k.last != nil && !changed && k.running == nil
+	}
+	eventually(t, "silence", quiet)
+	time.Sleep(2 * time.Second)
+	if !quiet() || count(t, k) != 1 || rowsIn(t, k) != 1 {
+		t.Errorf("quiet %t, %d backups, %d rows", quiet(), count(t, k), rowsIn(t, k))
+	}
+	stop()
+}
+
 // A deadline that is over leaves nothing half-done.
 func TestLast_CutLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
@@ -383,6 +422,9 @@ func TestKeeper_TwoAtOnce(t *testing.T) {
 		}
 		programs = append(programs, startProgram(t, database, "WAL"))
 		c := configured(t, filepath.Join(dir, "backups"), database, map[string]string{"schedule.on_change": "1s"})
+		if err := c.SetReplicas([]config.Replica{config.AdHocReplica(filepath.Join(dir, "copies"))}); err != nil {
+			t.Fatal(err)
+		}
 		keepers = append(keepers, newKeeper(t, c))
 		keep(t, keepers[i])
 	}

@@ -9,8 +9,18 @@ import (
 // Restore restores through the engine, with the owner let go of the sources. No
 // backup is made meanwhile but the engine's own, and what is there afterwards is
 // watched and backed up anew. The owner must not ask this keeper for a backup while
-// it is stopped.
+// it lets go.
 func (k *Keeper) Restore(ctx context.Context, req engine.RestoreRequest) (*engine.RestoreResult, error) {
+	return k.replace(ctx, req.To == "", func(e *engine.Engine) (*engine.RestoreResult, error) { return e.Restore(ctx, req) })
+}
+
+// Rollback undoes the last restore, as Restore restores.
+func (k *Keeper) Rollback(ctx context.Context) (*engine.RestoreResult, error) {
+	return k.replace(ctx, true, func(e *engine.Engine) (*engine.RestoreResult, error) { return e.Rollback(ctx) })
+}
+
+// replace does what replaces the sources, or live is false, in its turn.
+func (k *Keeper) replace(ctx context.Context, live bool, verb func(*engine.Engine) (*engine.RestoreResult, error)) (result *engine.RestoreResult, err error) {
 	if err := k.work.take(ctx); err != nil {
 		return nil, err
 	}
@@ -19,19 +29,17 @@ func (k *Keeper) Restore(ctx context.Context, req engine.RestoreRequest) (*engin
 	if err != nil {
 		return nil, err
 	}
-	if req.To == "" {
+	if live {
 		defer k.anew()
 	}
-	var result *engine.RestoreResult
-	var failed error
 	_ = k.patiently(ctx, lockWait, func() error {
-		result, failed = e.Restore(ctx, req)
-		if result != nil && result.Plan != nil {
+		result, err = verb(e)
+		if result != nil && (result.Plan != nil || len(result.Restored) > 0 || result.RolledBack) {
 			return nil // it was begun: what became of it stands
 		}
-		return failed
+		return err
 	})
-	return result, failed
+	return result, err
 }
 
 // anew begins to watch anew.
