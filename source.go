@@ -238,8 +238,9 @@ type Peeker interface {
 	// Peek describes what the file system tells of the source now. Two equal
 	// states that are both settled mean that nothing was written between the
 	// two looks. A state is not settled while a later write might not show
-	// in it, since the last one was only moments ago: look again later.
-	// Different states may hold the same data (a checkpoint moves it). A
+	// in it, since the last one was only moments ago: look again later. Where
+	// the file system does not show every write, or there is too much to look
+	// at, no state ever is: only a capture tells. Different states may hold the same data (a checkpoint moves it). A
 	// source that does not exist has the empty state, settled. An error
 	// tells that it cannot be known whether something was written.
 	Peek() (state string, settled bool, err error)

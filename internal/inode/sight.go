@@ -11,12 +11,13 @@ import (
 type Sight struct {
 	now       time.Time
 	sum       [sha256.Size]byte
+	disks     map[uint64]bool // looked at, whether they show every write
 	seen      bool
 	unsettled bool
 }
 
 // NewSight begins to look: nothing may be looked at before.
-func NewSight() *Sight { return &Sight{now: Clock()} }
+func NewSight() *Sight { return &Sight{now: Clock(), disks: map[uint64]bool{}} }
 
 const (
 	// flight is how long a write may be under way: it takes its time when it
@@ -25,6 +26,22 @@ const (
 	// coarse is flight where only whole or even seconds are counted.
 	coarse = flight + 2*time.Second
 )
+
+// On tells where what has this state lies. On a file system that does not show
+// every write call at once (of another machine, FUSE) nothing ever settles.
+func (s *Sight) On(path string, st State) {
+	shows, known := s.disks[st.Dev]
+	if !known {
+		shows = showsCalls(path)
+		s.disks[st.Dev] = shows
+	}
+	if !shows {
+		s.Doubt()
+	}
+}
+
+// Doubt tells that not everything was looked at: nothing is settled.
+func (s *Sight) Doubt() { s.unsettled = true }
 
 // Add takes in the state of the file of this name, and more that is known of it.
 // Each name is added once.
@@ -39,7 +56,7 @@ func (s *Sight) Add(name string, st State, more string) {
 		age = coarse
 	}
 	if !st.Rested(s.now, age) {
-		s.unsettled = true
+		s.Doubt()
 	}
 }
 

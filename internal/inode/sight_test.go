@@ -1,6 +1,7 @@
 package inode_test
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -59,6 +60,16 @@ func TestSight_IsNotSettledWhileAWriteMayNotShow(t *testing.T) {
 		s.Add("file", c.st, "")
 		if s.Settled() != c.want {
 			t.Errorf("%s: settled is %v", what, s.Settled())
+		}
+	}
+}
+
+func TestSight_TrustsOnlyDisks(t *testing.T) {
+	for path, want := range map[string]bool{"/proc/self/status": false, filepath.Join(t.TempDir(), "gone"): false} {
+		s := inode.NewSight()
+		s.On(path, inode.State{Dev: 1})
+		if s.Settled() != want {
+			t.Errorf("%s: settled is %v", path, s.Settled())
 		}
 	}
 }

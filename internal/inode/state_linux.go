@@ -39,9 +39,17 @@ func Clock() time.Time {
 // known.
 func ShowsWrites(f *os.File, w Writes) bool {
 	var st unix.Statfs_t
-	if unix.Fstatfs(int(f.Fd()), &st) != nil {
-		return false
-	}
+	return unix.Fstatfs(int(f.Fd()), &st) == nil && showsWrites(&st, w)
+}
+
+// showsCalls is ShowsWrites for write calls to what has this name, which is not
+// opened.
+func showsCalls(name string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(name, &st) == nil && showsWrites(&st, Calls)
+}
+
+func showsWrites(st *unix.Statfs_t, w Writes) bool {
 	switch uint32(st.Type) {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC:
 		return true

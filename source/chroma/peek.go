@@ -58,7 +58,9 @@ func (s *Source) seeFolders(sight *inode.Sight, dir string) error {
 		if err != nil {
 			return err
 		}
-		sight.Add(g.id, inode.StateOf(info), info.Mode().String())
+		st := inode.StateOf(info)
+		sight.On(filepath.Join(dir, g.id), st)
+		sight.Add(g.id, st, info.Mode().String())
 		for _, f := range files {
 			sight.Add(g.id+"/"+f.name, f.State, fmt.Sprint(f.mode))
 		}

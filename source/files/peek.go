@@ -16,17 +16,17 @@ import (
 var _ holdfast.Peeker = (*Source)(nil)
 
 // maxPeek bounds the entries that a peek looks at: a look at so many takes some
-// tenths of a second, and it is taken often. A larger tree cannot be peeked at.
+// tenths of a second, and it is taken often.
 const maxPeek = 100_000
 
 // Peek implements holdfast.Peeker by a look at every entry of the tree that a
-// capture would take in; directories are listed, no file is opened. A tree of
-// more than 100,000 entries is refused, and so is one whose entries cannot be
-// looked at: a watch that leaves something out would be trusted wrongly.
+// capture would take in; directories are listed, no file is opened. Of a tree of
+// more than 100,000 entries it looks at so many, and the state is never settled: a
+// change is seen by chance, and otherwise found by a backup. So it is on a file
+// system that may not show a write at once (a network's, FUSE).
 //
-// A program that writes to a file through mapped memory shows some moments later,
-// on a tmpfs not at all: what such a program keeps is found by the next scheduled
-// backup at the earliest that reads it.
+// What a program writes through mapped memory shows only when the system writes it
+// to the disk, and on a tmpfs never.
 func (s *Source) Peek() (state string, settled bool, err error) {
 	return s.peek(maxPeek)
 }
@@ -63,12 +63,12 @@ func (p *peek) all(root string) error {
 	if err != nil {
 		return err
 	}
-	p.sight.Add(".", inode.StateOf(info), info.Mode().String())
+	p.see(root, ".", info)
 	if !info.IsDir() {
 		return nil
 	}
 	stack := []string{"."}
-	for len(stack) > 0 {
+	for len(stack) > 0 && p.left >= 0 {
 		dir := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		below, err := p.list(root, dir)
@@ -99,7 +99,8 @@ func (p *peek) list(root, dir string) (below []string, err error) {
 				continue
 			}
 			if p.left--; p.left < 0 {
-				return nil, p.tooMany()
+				p.sight.Doubt()
+				return nil, nil
 			}
 			info, err := e.Info()
 			if isAbsent(err) {
@@ -108,7 +109,7 @@ func (p *peek) list(root, dir string) (below []string, err error) {
 			if err != nil {
 				return nil, err
 			}
-			p.sight.Add(rel, inode.StateOf(info), info.Mode().String())
+			p.see(filepath.Join(d.Name(), e.Name()), rel, info)
 			if info.IsDir() {
 				below = append(below, rel)
 			}
@@ -122,11 +123,11 @@ func (p *peek) list(root, dir string) (below []string, err error) {
 	}
 }
 
-func (p *peek) tooMany() error {
-	return &holdfast.Error{
-		Op: "look at", Object: printable(p.source.path), Err: holdfast.Kindf(holdfast.ErrRefused, "it has more than %d entries, too many to be watched", maxPeek),
-		Hint: "exclude what need not be backed up, or rely on scheduled backups of source " + p.source.name,
-	}
+// see adds one entry.
+func (p *peek) see(name, rel string, info fs.FileInfo) {
+	st := inode.StateOf(info)
+	p.sight.On(name, st)
+	p.sight.Add(rel, st, info.Mode().String())
 }
 
 // isAbsent tells that there is nothing of this name, nor can be: what should be

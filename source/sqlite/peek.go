@@ -17,7 +17,8 @@ var _ holdfast.Peeker = (*Source)(nil)
 // has them open, closing ours would drop its locks.
 //
 // Every commit writes to one of the three. The -shm holds no data and does not
-// count. A checkpoint changes the database without changing what it holds, which
+// count. On a file system that may not show a write at once (a network's, FUSE) no
+// state is ever settled. A checkpoint changes the database without changing what it holds, which
 // is told as a change: a false one costs a look, a missed one would cost data.
 func (s *Source) Peek() (state string, settled bool, err error) {
 	sight := inode.NewSight()
@@ -48,7 +49,9 @@ func See(sight *inode.Sight, name, path string) error {
 	case err != nil:
 		return cannotSee(path, err)
 	}
-	sight.Add(name, inode.StateOf(info), info.Mode().String())
+	st := inode.StateOf(info)
+	sight.On(path, st)
+	sight.Add(name, st, info.Mode().String())
 	for suffix, st := range seen {
 		sight.Add(name+suffix, st, "")
 	}
