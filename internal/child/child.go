@@ -180,7 +180,7 @@ func (c *Child) gone(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-	for wait := time.Millisecond; c.Signal(syscall.Signal(0)) == nil; wait = min(2*wait, 50*time.Millisecond) {
+	for wait := time.Millisecond; c.runs(); wait = min(2*wait, 50*time.Millisecond) {
 		select {
 		case <-ctx.Done():
 			return false
@@ -188,6 +188,17 @@ func (c *Child) gone(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// runs tells whether something of an ended child still runs.
+func (c *Child) runs() bool {
+	if c.Signal(syscall.Signal(0)) != nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.group.left = c.group.onlyZombies()
+	return !c.group.left
 }
 
 // A StartError is why a command could not be run.

@@ -8,13 +8,16 @@ import (
 )
 
 // A group is one process where there are no groups.
-type group struct{ id int }
+type group struct {
+	id   int
+	left bool // nothing of it is there any more
+}
 
 func (g *group) prepare(*exec.Cmd, *terminal) {}
 
 // signal ends the process: nothing gentler reaches it.
 func (g *group) signal(p *os.Process, sig os.Signal, ended bool) error {
-	if ended {
+	if ended || g.left {
 		return os.ErrProcessDone
 	}
 	return p.Kill()
