@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"filippo.io/age"
@@ -154,6 +155,46 @@ func TestMarker_WipedUnderALivingProgram(t *testing.T) {
 		t.Error("the marker was not written again")
 	}
 	end(t, m, nil)
+}
+
+// A storage that goes away under a living program does not end its lease.
+func TestMarker_StorageThatGoesAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := newRepo(t)
+		h := newHost(t, 0)
+		m := h.start(r)
+		away := filepath.Dir(h.data) + "-away"
+		if err := os.Rename(filepath.Dir(h.data), away); err != nil {
+			t.Fatal(err)
+		}
+		live(t, 5*time.Minute, r, m)
+		want(t, m, holdfast.SurvivalUnknown, "no such file or directory")
+		list, err := r.Instances(t.Context())
+		if err != nil || len(list) != 1 || time.Until(list[0].Expires.Time) < DefaultLease/2 {
+			t.Errorf("recorded %+v, %v", list, err)
+		}
+		if err := os.Rename(away, filepath.Dir(h.data)); err != nil {
+			t.Fatal(err)
+		}
+		live(t, time.Second, r, m)
+		want(t, m, holdfast.SurvivalFirst, "")
+		end(t, m, r)
+		m = h.start(r)
+		want(t, m, holdfast.SurvivalKept, "kept over 1 restart")
+		end(t, m, r)
+	})
+}
+
+func TestMarkerPath(t *testing.T) {
+	dir := t.TempDir()
+	for data, want := range map[string]string{
+		filepath.Join(dir, "bot.db"): filepath.Join(dir, ".bot.db.holdfast.json"),
+		dir:                          filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".holdfast.json"),
+	} {
+		if got := MarkerPath(data); got != want {
+			t.Errorf("the marker of %s is %s, want %s", data, got, want)
+		}
+	}
 }
 
 func TestMarker_Trust(t *testing.T) {

@@ -17,12 +17,17 @@ func (m *Marker) Reconcile(ctx context.Context, r *repo.Repository) error { retu
 // Renew says to the others that this instance lives, and looks whether they do.
 // A process that does not have the lock only tries to take it: the one that has
 // it speaks for the storage. An error of the repository changes nothing that is
-// known; the next Renew asks again.
+// known; the next Renew asks again. Where the marker cannot be written any more,
+// the lease is renewed and nothing is decided.
 func (m *Marker) Renew(ctx context.Context, r *repo.Repository) error {
 	m.asking.Lock()
 	defer m.asking.Unlock()
-	if !m.keeps() || r == nil {
+	speaks, written := m.look()
+	switch {
+	case !speaks || r == nil:
 		return nil
+	case !written:
+		return r.PutInstance(ctx, m.instance())
 	}
 	list, err := m.list(ctx, r)
 	if err != nil {
@@ -63,14 +68,16 @@ func (m *Marker) Renew(ctx context.Context, r *repo.Repository) error {
 	return errors.Join(errs...)
 }
 
-// keeps tells whether this process keeps the marker, after another try.
-func (m *Marker) keeps() bool {
+// look tells whether this process speaks for the storage, and whether its marker
+// can be written, after another try at both.
+func (m *Marker) look() (speaks, written bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return false
+		return false, false
 	}
-	return m.begin() == nil && m.active()
+	err := m.begin()
+	return m.active(), err == nil
 }
 
 // list gives the readable records of this source. Those that cannot be read are

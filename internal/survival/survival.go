@@ -63,14 +63,15 @@ type Options struct {
 // A Marker is the presence of this process on a storage. Its methods may be
 // called from several goroutines.
 type Marker struct {
-	o          Options
-	path, lock string
-	host, run  string
+	o         Options
+	host, run string
 
 	asking  sync.Mutex      // one conversation with the repository at a time
 	damaged map[string]bool // records that were told to be unreadable
 
 	mu     sync.Mutex // of what follows; not held while a repository answers
+	path   string     // of the marker
+	lock   string     // of the lock's file
 	flock  *flock.Flock
 	reason error  // why no marker can be kept; nil if it can
 	other  string // who has the lock
@@ -101,17 +102,15 @@ func Open(o Options) (*Marker, error) {
 	if err != nil {
 		host = "" // the name only helps people
 	}
-	m := &Marker{
-		o: o, path: MarkerPath(o.Data), lock: LockPath(o.Data),
-		host: host, run: newID(), damaged: map[string]bool{},
-	}
-	m.flock = flock.New(m.lock, flock.SetPermissions(0o600))
+	m := &Marker{o: o, host: host, run: newID(), damaged: map[string]bool{}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m, m.begin()
 }
 
-// MarkerPath is where the marker of some data lies.
+// MarkerPath is where the marker of some data lies: beside it, or in it if it is
+// a directory that a volume is mounted on, for what lies beside is on another
+// storage then.
 func MarkerPath(data string) string { return beside(data, ".json") }
 
 // LockPath is where the lock of some data lies. It is never removed: another
@@ -119,7 +118,13 @@ func MarkerPath(data string) string { return beside(data, ".json") }
 func LockPath(data string) string { return beside(data, ".lock") }
 
 func beside(data, ext string) string {
-	return filepath.Join(filepath.Dir(data), "."+filepath.Base(data)+".holdfast"+ext)
+	dir := filepath.Dir(data)
+	if info, err := os.Stat(data); err == nil && info.IsDir() {
+		if mounted, err := durable.IsMountPoint(data); err == nil && mounted {
+			dir = data
+		}
+	}
+	return filepath.Join(dir, "."+filepath.Base(data)+".holdfast"+ext)
 }
 
 func newID() string { return strings.ToLower(rand.Text()) }
@@ -158,7 +163,7 @@ func (m *Marker) begin() error {
 // still the one that others would lock: a storage that is wiped under a living
 // program takes it away.
 func (m *Marker) lockInPlace() bool {
-	if !m.flock.Locked() {
+	if m.flock == nil || !m.flock.Locked() {
 		return false
 	}
 	mine, err := m.flock.Stat()
@@ -171,10 +176,7 @@ func (m *Marker) lockInPlace() bool {
 
 func (m *Marker) tryBegin() error {
 	if !m.lockInPlace() {
-		if err := m.flock.Unlock(); err != nil {
-			return m.failed("lock", m.lock, err)
-		}
-		locked, err := m.flock.TryLock()
+		locked, err := m.tryLock()
 		if err != nil {
 			return m.failed("lock", m.lock, err)
 		}
@@ -202,6 +204,24 @@ func (m *Marker) tryBegin() error {
 		return err
 	}
 	return nil
+}
+
+// tryLock looks for the place of the marker, which a volume may have been
+// mounted on since, and takes the lock there if it is free.
+func (m *Marker) tryLock() (bool, error) {
+	m.path, m.lock = MarkerPath(m.o.Data), LockPath(m.o.Data)
+	if err := m.unlock(); err != nil {
+		return false, err
+	}
+	m.flock = flock.New(m.lock, flock.SetPermissions(0o600))
+	return m.flock.TryLock()
+}
+
+func (m *Marker) unlock() error {
+	if m.flock == nil {
+		return nil
+	}
+	return m.flock.Unlock()
 }
 
 // standBy notes who has the lock, and what the marker says.
@@ -256,17 +276,15 @@ func (m *Marker) Trusted() string {
 func (m *Marker) Trust(state string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.active() {
+	if !m.active() || m.reason != nil {
 		return m.reason
 	}
 	m.state.trusted = state
 	return m.write()
 }
 
-// active tells whether this process keeps the marker.
-func (m *Marker) active() bool {
-	return m.state.begun && m.reason == nil && m.other == "" && !m.closed
-}
+// active tells whether this process speaks for the storage.
+func (m *Marker) active() bool { return m.state.begun && m.other == "" && !m.closed }
 
 // Survival is what is known now.
 func (m *Marker) Survival() holdfast.Survival {
@@ -276,28 +294,36 @@ func (m *Marker) Survival() holdfast.Survival {
 }
 
 // Close ends this instance in order: it notes the end beside the data and in the
-// repository, which may be nil, and gives back the lock, whatever fails.
+// repository, which may be nil, and gives back the lock, whatever fails. A Renew
+// that is at work is waited for; whoever is in a hurry cancels its context.
 func (m *Marker) Close(ctx context.Context, r *repo.Repository) error {
 	m.asking.Lock()
 	defer m.asking.Unlock()
-	m.mu.Lock()
-	if m.closed {
-		m.mu.Unlock()
-		return nil
-	}
 	var errs []error
-	active := m.active()
-	if active {
-		m.state.me.Ended = new(holdfast.At(m.o.Now()))
-		errs = append(errs, m.write())
-	}
-	m.closed = true
-	m.mu.Unlock()
-	if active && r != nil {
+	if m.end(&errs) && r != nil {
 		errs = append(errs, r.PutInstance(ctx, m.instance()))
 	}
-	if err := m.flock.Unlock(); err != nil {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.unlock(); err != nil {
 		errs = append(errs, m.failed("unlock", m.lock, err))
 	}
 	return errors.Join(errs...)
+}
+
+// end notes the end beside the data, and tells whether the repository must hear
+// of it.
+func (m *Marker) end(errs *[]error) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	spoke := m.active()
+	m.closed = true
+	if !spoke {
+		return false
+	}
+	m.state.me.Ended = new(holdfast.At(m.o.Now()))
+	if m.reason == nil {
+		*errs = append(*errs, m.write())
+	}
+	return true
 }

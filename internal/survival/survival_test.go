@@ -69,7 +69,7 @@ func kill(t fataler, m *Marker) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	if err := m.flock.Unlock(); err != nil {
+	if err := m.unlock(); err != nil {
 		t.Fatal(err)
 	}
 }
