@@ -82,12 +82,19 @@ func (k *Keeper) follow(ctx context.Context, a *attempt, c care) []holdfast.Prob
 	if a.request.Trigger != holdfast.TriggerShutdown && !k.mayCare(func() { cancel(errHurry) }) {
 		return k.cared(nil, c, Followed{Lacking: c.Replicate}, nil)
 	}
-	followed, err := Follow(hurried, patient{k, a.worker}, c.Following)
-	problems := followed.Problems
-	if err == nil && c.prove {
-		var found []holdfast.Problem
-		found, err = k.prove(hurried, a)
-		problems = append(problems, found...)
+	// The proof comes first: a first copy to a far replica can take hours.
+	var problems []holdfast.Problem
+	var err error
+	if c.prove {
+		problems, err = k.prove(hurried, a)
+	}
+	var followed Followed
+	if damaged := slices.ContainsFunc(problems, func(p holdfast.Problem) bool { return p.Severity == holdfast.Damaged }); damaged {
+		c.Following = Following{} // the one that takes its place will be followed
+	}
+	if err == nil {
+		followed, err = Follow(hurried, patient{k, a.worker}, c.Following)
+		problems = append(problems, followed.Problems...)
 	}
 	if err != nil {
 		problems = append(problems, cut(context.Cause(hurried)))

@@ -63,6 +63,9 @@ func newSeen(name string) *seen {
 func (s *seen) Peek() (state string, settled bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.writes) == 0 {
+		return "", true, nil // it does not exist
+	}
 	last := s.writes[len(s.writes)-1]
 	return last.Truncate(time.Second).String(), time.Since(last) >= 2*time.Second, nil
 }

@@ -98,6 +98,7 @@ type state struct {
 	distrust bool             // the newest backup is damaged: it does not count as one
 	next     time.Duration    // when the interval is over; zero: never
 	retryAt  time.Duration    // not before this, after a failure
+	appearBy time.Duration    // when the sources must be there after the start
 	lasts    int              // calls of Last that are at work
 	task     holdfast.TaskStanding
 	// taskBegun is when the periodic backup that is being made, or the last one, began.

@@ -22,16 +22,22 @@ func scheduledHere(t holdfast.Trigger) bool {
 // so soon after it woke, and the end of a standby is seen.
 const mostWait = 5 * time.Second
 
-// Run makes the backups of the program: one at once, one at every interval, and one
+// appearWithin is how long after the start the data may not be there yet: a program
+// that is started for the first time makes it.
+const appearWithin = 30 * time.Second
+
+// Run makes the backups of the program: one at once, if there is anything to save, one at every interval, and one
 // soon after each change. It returns nil when ctx has ended and nothing is at work
 // any more; a backup that is being made then is given up, so the last one should be
 // made before. It can be called once.
 func (k *Keeper) Run(ctx context.Context) error {
+	known := k.saved() != nil
 	k.mu.Lock()
 	started := k.started
 	k.started = true
-	if !started && k.last == nil {
+	if !started && !known {
 		k.owed = holdfast.TriggerStartup
+		k.appearBy = k.clock.Passed() + appearWithin
 	}
 	k.mu.Unlock()
 	if started {
@@ -98,8 +104,11 @@ func (k *Keeper) due() (trigger holdfast.Trigger, full, due bool) {
 	now := k.clock.Passed()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.lasts > 0 {
+	switch {
+	case k.lasts > 0:
 		return "", false, false // the last one takes care of everything
+	case k.owed == holdfast.TriggerStartup && now < k.appearBy && sightOf(k.sources).absent:
+		return "", false, false // the first start: the program has not made its data yet
 	}
 	trigger, at, ok := k.nextDue()
 	return trigger, k.distrust, ok && now >= at
@@ -132,9 +141,12 @@ func (k *Keeper) pause() time.Duration {
 		return wait
 	}
 	if _, at, ok := k.nextDue(); ok {
+		if at <= now { // it is waited for the data to appear
+			at = now + leastLook
+		}
 		wait = min(wait, at-now)
 	}
-	return max(wait, 0)
+	return wait
 }
 
 // owe leaves what follows a backup to be done beside the next ones.

@@ -52,6 +52,64 @@ func TestRun_BacksUpAtTheStartAndAtEveryInterval(t *testing.T) {
 	})
 }
 
+// A program that is started for the first time makes its data itself.
+func TestRun_TheFirstStartWaitsForTheData(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		after  time.Duration // the data appears; zero: never
+		tries  int           // after twenty seconds
+		failed bool          // after a minute
+	}{
+		{"the data appears", 10 * time.Second, 1, false},
+		{"it never does", 0, 0, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &seen{blind{name: "bot"}}
+				k, f := newFake(t, Options{Config: scheduleOf(time.Hour, time.Minute), Sources: []holdfast.Source{s}})
+				f.fail = errors.New("it does not exist")
+				stop := run(t, k)
+				if c.after > 0 {
+					time.Sleep(c.after)
+					f.set(func(f *fake) { f.fail = nil })
+					s.write()
+				}
+				time.Sleep(20*time.Second - c.after)
+				if f.tries != c.tries {
+					t.Errorf("%d attempts in twenty seconds, want %d", f.tries, c.tries)
+				}
+				time.Sleep(40 * time.Second)
+				if failed := k.Standing().Failed > 0; failed != c.failed {
+					t.Errorf("after a minute: %+v", k.Standing())
+				}
+				stop()
+			})
+		})
+	}
+}
+
+// What was backed up just before is not read again.
+func TestRun_NothingIsDoneTwiceAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSeen("bot")
+		k, f := newFake(t, Options{Config: scheduleOf(time.Hour, time.Minute), Sources: []holdfast.Source{s}})
+		if _, err := k.Backup(t.Context(), engine.BackupRequest{Trigger: holdfast.TriggerStartup, IfChanged: true}); err != nil {
+			t.Fatal(err)
+		}
+		stop := run(t, k)
+		time.Sleep(time.Minute)
+		if f.tries != 1 {
+			t.Errorf("%d attempts", f.tries)
+		}
+		s.write() // a migration, say
+		time.Sleep(time.Minute)
+		if n := len(f.all()); n != 2 {
+			t.Errorf("%d backups", n)
+		}
+		stop()
+	})
+}
+
 // A restart shortly after the last backup does not begin the interval anew.
 func TestRun_TheIntervalBeginsWithTheNewestBackup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

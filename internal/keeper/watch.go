@@ -17,16 +17,18 @@ const (
 type sight struct {
 	state   string
 	settled bool
+	absent  bool // none of the sources exists, as far as can be seen
 }
 
 // sightOf looks at the sources that can be looked at. One that cannot be just now
 // looks like nothing else: that it can be again is a change.
 func sightOf(sources []holdfast.Source) sight {
-	s := sight{settled: true}
+	s := sight{settled: true, absent: true}
 	var b strings.Builder
 	for _, source := range sources {
 		p, ok := source.(holdfast.Peeker)
 		if !ok {
+			s.absent = false
 			continue
 		}
 		state, settled, err := p.Peek()
@@ -35,6 +37,7 @@ func sightOf(sources []holdfast.Source) sight {
 		}
 		b.WriteString(source.Name() + "\x00" + state + "\x00")
 		s.settled = s.settled && settled
+		s.absent = s.absent && state == ""
 	}
 	s.state = b.String()
 	return s
