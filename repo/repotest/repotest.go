@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) bucket.Bucket) {
 		"a second pass replaces a file":  secondPass,
 		"reopening finds the same":       reopened,
 		"delete removes one backup only": deleted,
+		"instances are recorded":         instances,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -240,4 +241,26 @@ func deleted(t *testing.T, b bucket.Bucket) {
 		t.Errorf("left behind: %s %v", info.Key, err)
 	}
 	check(t, r, "old_2", files())
+}
+
+// instances are recorded by whoever lives, beside whoever writes.
+func instances(t *testing.T, b bucket.Bucket) {
+	r := initialize(t, b)
+	mine := repo.Instance{ID: "k5t7q2mzv4", Run: "one", Source: "bot", Seen: holdfast.At(when), Expires: holdfast.At(when.Add(time.Minute))}
+	for run := range 3 {
+		mine.Run = string(rune('a' + run))
+		if err := r.PutInstance(t.Context(), mine); err != nil {
+			t.Fatal(err)
+		}
+		list, err := r.Instances(t.Context())
+		if err != nil || len(list) != 1 || list[0].Run != mine.Run || list[0].Modified.IsZero() {
+			t.Errorf("got %+v, %v", list, err)
+		}
+	}
+	if err := r.RemoveInstance(t.Context(), mine.ID); err != nil {
+		t.Error(err)
+	}
+	if list, err := r.Instances(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("left: %+v, %v", list, err)
+	}
 }
