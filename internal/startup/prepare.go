@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -60,51 +61,67 @@ func (p *preparation) prepare(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	cut, err := p.wasCut()
+	restoreCut, err := p.restoreWasCut()
 	if err != nil {
 		return err
 	}
 	var first Condition
-	if !cut {
+	if !restoreCut && !placeWasCut(p.target.Path) {
 		if first = p.examine(ctx); ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if first.Usable() || first.Err != nil {
-			return p.settleFor(first)
+		if first.Usable() {
+			p.keep(first, "", Condition{})
+			return nil
+		}
+		if first.Err != nil {
+			return p.failed(first, first.Err)
 		}
 		if err := durable.MkdirAll(p.FS, filepath.Dir(p.target.Path), 0o755); err != nil {
 			return p.failed(first, explain("make the directory of", p.target.Path, err))
 		}
 	}
-	return exclusively(ctx, p.target.Path, p.deadline, func() error { return p.alone(ctx, first, cut) })
+	return exclusively(ctx, p.target.Path, p.deadline, func() error { return p.alone(ctx, first, restoreCut) })
 }
 
-// alone is what has to be done by one process only.
-func (p *preparation) alone(ctx context.Context, first Condition, cut bool) error {
-	settled, err := p.settle(ctx, cut)
+// alone is what has to be done by one process only. The engine, which may be far
+// away, is asked only if it is needed.
+func (p *preparation) alone(ctx context.Context, first Condition, restoreCut bool) error {
+	var settled []string
+	aside, err := Settle(ctx, p.FS, p.target.Path)
+	p.decision.Aside = append(p.decision.Aside, aside...)
 	if err != nil {
 		return err
 	}
+	if len(aside) > 0 {
+		settled = append(settled, "a replacement of it that was cut has been finished")
+	}
+	if restoreCut {
+		if settled, err = p.recover(ctx, settled); err != nil {
+			return err
+		}
+	}
 	now := p.examine(ctx)
+	if !now.Usable() && now.Err == nil && !restoreCut {
+		// Where the engine keeps its journal may not be known here.
+		before := len(settled)
+		if settled, err = p.recover(ctx, settled); err != nil {
+			return err
+		}
+		if len(settled) > before {
+			now = p.examine(ctx)
+		}
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case now.Usable():
-		p.keep(now, settled, first)
+		p.keep(now, strings.Join(settled, "; "), first)
 		return nil
 	case now.Err != nil:
 		return p.failed(now, now.Err)
 	}
 	return p.bringBack(ctx, now)
-}
-
-// settleFor ends a preparation that has nothing to do, or can do nothing.
-func (p *preparation) settleFor(c Condition) error {
-	if c.Err != nil {
-		return p.failed(c, c.Err)
-	}
-	p.keep(c, "", Condition{})
-	return nil
 }
 
 func (p *preparation) examine(ctx context.Context) Condition {
@@ -113,11 +130,12 @@ func (p *preparation) examine(ctx context.Context) Condition {
 	return c
 }
 
-// wasCut tells whether an earlier replacement of the data was cut.
-func (p *preparation) wasCut() (bool, error) {
-	if _, err := os.Lstat(planPath(p.target.Path)); err == nil {
-		return true, nil
-	}
+// journalFile is the engine's journal of a restore in its state directory.
+const journalFile = "restore-journal.json"
+
+// restoreWasCut tells whether the engine's journal is there: a restore was cut, or
+// is at work in another process.
+func (p *preparation) restoreWasCut() (bool, error) {
 	if p.StateDir == "" {
 		return false, nil
 	}
@@ -128,43 +146,29 @@ func (p *preparation) wasCut() (bool, error) {
 	return err == nil, nil
 }
 
-// journalFile is the engine's journal of a restore in its state directory.
-const journalFile = "restore-journal.json"
-
-// settle finishes or undoes what was cut, and says so.
-func (p *preparation) settle(ctx context.Context, cut bool) (string, error) {
-	aside, err := Settle(ctx, p.FS, p.target.Path)
-	p.decision.Aside = append(p.decision.Aside, aside...)
-	if err != nil {
-		return "", err
-	}
+// recover lets the engine finish or undo a restore that was cut, and adds to what
+// is told.
+func (p *preparation) recover(ctx context.Context, settled []string) ([]string, error) {
 	e, err := p.engine(ctx)
-	switch {
-	case e == nil && cut && err != nil:
-		return "", &holdfast.Error{Op: "settle a restore that was cut", Object: p.Source.Name(), Err: err}
-	case e == nil:
-		return told(aside), ctx.Err()
+	if e == nil {
+		cut, _ := p.restoreWasCut()
+		switch {
+		case ctx.Err() != nil:
+			return settled, context.Cause(ctx)
+		case cut && err != nil:
+			return settled, &holdfast.Error{Op: "settle a restore that was cut", Err: err}
+		}
+		return settled, nil // what could not be asked is told when backups are looked for
 	}
 	var found *engine.RecoverResult
 	err = p.patiently(ctx, func() (err error) {
 		found, err = e.Recover(ctx)
 		return err
 	})
-	if err != nil {
-		return "", err
+	if err == nil && found.Found {
+		settled = append(settled, found.Detail)
 	}
-	if found.Found {
-		return found.Detail, nil
-	}
-	return told(aside), nil
-}
-
-// told says what a finished Place has done.
-func told(aside []string) string {
-	if len(aside) == 0 {
-		return ""
-	}
-	return "a replacement of it that was cut has been finished"
+	return settled, err
 }
 
 // patiently repeats what meets a lock of another process until the deadline.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
@@ -37,7 +38,7 @@ func (p *preparation) bringBack(ctx context.Context, c Condition) error {
 		if full != nil && !cand.mirror {
 			continue // each of them needs as much, a mirror at least no repository
 		}
-		err := p.restore(ctx, f, cand, c)
+		err := p.restoreUnheld(ctx, f, cand, c)
 		switch {
 		case err == nil:
 			p.decision.Passed = slices.Concat(p.decision.Passed, f.unreadable, f.outOfReach)
@@ -101,6 +102,23 @@ func (p *preparation) nothingRestored(c Condition, tried, outOfReach bool) error
 		Err:  holdfast.Kindf(holdfast.ErrDamaged, "%w: there is none", ErrNothingUsable),
 		Hint: "move it away to begin anew, or save what can be read of a database with sqlite3's .recover",
 	})
+}
+
+// glanceTime is how long a process may have the data open that only looks at it,
+// as another start does before it waits for this one.
+const glanceTime = 2 * time.Second
+
+// restoreUnheld is restore, and waits a moment for who has the data open.
+func (p *preparation) restoreUnheld(ctx context.Context, f offer, cand candidate, c Condition) error {
+	for until := time.Now().Add(glanceTime); ; {
+		err := p.restore(ctx, f, cand, c)
+		if !heldOpen(err) || time.Now().After(until) {
+			return err
+		}
+		if err := pause(ctx, lockPause); err != nil {
+			return err
+		}
+	}
 }
 
 // restore brings one candidate back. The data is as it was after an error.

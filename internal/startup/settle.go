@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
@@ -39,6 +40,16 @@ func Settle(ctx context.Context, fsys durable.FS, target string) (aside []string
 		return aside, err
 	}
 	return aside, sweep(fsys, target)
+}
+
+// placeWasCut tells whether Settle has anything to do. What cannot be looked at is
+// found out by whoever needs it.
+func placeWasCut(target string) bool {
+	dir, base := filepath.Split(target)
+	list, err := os.ReadDir(filepath.Clean(dir))
+	return err == nil && slices.ContainsFunc(list, func(e fs.DirEntry) bool {
+		return e.Name() == filepath.Base(planPath(target)) || isLeftover(e.Name(), base)
+	})
 }
 
 // inDirectory tells that the plan names files beside its target and nothing else.
