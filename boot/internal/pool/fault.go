@@ -3,12 +3,16 @@ package pool
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 )
 
 // retries bounds how often one statement follows the pool to another place.
 const retries = 4
+
+// faultWait bounds the wait for a report that does not get on.
+const faultWait = 2 * time.Second
 
 // errMoved ends a transaction or rows whose place is no longer the present one.
 var errMoved = &holdfast.Error{
@@ -21,8 +25,8 @@ var errMoved = &holdfast.Error{
 type report struct{ done chan struct{} }
 
 // tell reports a fault of a place that was current when it was met, and waits
-// until the report has been heard. Whoever meets the same meanwhile waits with
-// it.
+// until the report has been heard, or does not get on. Whoever meets the same
+// meanwhile waits with it.
 func (p *Pool) tell(ctx context.Context, fault error, place uint64) {
 	p.mu.Lock()
 	if p.opts.Fault == nil || p.place != place {
@@ -44,10 +48,29 @@ func (p *Pool) tell(ctx context.Context, fault error, place uint64) {
 		}()
 	}
 	p.mu.Unlock()
-	select {
-	case <-r.done:
-	case <-ctx.Done():
+	// The goroutine that waits here may have rows open elsewhere, for which a
+	// hold waits. So it only waits long for a hold that has been reached.
+	tick := time.NewTicker(faultWait)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.done:
+			return
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if !p.held() {
+				return
+			}
+		}
 	}
+}
+
+// held tells that nothing is at work and nothing may begin.
+func (p *Pool) held() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hold != nil && p.hold.reached()
 }
 
 // judge tells what an error means for the place.

@@ -10,92 +10,101 @@ import (
 	"github.com/holdfast-backup/holdfast"
 )
 
-// A Hold keeps the pool still: nothing is at work, no connection to the
-// database is open, and whoever wants to begin waits for Release.
-type Hold struct {
-	p *Pool
-	// idle is closed when nothing is at work, over when newcomers may go on.
-	idle, over chan struct{}
-	release    sync.Once
-}
-
 const (
 	// firstTry is how long newcomers wait at first for what is at work to
 	// end. Each further try is twice as long, up to lastTry.
 	firstTry = 25 * time.Millisecond
-	lastTry  = 2 * time.Second
-	// breath is the time between two tries, in which all go on.
-	breath = 5 * time.Millisecond
+	lastTry  = time.Second
 )
+
+// A Hold keeps the pool still: nothing is at work, no connection to the
+// database is open, and whoever wants to begin waits for Release.
+type Hold struct {
+	p *Pool
+	// idle is closed when nothing is at work, over when those who wait may go
+	// on. Both change under the lock of the pool.
+	idle, over chan struct{}
+	// failed tells that those who waited pass: something was still at work.
+	failed  bool
+	release sync.Once
+}
+
+func (p *Pool) newHold() *Hold {
+	return &Hold{p: p, idle: make(chan struct{}), over: make(chan struct{})}
+}
 
 // Hold waits until nothing is at work while it keeps newcomers waiting, and then
 // closes all connections, so that no file of the database is open.
 //
 // A goroutine that has rows open and begins a second statement waits for the hold,
-// which waits for the rows. So newcomers wait for a limited time only; then all
-// goes on for a moment, and the next try begins. If ctx ends before one succeeds,
-// the error matches ErrLocked and nothing has happened. The context must have a
-// deadline.
+// which waits for the rows. So newcomers wait for a limited time only; then those
+// who have waited pass, and the next try keeps back who comes after them. If ctx
+// ends before one succeeds, the error matches ErrLocked and nothing has happened.
+// The context must have a deadline.
 func (p *Pool) Hold(ctx context.Context) (*Hold, error) {
-	for patience := firstTry; ; patience = min(2*patience, lastTry) {
-		h, err := p.tryHold(ctx, patience)
-		if h != nil || err != nil {
-			return h, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, lockedError(ctx, "a statement, a query or a transaction is still at work")
-		case <-time.After(breath):
-		}
+	h, err := p.first(ctx)
+	if err != nil {
+		return nil, err
 	}
-}
-
-// tryHold keeps newcomers waiting for so long at most. Without an error and a
-// hold, something was still at work.
-func (p *Pool) tryHold(ctx context.Context, patience time.Duration) (*Hold, error) {
-	h := &Hold{p: p, idle: make(chan struct{}), over: make(chan struct{})}
-	p.mu.Lock()
-	for p.hold != nil {
-		over := p.hold.over
-		p.mu.Unlock()
-		select {
-		case <-over:
-		case <-ctx.Done():
-			return nil, lockedError(ctx, "somebody else holds it")
-		}
-		p.mu.Lock()
-	}
-	p.hold = h
-	if p.working == 0 {
-		close(h.idle)
-	}
-	p.mu.Unlock()
-
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(firstTry)
 	defer timer.Stop()
-	select {
-	case <-h.idle:
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-	if !h.giveUp() {
+	for patience := firstTry; ; {
+		select {
+		case <-h.idle:
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		if ctx.Err() != nil {
+			if h.fail(nil) {
+				return nil, lockedError(ctx, "a statement, a query or a transaction is still at work")
+			}
+		} else if next := p.newHold(); h.fail(next) {
+			h = next
+			patience = min(2*patience, lastTry)
+			timer.Reset(patience)
+			continue
+		}
 		if err := h.closeAll(); err != nil {
 			h.Release()
 			return nil, &holdfast.Error{Op: "hold", Object: "database", Err: err}
 		}
 		return h, nil
 	}
-	return nil, nil
 }
 
-// giveUp ends an attempt that has not succeeded, and tells that.
-func (h *Hold) giveUp() bool {
+// first begins the first try, when nobody else holds the pool.
+func (p *Pool) first(ctx context.Context) (*Hold, error) {
+	h := p.newHold()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.hold != nil {
+		over := p.hold.over
+		p.mu.Unlock()
+		select {
+		case <-over:
+			p.mu.Lock()
+		case <-ctx.Done():
+			p.mu.Lock()
+			return nil, lockedError(ctx, "somebody else holds it")
+		}
+	}
+	p.hold = h
+	if p.working == 0 {
+		close(h.idle)
+	}
+	return h, nil
+}
+
+// fail ends a try in which something is still at work, lets those pass who have
+// waited, and begins the next one. It tells whether the try had failed.
+func (h *Hold) fail(next *Hold) bool {
 	h.p.mu.Lock()
 	defer h.p.mu.Unlock()
 	if h.reached() {
 		return false
 	}
-	h.p.hold = nil
+	h.failed = true
+	h.p.hold = next
 	close(h.over)
 	return true
 }
@@ -158,11 +167,15 @@ func (c *conn) enter(ctx context.Context) (place uint64, alone bool, err error) 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c.busy == 0 && p.hold != nil {
-		over := p.hold.over
+		h := p.hold
 		p.mu.Unlock()
 		select {
-		case <-over:
+		case <-h.over:
 			p.mu.Lock()
+			if h.failed && (p.hold == nil || !p.hold.reached()) {
+				c.begin()
+				return p.place, true, nil
+			}
 		case <-ctx.Done():
 			p.mu.Lock()
 			return 0, false, context.Cause(ctx)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ type ledger struct {
 	db  *sql.DB
 	ctx context.Context
 
+	next  atomic.Int64
 	mu    sync.Mutex
 	acked map[string]bool
 	err   map[string]error
@@ -90,13 +92,13 @@ var ways = map[string]func(ctx context.Context, db *sql.DB, entry string) error{
 
 // write enters one numbered entry after another until stop is closed.
 func (l *ledger) write(name string, way func(context.Context, *sql.DB, string) error, stop <-chan struct{}) {
-	for n := 0; ; n++ {
+	for {
 		select {
 		case <-stop:
 			return
 		default:
 		}
-		l.put(fmt.Sprint(name, " ", n), way)
+		l.put(fmt.Sprint(name, " ", l.next.Add(1)), way)
 	}
 }
 
