@@ -80,9 +80,9 @@ func TestOwner_IsStoppedAroundEverySwap(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.wantAsked(t, "stop bot+chromadb", "start over two")
-	w.restore(engine.RestoreRequest{Name: "monday", Only: []string{"bot"}, NoEmergency: true})
 	p.look = func() string { return strings.Fields(read(t, w.bot.path))[0] }
-	p.wantAsked(t, "stop bot", "start over a mixture: "+w.rag.databasePath()+" holds two\n beside one")
+	w.restore(engine.RestoreRequest{Name: "monday", Only: []string{"bot"}, NoEmergency: true})
+	p.wantAsked(t, "stop bot", "start over one")
 	w.restore(engine.RestoreRequest{Name: "monday", Only: []string{"bot"}, Online: true})
 	p.wantAsked(t)
 	w.restore(engine.RestoreRequest{Name: "monday", Only: []string{"memory"}})

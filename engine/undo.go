@@ -23,7 +23,11 @@ func (c *ceremony) abandon(ctx context.Context, cause error) error {
 		return "the previous state is in place", c.putBack(ctx, c.journal, c.result)
 	})
 	if err != nil {
-		return errors.Join(cause, &holdfast.Error{Op: "put the previous state back", Err: err, Hint: "nothing is lost: remove the cause, then run `holdfast recover`"})
+		hint := "nothing is lost: remove the cause, then run `holdfast recover`"
+		if c.journal.OwnerStopped {
+			hint += "; the program stays stopped until then"
+		}
+		return errors.Join(cause, &holdfast.Error{Op: "put the previous state back", Err: err, Hint: hint})
 	}
 	c.result.RolledBack = moved
 	return cause
