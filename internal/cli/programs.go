@@ -65,7 +65,7 @@ func programWords(p holdfast.Standing, now time.Time) string {
 		}
 	}
 	if p.Survival != nil && p.Survival.Words != "" {
-		words = append(words, "storage "+p.Survival.Words)
+		words = append(words, "storage: "+p.Survival.Words)
 	}
 	b := p.Backups
 	switch {

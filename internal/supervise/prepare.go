@@ -176,8 +176,6 @@ func (s *supervisor) startUp(ctx context.Context, p *place, source holdfast.Sour
 	}
 	if d.Action == holdfast.StartRestored {
 		s.tell("%s: %s", p.conf.Name, d.Reason)
-	} else {
-		s.Logger.Info("start", "source", p.conf.Name, "action", string(d.Action), "found", d.Found, "reason", d.Reason)
 	}
 	return nil
 }

@@ -66,9 +66,14 @@ func Run(ctx context.Context, o Options) (exit int, err error) {
 	if err != nil {
 		return holdfast.ExitCode(err), err
 	}
+	return s.live(ctx)
+}
+
+// live is Run of a supervisor, once.
+func (s *supervisor) live(ctx context.Context) (exit int, err error) {
 	defer func() {
 		if cerr := s.close(ctx); cerr != nil {
-			s.warn(holdfast.Problem{Severity: holdfast.Warning, Message: cerr.Error()})
+			s.warn(holdfast.Problem{Severity: holdfast.Warning, Message: cerr.Error(), Hint: holdfast.HintOf(cerr)})
 		}
 	}()
 	if err := s.prepare(ctx); err != nil {

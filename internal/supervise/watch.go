@@ -157,7 +157,10 @@ func (s *supervisor) fill(out *holdfast.Standing) {
 		out.Backups = s.keeper.Standing()
 		out.Tasks = []holdfast.TaskStanding{s.keeper.Task()}
 		out.Problems = append(out.Problems, s.keeper.Problems()...)
-		if out.Backups.Error != "" && !s.unborn(out.Backups) {
+		if s.unborn(out.Backups) {
+			out.Backups.Error, out.Backups.Failed = "", 0
+		}
+		if out.Backups.Error != "" {
 			out.Problems = append(out.Problems, holdfast.Problem{
 				Severity: holdfast.Incomplete, Message: "the last backup failed: " + out.Backups.Error,
 			})
