@@ -291,7 +291,7 @@ func (s *supervisor) goHome(ctx context.Context, p *place) error {
 	if err := s.program.Hold(ctx, s.grace()); err != nil {
 		return err
 	}
-	err := s.copyTo(ctx, p.away, p.home)
+	err := s.copyTo(ctx, p.source(), p.home)
 	if err == nil {
 		s.arrive(ctx, p)
 	}
