@@ -27,7 +27,7 @@ func (m *Marker) Renew(ctx context.Context, r *repo.Repository) error {
 	case !speaks || r == nil:
 		return nil
 	case !written:
-		return r.PutInstance(ctx, m.instance())
+		return m.record(ctx, r)
 	}
 	list, err := m.list(ctx, r)
 	if err != nil {
@@ -36,7 +36,7 @@ func (m *Marker) Renew(ctx context.Context, r *repo.Repository) error {
 	if err := m.change(func(s *state) bool { return s.identify(list) }); err != nil {
 		return err
 	}
-	put := r.PutInstance(ctx, m.instance())
+	put := m.record(ctx, r)
 	if put == nil && m.unsettledBeside(list) {
 		// Only beside the own record, just written, does the time of the
 		// others mean something.
@@ -57,7 +57,7 @@ func (m *Marker) Renew(ctx context.Context, r *repo.Repository) error {
 		return put
 	}
 	if m.counted() != before {
-		if err := r.PutInstance(ctx, m.instance()); err != nil {
+		if err := m.record(ctx, r); err != nil {
 			return err // the old records stay until their history lies safe
 		}
 	}
@@ -66,6 +66,17 @@ func (m *Marker) Renew(ctx context.Context, r *repo.Repository) error {
 		errs = append(errs, r.RemoveInstance(ctx, id))
 	}
 	return errors.Join(errs...)
+}
+
+// record writes the own record.
+func (m *Marker) record(ctx context.Context, r *repo.Repository) error {
+	if err := r.PutInstance(ctx, m.instance()); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state.recorded = true
+	return nil
 }
 
 // look tells whether this process speaks for the storage, and whether its marker

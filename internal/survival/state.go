@@ -18,6 +18,7 @@ type state struct {
 	// took over the history of a storage that is gone.
 	fresh, wiped bool
 	asked        bool // the repository was asked
+	recorded     bool // this process wrote its record
 	trusted      string
 	seen         map[string]*sight
 	others       []other // that may live
@@ -54,13 +55,12 @@ func (s *state) reborn(run string, now holdfast.Time) {
 // state, or copied. Then this one takes an id of its own. It tells whether what
 // is known of it changed.
 func (s *state) identify(list []repo.Instance) bool {
-	first := !s.asked
 	s.asked = true
 	i := slices.IndexFunc(list, func(i repo.Instance) bool { return i.ID == s.me.ID })
 	if i < 0 || list[i].Run == s.me.Run {
 		return false
 	}
-	if first {
+	if !s.recorded {
 		own, known := list[i], s.before
 		if own.Starts < known.Starts || own.Starts == known.Starts && own.Run == known.Run {
 			return false // it is behind the marker, or level: the repository was not reached

@@ -74,6 +74,7 @@ type Marker struct {
 	lock   string     // of the lock's file
 	flock  *flock.Flock
 	reason error  // why no marker can be kept; nil if it can
+	told   string // why the marker that was found cannot be used
 	other  string // who has the lock
 	state  state
 	// trusted is what the process before left on a clean end.
@@ -178,6 +179,7 @@ func (m *Marker) tryBegin() error {
 	if !m.lockInPlace() {
 		locked, err := m.tryLock()
 		if err != nil {
+			m.other = ""
 			return m.failed("lock", m.lock, err)
 		}
 		if !locked {
@@ -187,7 +189,8 @@ func (m *Marker) tryBegin() error {
 	}
 	m.other = ""
 	found, err := readMarker(m.path, m.o.Source)
-	if err != nil {
+	if err != nil && err.Error() != m.told {
+		m.told = err.Error()
 		m.o.Logger.Warn("the marker beside the data cannot be used; it counts as absent", "path", m.path, "error", err)
 	}
 	// What was sound at the last end may be written from now on: the state of

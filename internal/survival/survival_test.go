@@ -369,6 +369,41 @@ func TestMarker_EveryFailureKeepsTheHistory(t *testing.T) {
 	}
 }
 
+// A record that could not be written is not somebody else's.
+func TestMarker_RecordThatCouldNotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, b := newRepo(t)
+		h := newHost(t, 0)
+		m := h.start(r)
+		id := m.state.me.ID
+		end(t, m, r)
+		m, err := Open(Options{Data: h.data, Source: "bot"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		readOnly := errors.New("the repository is read-only")
+		b.Inject(func(op, _ string) error {
+			if op == "put" {
+				return readOnly
+			}
+			return nil
+		})
+		for range 3 {
+			if err := m.Renew(t.Context(), r); !errors.Is(err, readOnly) {
+				t.Errorf("got %v", err)
+			}
+			time.Sleep(DefaultLease / 3)
+		}
+		b.Inject(nil)
+		live(t, time.Second, r, m)
+		want(t, m, holdfast.SurvivalKept, "kept over 1 restart")
+		if n := records(t, r); n != 1 || m.state.me.ID != id {
+			t.Errorf("%d records, and the id changed: %v", n, m.state.me.ID != id)
+		}
+		end(t, m, r)
+	})
+}
+
 func TestMarker_CancelledEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := newRepo(t)
