@@ -2,12 +2,14 @@ package boot
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/boot/internal/pool"
 	"github.com/holdfast-backup/holdfast/internal/probe"
 )
 
@@ -50,7 +52,7 @@ func (s *Store) close() error {
 	s.rest()
 	s.await(ctx, &s.busy)
 	turned := s.take(ctx) == nil // else a restore goes on; the next start settles it
-	err := s.pool.DB().Close()
+	err := s.closePool(ctx)
 	if _, lerr := s.keeper.Last(ctx); lerr != nil {
 		s.log.Error("the last backup failed", "database", s.o.Database, "error", lerr)
 		err = errors.Join(err, lerr)
@@ -78,6 +80,35 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// errShut is how statements fail that come too late.
+var errShut = errors.New("the store is closed")
+
+// openFor makes what the pool opens connections with.
+func (s *Store) openFor(open pool.Opener) pool.Opener {
+	return func(ctx context.Context, uri string) (driver.Conn, error) {
+		if s.shut.Load() {
+			return nil, errShut
+		}
+		return open(ctx, uri)
+	}
+}
+
+// closePool closes the database for the bot, after what is at work if that does
+// not take long: the last backup should have everything that was acknowledged.
+func (s *Store) closePool(ctx context.Context) error {
+	deadline, _ := ctx.Deadline()
+	limited, cancel := context.WithTimeout(ctx, time.Until(deadline)/3)
+	defer cancel()
+	hold, err := s.pool.Hold(limited)
+	s.shut.Store(true)
+	if err != nil {
+		s.log.Warn("something is still at work on the database; what it writes may miss the last backup", "database", s.o.Database, "error", err)
+	} else {
+		defer hold.Release()
+	}
+	return s.pool.DB().Close()
 }
 
 // awaitUrgent waits for the backup that a signal began.

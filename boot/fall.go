@@ -50,7 +50,7 @@ func foreignFault(err error) (storage, sure bool) {
 // fault is called when a statement failed because of the storage, and by the
 // monitor. When it returns, the pool has moved, or it stays.
 func (s *Store) fault(cause error) {
-	ctx, cancel := context.WithTimeout(s.life, fallLimit)
+	ctx, cancel := context.WithTimeout(s.work, fallLimit)
 	defer cancel()
 	if err := s.take(ctx); err != nil {
 		return // the store is being closed

@@ -8,10 +8,15 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/control"
+	"github.com/holdfast-backup/holdfast/source/sqlite"
 )
 
 // asBot is the variable that makes the test program a bot. Its value says what
@@ -23,10 +28,16 @@ const (
 	botCloses = "closes"
 	botStays  = "stays"
 	botLeaves = "leaves" // it starts, and closes at once
+	// A restore that has the bot let go, and is killed.
+	restoreDies = "dies"
 )
 
 func TestMain(m *testing.M) {
-	if how := os.Getenv(asBot); how != "" {
+	switch how := os.Getenv(asBot); how {
+	case "":
+	case restoreDies:
+		os.Exit(dieAsRestore())
+	default:
 		os.Exit(bot(how))
 	}
 	os.Exit(m.Run())
@@ -64,6 +75,22 @@ func bot(how string) int {
 		return 1
 	}
 	return 7
+}
+
+// dieAsRestore stops the bot, says so, and waits to be killed.
+func dieAsRestore() int {
+	source, err := sqlite.New("bot", os.Getenv("TEST_DATABASE"), sqlite.Options{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	state := filepath.Join(os.Getenv("TEST_REPOSITORY"), ".holdfast")
+	if err := control.Owners(state, []holdfast.Source{source}).Stop(context.Background(), []string{"bot"}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Println("stopped")
+	select {}
 }
 
 func decisionOf(s *Store) string { return string(s.Status().Sources[0].Start.Action) }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
@@ -126,4 +127,39 @@ func TestRestore_FromAnotherProcess(t *testing.T) {
 	if st := s.Status(); st.State != Ready {
 		t.Errorf("the state is %s", st.State)
 	}
+}
+
+// While a restore in another process has the database, statements wait; when that
+// process is killed they go on.
+func TestRestore_InAnotherProcessThatIsKilled(t *testing.T) {
+	w := newWorld(t)
+	s := w.start()
+	fill(t, s.DB(), 3)
+	p := w.spawn(restoreDies)
+	if got := p.line(); got != "stopped" {
+		t.Fatalf("it said %q", got)
+	}
+	if st := s.Status(); st.State != Restoring {
+		t.Errorf("the state is %s", st.State)
+	}
+	counted := make(chan int)
+	go func() {
+		var n int
+		if err := s.DB().QueryRow("SELECT count(*) FROM users").Scan(&n); err != nil {
+			t.Error(err)
+		}
+		counted <- n
+	}()
+	select {
+	case n := <-counted:
+		t.Fatalf("a statement gave %d while the database was let go", n)
+	case <-time.After(200 * time.Millisecond):
+	}
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if n := <-counted; n != 3 {
+		t.Errorf("%d rows, want 3", n)
+	}
+	eventually(t, "ready", func() bool { return s.Status().State == Ready })
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -57,6 +58,8 @@ type Store struct {
 	degraded *degraded
 	problems map[problem]holdfast.Problem
 	told     chan struct{} // something has changed that is to be published
+
+	shut atomic.Bool // no connection is opened any more
 
 	signalled time.Time     // when the first signal came; zero: none did
 	urgent    chan struct{} // closed when the backup that a signal began has ended; nil: none was
@@ -124,7 +127,7 @@ func newStore(o *settings, p pace) (*Store, error) {
 		return nil, err
 	}
 	s.runner = schedule.New(schedule.Options{Logger: s.log, Changed: s.changed})
-	s.pool = pool.New(pool.Options{Open: o.opener(), Fault: s.fault, IsFault: o.isFault()})
+	s.pool = pool.New(pool.Options{Open: s.openFor(o.opener()), Fault: s.fault, IsFault: o.isFault()})
 	host, _ := os.Hostname() // only told
 	s.standing = holdfast.Standing{State: holdfast.StandingStarting, PID: os.Getpid(), Host: host, Started: holdfast.At(time.Now()), Repository: wire.Location(o.config.Repository)}
 	s.ctx, s.leave = context.WithCancelCause(context.Background())
