@@ -53,14 +53,14 @@ func opAndObject(err error) (op, object string) {
 	return "", ""
 }
 
-// kindOf finds what kind of the vocabulary an error is; itself if of none.
-func kindOf(err error) error {
+// retold is a text of the same kind as err, without its hint.
+func retold(err error, text string) error {
 	for _, kind := range []error{
 		context.Canceled, holdfast.ErrUsage, holdfast.ErrRefused, holdfast.ErrDamaged, holdfast.ErrLocked, holdfast.ErrNotFound, holdfast.ErrIncomplete,
 	} {
 		if errors.Is(err, kind) {
-			return kind
+			return holdfast.Kindf(kind, "%s", text)
 		}
 	}
-	return err
+	return errors.New(text)
 }

@@ -246,11 +246,7 @@ func (g *guarded) settle(ctx context.Context, cmd *child.Child, exit child.ExitS
 	if first := hintOf(err); first != "" {
 		hint = first + "; " + hint
 	}
-	// A text of its own: the hint of the cause is in ours.
-	g.a.ui.fail("guard", &holdfast.Error{
-		Err:  holdfast.Kindf(kindOf(err), "the state before was not brought back: %s", errorText(err)),
-		Hint: hint,
-	})
+	g.a.ui.fail("guard", &holdfast.Error{Err: retold(err, "the state before was not brought back: "+errorText(err)), Hint: hint})
 }
 
 // agreed asks a person. Without one the answer is no.
