@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// conn is one connection of database/sql. Its inner connection is opened at the
-// first use, and again after each hold.
+// conn is one connection of database/sql. Its inner connection is opened again
+// after each hold.
 //
 // database/sql uses a connection from one goroutine at a time. A hold takes the
 // inner connection away only while busy is zero, under the lock of the pool.
@@ -64,8 +64,10 @@ func (c *conn) ready(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, asks := inner.(driver.NamedValueChecker)
 	p.mu.Lock()
 	c.inner, c.place = inner, place
+	p.asks = p.asks || asks
 	p.mu.Unlock()
 	return inner, nil
 }
@@ -102,6 +104,9 @@ func (c *conn) do(ctx context.Context, j job) error {
 		}
 	}
 }
+
+// nothing only opens the connection.
+func nothing(driver.Conn) (bool, error) { return false, nil }
 
 // attempt runs a job once. Harmless tells that it was not even begun.
 func (c *conn) attempt(ctx context.Context, j job) (open, harmless bool, err error) {
@@ -181,8 +186,11 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	return s, nil
 }
 
-// CheckNamedValue asks the inner connection, if it cares.
+// CheckNamedValue asks the inner connection, if the driver cares.
 func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
+	if !c.p.asked() {
+		return driver.ErrSkip // at once: here is no context to wait with
+	}
 	err := driver.ErrSkip
 	_ = c.do(context.Background(), job{run: func(inner driver.Conn) (bool, error) {
 		if checker, ok := inner.(driver.NamedValueChecker); ok {

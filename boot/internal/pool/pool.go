@@ -18,8 +18,8 @@
 // # How
 //
 // Every connection of database/sql is a [driver.Conn] of this package around one
-// of the inner driver, which is opened at its first use and closed whenever the
-// pool is held. So database/sql need not know: pinned connections and prepared
+// of the inner driver, which is closed whenever the pool is held and opened again
+// at its next use. So database/sql need not know: pinned connections and prepared
 // statements go on, though what a connection keeps for itself (temporary tables,
 // pragmas set by hand) ends with the move, as with any new connection.
 //
@@ -31,6 +31,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"sync"
 
 	"github.com/holdfast-backup/holdfast"
@@ -69,6 +70,9 @@ type Pool struct {
 	working int
 	// hold is the attempt or the hold that newcomers wait for.
 	hold *Hold
+	// asks tells that the driver wants to see arguments before database/sql
+	// converts them.
+	asks bool
 	// report is the call of Options.Fault that is under way.
 	report *report
 }
@@ -100,15 +104,25 @@ func (p *Pool) URI() string {
 	return p.uri
 }
 
+// asked tells whether the driver wants to see arguments.
+func (p *Pool) asked() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asks
+}
+
 // connector makes the connections of database/sql.
 type connector struct{ p *Pool }
 
-// Connect makes a connection. The inner one is opened by its first use.
-func (c connector) Connect(context.Context) (driver.Conn, error) {
+// Connect makes a connection.
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn := &conn{p: c.p, stmts: map[*stmt]struct{}{}}
 	c.p.mu.Lock()
 	c.p.conns[conn] = struct{}{}
 	c.p.mu.Unlock()
+	if err := conn.do(ctx, job{run: nothing}); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
 	return conn, nil
 }
 

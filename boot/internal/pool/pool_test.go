@@ -207,7 +207,7 @@ func TestHold_KeepsNewcomersUntilRelease(t *testing.T) {
 	h := hold(t, p)
 	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := p.DB().ExecContext(short, "INSERT INTO t VALUES (1)"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := p.DB().ExecContext(short, "INSERT INTO t VALUES (?)", 1); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a statement in a hold gives %v", err)
 	}
 	done := make(chan error)

@@ -37,7 +37,10 @@ func (s *stmt) prepare(ctx context.Context, inner driver.Conn) (err error) {
 		return err
 	}
 	s.inputs = made.NumInput()
+	_, asks := made.(driver.NamedValueChecker)
+	_, converts := made.(driver.ColumnConverter) //nolint:staticcheck // some drivers have nothing newer
 	s.c.p.mu.Lock()
+	s.c.p.asks = s.c.p.asks || asks || converts
 	s.inner = made
 	s.c.stmts[s] = struct{}{}
 	s.c.p.mu.Unlock()
@@ -105,8 +108,12 @@ func (s *stmt) Query(args []driver.Value) (driver.Rows, error) {
 	return s.QueryContext(context.Background(), ordered(args))
 }
 
-// CheckNamedValue asks the inner statement, then the connection.
+// CheckNamedValue asks the inner statement, then the connection, if the driver
+// cares.
 func (s *stmt) CheckNamedValue(v *driver.NamedValue) error {
+	if !s.c.p.asked() {
+		return driver.ErrSkip
+	}
 	err, asked := error(nil), false
 	_ = s.c.do(context.Background(), s.job(context.Background(), func(inner driver.Stmt) (bool, error) {
 		switch checker := inner.(type) {
