@@ -69,7 +69,7 @@ func (c *Client) Stop(ctx context.Context, sources []string) error {
 			}
 			conn.close()
 		}
-		err = &holdfast.Error{Op: "stop the program that holds the data,", Object: p.name(), Err: err}
+		err = &holdfast.Error{Op: p.name(), Err: err} // the engine says what was asked
 		return errors.Join(err, c.start(context.WithoutCancel(ctx)))
 	}
 	return nil
@@ -86,7 +86,7 @@ func (c *Client) start(ctx context.Context) error {
 	var errs []error
 	for _, conn := range c.held {
 		if err := conn.ask(ctx, request{Op: "start"}, "started"); err != nil {
-			errs = append(errs, &holdfast.Error{Op: "start the program again that was stopped,", Object: conn.program.name(), Err: err})
+			errs = append(errs, &holdfast.Error{Op: conn.program.name(), Err: err})
 		}
 		conn.close()
 	}

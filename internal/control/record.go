@@ -81,7 +81,7 @@ func living(stateDir string) ([]record, error) {
 			continue
 		}
 		r, err := readRecord(filepath.Join(dir, e.Name()))
-		if errors.Is(err, fs.ErrNotExist) || (err == nil && r.Host != host) {
+		if errors.Is(err, fs.ErrNotExist) || (r.Host != "" && r.Host != host) {
 			continue
 		}
 		dead, lockErr := isDead(dir, id)
