@@ -9,7 +9,13 @@
 // earlier capture. DESIGN.md beside this file tells why the simpler ways fail and
 // which invariants hold instead.
 //
-// The package never opens a -wal, -shm or -journal file; only SQLite does.
+// For programs that holdfast takes care of there are [OpenConn], the connection
+// that a bot gets, and [Memory], the source for a database that lies in memory
+// while its storage fails: [LoadMemoryFrom] brings it there, Save back, [Fault]
+// tells when.
+//
+// The package never opens a -wal, -shm or -journal file, only SQLite does; the one
+// exception is the last resort of LoadMemoryFrom.
 package sqlite
 
 // The journal modes that the header of a database can tell apart. Whether a
