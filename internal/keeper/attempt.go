@@ -175,6 +175,9 @@ const (
 func (k *Keeper) failedOnce(err error, now time.Duration) {
 	k.failed++
 	k.failure = err
+	if !k.watch.known && k.unsaved.IsZero() {
+		k.unsaved = k.o.Now() // nothing is known to be saved
+	}
 	k.retryAt = now + min(firstRetry<<min(k.failed-1, 10), lastRetry)
 }
 

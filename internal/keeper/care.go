@@ -96,8 +96,13 @@ func (k *Keeper) follow(ctx context.Context, a *attempt, c care) []holdfast.Prob
 		followed, err = Follow(hurried, patient{k, a.worker}, c.Following)
 		problems = append(problems, followed.Problems...)
 	}
-	if err != nil {
-		problems = append(problems, cut(context.Cause(hurried)))
+	switch why := context.Cause(hurried); {
+	case err == nil:
+	case errors.Is(why, errHurry): // the last backup and the next start make up for it
+		k.cared(err, c, followed, problems)
+		return append(problems, cut(why))
+	default:
+		problems = append(problems, cut(why))
 	}
 	return k.cared(err, c, followed, problems)
 }

@@ -56,6 +56,9 @@ func (k *Keeper) Last(ctx context.Context) (*engine.BackupResult, error) {
 func (k *Keeper) endCare() (again func()) {
 	k.mu.Lock()
 	k.lasts++
+	if k.hurry != nil || k.owedCare != nil { // it is for the last one to serve the replicas
+		k.behind = FollowingOf(k.o.Config).Replicate
+	}
 	if k.hurry != nil {
 		k.hurry()
 	}
@@ -149,10 +152,10 @@ func (k *Keeper) lost(why error) error {
 	}
 	changes := "what changed since then is not saved"
 	switch {
+	case k.last == nil:
+		changes = "nothing of this run is saved"
 	case !k.unsaved.IsZero():
 		changes = "what changed since " + k.unsaved.UTC().Format(time.RFC3339) + " is not saved"
-	case k.last == nil:
-		changes = "nothing is saved"
 	}
 	if errors.Is(why, context.DeadlineExceeded) {
 		why = fmt.Errorf("the time was over: %w", why)

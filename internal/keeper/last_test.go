@@ -116,6 +116,30 @@ func TestLast_EndsWhatFollowsOtherBackups(t *testing.T) {
 	})
 }
 
+// What another backup's end cut short is made up for, also if nothing has changed.
+func TestLast_ServesTheReplicasThatWereLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSeen("bot")
+		k, f := newFake(t, Options{Config: scheduleOf(0, time.Minute), Sources: []holdfast.Source{s}})
+		f.replicate = func(ctx context.Context) (*engine.ReplicateResult, error) {
+			if err := sleep(ctx, 5*time.Second); err != nil {
+				return nil, err
+			}
+			return &engine.ReplicateResult{}, nil
+		}
+		stop := run(t, k)
+		time.Sleep(time.Second)
+		got, err := last(t, k, 9*time.Second)
+		if err != nil || !got.Unchanged || len(got.Problems) != 0 || f.replicated != 2 {
+			t.Errorf("%+v, %v, replicas were served %d times", got, err, f.replicated)
+		}
+		if got, err = last(t, k, 9*time.Second); err != nil || f.replicated != 2 {
+			t.Errorf("again: %+v, %v, replicas were served %d times", got, err, f.replicated)
+		}
+		stop()
+	})
+}
+
 func TestLast_TheDeadlineComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSeen("bot")
@@ -166,7 +190,7 @@ func TestLast_AFailureIsNotHidden(t *testing.T) {
 		k, f := newFake(t, Options{Config: scheduleOf(0, time.Minute), Sources: []holdfast.Source{newSeen("bot")}})
 		f.fail = errors.New("disk is full")
 		_, err := last(t, k, 9*time.Second)
-		if err == nil || !strings.Contains(err.Error(), "disk is full") || !strings.Contains(err.Error(), "nothing is saved") || holdfast.HintOf(err) == "" {
+		if err == nil || !strings.Contains(err.Error(), "disk is full") || !strings.Contains(err.Error(), "nothing of this run is saved") || holdfast.HintOf(err) == "" {
 			t.Errorf("%v", err)
 		}
 	})

@@ -101,17 +101,27 @@ func (k *Keeper) watchSources() {
 
 // due tells which backup is to be made now.
 func (k *Keeper) due() (trigger holdfast.Trigger, full, due bool) {
+	if k.notYet() {
+		return "", false, false
+	}
 	now := k.clock.Passed()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch {
-	case k.lasts > 0:
+	if k.lasts > 0 {
 		return "", false, false // the last one takes care of everything
-	case k.owed == holdfast.TriggerStartup && now < k.appearBy && sightOf(k.sources).absent:
-		return "", false, false // the first start: the program has not made its data yet
 	}
 	trigger, at, ok := k.nextDue()
 	return trigger, k.distrust, ok && now >= at
+}
+
+// notYet tells that this is a first start, and that the program has not made its data
+// yet.
+func (k *Keeper) notYet() bool {
+	now := k.clock.Passed()
+	k.mu.Lock()
+	waits, sources := k.owed == holdfast.TriggerStartup && now < k.appearBy, k.sources
+	k.mu.Unlock()
+	return waits && sightOf(sources).absent
 }
 
 // nextDue tells which backup is to be made next, and when, under the lock.
