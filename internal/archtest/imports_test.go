@@ -53,7 +53,7 @@ var rows = []row{
 	{"internal/startup", []string{root, "engine", "repo", "source/sqlite", "internal/durable", "internal/procs", "internal/volume"}, "the start-up decides about data, by the engine's verbs"},
 	{"internal/keeper", []string{root, "engine", "repo", "repo/retention", "internal/config", "internal/wire", "internal/schedule"}, "backups while a program runs, by the engine's verbs"},
 	{"internal/supervise", []string{root, "engine", "repo", "repo/retention", "source/sqlite", "internal/..."}, "a surface for programs in any language: it has no logic of its own about backups"},
-	{"boot/...", []string{root, "engine", "repo", "source/sqlite", "internal/..."}, "the surface for bots written in Go: it has no logic of its own about backups"},
+	{"boot/...", []string{root, "boot/internal/...", "engine", "repo", "source/sqlite", "internal/..."}, "the surface for bots written in Go: it has no logic of its own about backups"},
 	{"internal/demo", []string{"..."}, "it makes a world of its own to show"},
 	{"internal/cli/...", []string{root, "bucket", "docs/rescue", "engine", "repo", "repo/retention", "internal/..."}, "a surface calls the engine's verbs and has no logic of its own"},
 	{"internal/chromatest", []string{root, "internal/testserver"}, "it runs servers for tests"},
