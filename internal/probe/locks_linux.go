@@ -22,6 +22,11 @@ func tryRecordLocks(file string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, two.Close()) }()
+	return exclude(one, two)
+}
+
+// exclude tells whether a lock through one keeps out the other.
+func exclude(one, two *os.File) error {
 	if err := record(one, unix.F_WRLCK); err != nil {
 		return err
 	}

@@ -54,7 +54,6 @@ func (s *sight) look(i repo.Instance, c clocks) {
 		s.since = c.now.Add(-lease)
 		s.verdict = gone
 	case c.now.Sub(s.since) >= lease:
-		s.renewed = false
 		s.verdict = gone
 	case s.renewed:
 		s.verdict = alive

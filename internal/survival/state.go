@@ -118,16 +118,12 @@ func (s *state) settle(list []repo.Instance, c clocks) (obsolete []string, chang
 }
 
 // inherit takes over the history of storages that are gone: of the newest that
-// had settled, and of those that went before they could.
+// had settled, which holds that of all before it, and of those that went since,
+// before they could.
 func (s *state) inherit(past []repo.Instance, now holdfast.Time) {
 	s.me.Open = false
 	slices.SortFunc(past, func(a, b repo.Instance) int { return b.Modified.Compare(a.Modified) })
-	settled := false
 	for _, i := range past {
-		if !i.Open && settled {
-			continue
-		}
-		settled = settled || !i.Open
 		s.me.Starts += i.Starts
 		s.me.Kept += i.Kept
 		s.me.Wiped += i.Wiped + 1
@@ -136,5 +132,8 @@ func (s *state) inherit(past []repo.Instance, now holdfast.Time) {
 		}
 		s.me.LastWiped = &now
 		s.wiped = s.fresh
+		if !i.Open {
+			return
+		}
 	}
 }
