@@ -189,6 +189,20 @@ func (f *fake) set(change func(*fake)) {
 	change(f)
 }
 
+// count reads one of the fake's counters.
+func (f *fake) count(of *int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return *of
+}
+
+// proven gives the backups that were verified.
+func (f *fake) proven() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.verified)
+}
+
 // all gives the backups that were made.
 func (f *fake) all() []made {
 	f.mu.Lock()

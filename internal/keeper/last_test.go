@@ -26,7 +26,7 @@ func TestLast_BacksUpWhatHasChanged(t *testing.T) {
 		k, f := newFake(t, Options{Config: scheduleOf(6*time.Hour, time.Hour), Sources: []holdfast.Source{s}})
 		stop := run(t, k)
 		time.Sleep(time.Minute)
-		replicated := f.replicated
+		replicated := f.count(&f.replicated)
 		s.write()
 		got, err := last(t, k, 9*time.Second)
 		if err != nil || got.Unchanged || got.Backup.Name != "backup_2" {
@@ -35,16 +35,16 @@ func TestLast_BacksUpWhatHasChanged(t *testing.T) {
 		if b := f.all(); b[1].request.Trigger != holdfast.TriggerShutdown || !b[1].request.IfChanged {
 			t.Errorf("%+v", b)
 		}
-		if f.replicated != replicated+1 {
-			t.Errorf("%d copies", f.replicated-replicated)
+		if f.count(&f.replicated) != replicated+1 {
+			t.Errorf("%d copies", f.count(&f.replicated)-replicated)
 		}
 		time.Sleep(3 * time.Second) // the program ends; the write before has settled
 		if got, err = last(t, k, 9*time.Second); err != nil || !got.Unchanged || got.Backup.Name != "backup_2" {
 			t.Errorf("a look at what was unsettled: %+v, %v", got, err)
 		}
-		tries := f.tries
-		if got, err = last(t, k, 9*time.Second); err != nil || !got.Unchanged || got.Backup.Name != "backup_2" || f.tries != tries {
-			t.Errorf("nothing has changed: %+v, %v, %d attempts", got, err, f.tries-tries)
+		tries := f.count(&f.tries)
+		if got, err = last(t, k, 9*time.Second); err != nil || !got.Unchanged || got.Backup.Name != "backup_2" || f.count(&f.tries) != tries {
+			t.Errorf("nothing has changed: %+v, %v, %d attempts", got, err, f.count(&f.tries)-tries)
 		}
 		stop()
 	})
@@ -106,8 +106,8 @@ func TestLast_EndsWhatFollowsOtherBackups(t *testing.T) {
 		if len(got.Problems) != 1 || got.Incomplete() {
 			t.Errorf("the copy that was cut: %+v", got.Problems)
 		}
-		if f.replicated != 2 {
-			t.Errorf("replicas were served %d times, want once more", f.replicated)
+		if f.count(&f.replicated) != 2 {
+			t.Errorf("replicas were served %d times, want once more", f.count(&f.replicated))
 		}
 		if took := time.Since(begun); took > 9*time.Second+lastGrace {
 			t.Errorf("it took %s", took)
@@ -130,11 +130,11 @@ func TestLast_ServesTheReplicasThatWereLeft(t *testing.T) {
 		stop := run(t, k)
 		time.Sleep(time.Second)
 		got, err := last(t, k, 9*time.Second)
-		if err != nil || !got.Unchanged || len(got.Problems) != 0 || f.replicated != 2 {
-			t.Errorf("%+v, %v, replicas were served %d times", got, err, f.replicated)
+		if err != nil || !got.Unchanged || len(got.Problems) != 0 || f.count(&f.replicated) != 2 {
+			t.Errorf("%+v, %v, replicas were served %d times", got, err, f.count(&f.replicated))
 		}
-		if got, err = last(t, k, 9*time.Second); err != nil || f.replicated != 2 {
-			t.Errorf("again: %+v, %v, replicas were served %d times", got, err, f.replicated)
+		if got, err = last(t, k, 9*time.Second); err != nil || f.count(&f.replicated) != 2 {
+			t.Errorf("again: %+v, %v, replicas were served %d times", got, err, f.count(&f.replicated))
 		}
 		stop()
 	})

@@ -39,8 +39,8 @@ func TestRun_BacksUpAtTheStartAndAtEveryInterval(t *testing.T) {
 		if b := f.all(); len(b) != 5 || b[4].request.Trigger != holdfast.TriggerScheduled {
 			t.Errorf("a day later: %+v", b)
 		}
-		if len(f.verified) != 5 {
-			t.Errorf("proven were %v, want each once", f.verified)
+		if len(f.proven()) != 5 {
+			t.Errorf("proven were %v, want each once", f.proven())
 		}
 		if task := k.Task(); task.Runs != 6 || task.Failures != 0 {
 			t.Errorf("the task: %+v", task)
@@ -72,8 +72,8 @@ func TestRun_TheFirstStartWaitsForTheData(t *testing.T) {
 					s.write()
 				}
 				time.Sleep(20*time.Second - c.after)
-				if f.tries != c.tries {
-					t.Errorf("%d attempts in twenty seconds, want %d", f.tries, c.tries)
+				if f.count(&f.tries) != c.tries {
+					t.Errorf("%d attempts in twenty seconds, want %d", f.count(&f.tries), c.tries)
 				}
 				time.Sleep(40 * time.Second)
 				if failed := k.Standing().Failed > 0; failed != c.failed {
@@ -95,8 +95,8 @@ func TestRun_NothingIsDoneTwiceAtTheStart(t *testing.T) {
 		}
 		stop := run(t, k)
 		time.Sleep(time.Minute)
-		if f.tries != 1 {
-			t.Errorf("%d attempts", f.tries)
+		if f.count(&f.tries) != 1 {
+			t.Errorf("%d attempts", f.count(&f.tries))
 		}
 		s.write() // a migration, say
 		time.Sleep(time.Minute)

@@ -126,13 +126,13 @@ func TestRun_ReplicasThatLackSomethingAreTriedAgain(t *testing.T) {
 		}
 		f.set(func(f *fake) { f.replicate = nil })
 		time.Sleep(6 * time.Minute)
-		if p := k.Problems(); len(p) != 0 || f.replicated < 2 {
-			t.Errorf("after it could be reached: %+v, %d attempts", p, f.replicated)
+		if p := k.Problems(); len(p) != 0 || f.count(&f.replicated) < 2 {
+			t.Errorf("after it could be reached: %+v, %d attempts", p, f.count(&f.replicated))
 		}
-		n := f.replicated
+		n := f.count(&f.replicated)
 		time.Sleep(time.Hour)
-		if f.replicated != n {
-			t.Errorf("%d more copies of nothing", f.replicated-n)
+		if f.count(&f.replicated) != n {
+			t.Errorf("%d more copies of nothing", f.count(&f.replicated)-n)
 		}
 		stop()
 	})
@@ -147,8 +147,8 @@ func TestRun_ChangesPruneNowAndThen(t *testing.T) {
 			s.write()
 			time.Sleep(time.Minute)
 		}
-		if len(f.all()) < 55 || f.pruned < 5 || f.pruned > 7 {
-			t.Errorf("%d backups in an hour, pruned %d times", len(f.all()), f.pruned)
+		if len(f.all()) < 55 || f.count(&f.pruned) < 5 || f.count(&f.pruned) > 7 {
+			t.Errorf("%d backups in an hour, pruned %d times", len(f.all()), f.count(&f.pruned))
 		}
 		stop()
 	})
@@ -169,8 +169,8 @@ func TestRun_ADamagedBackupIsMadeAnew(t *testing.T) {
 		if len(b) != 2 || b[1].request.IfChanged || !b[1].request.Full {
 			t.Errorf("backups %+v", b)
 		}
-		if p := k.Problems(); len(p) != 0 || len(f.verified) != 2 {
-			t.Errorf("problems %+v, proven %v", p, f.verified)
+		if p := k.Problems(); len(p) != 0 || len(f.proven()) != 2 {
+			t.Errorf("problems %+v, proven %v", p, f.proven())
 		}
 		stop()
 	})
