@@ -39,7 +39,8 @@ type preparation struct {
 //   - what else keeps the data from being looked at or replaced: no permission, no
 //     room, something else in its place, another process, a cancelled context.
 //
-// The decision is complete in either case.
+// The decision is complete in either case. Where data was kept, Passed tells what is
+// wrong with it all the same.
 func Prepare(ctx context.Context, o Options) (holdfast.StartDecision, error) {
 	o = o.withDefaults()
 	begun := time.Now()

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/volume"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -106,7 +106,7 @@ func (p *preparation) nothingRestored(c Condition, tried, outOfReach bool) error
 
 // glanceTime is how long a process may have the data open that only looks at it,
 // as another start does before it waits for this one.
-const glanceTime = 2 * time.Second
+const glanceTime = time.Second
 
 // restoreUnheld is restore, and waits a moment for who has the data open.
 func (p *preparation) restoreUnheld(ctx context.Context, f offer, cand candidate, c Condition) error {
@@ -172,7 +172,7 @@ func heldOpen(err error) bool {
 
 // noRoom tells that the storage does not take a restore.
 func noRoom(err error) bool {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EROFS) {
+	if volume.IsFull(err) || volume.IsReadOnly(err) {
 		return true
 	}
 	e, ok := errors.AsType[*holdfast.Error](err)

@@ -5,7 +5,7 @@
 // Start from [New], the source itself. Below it lie two parts that other
 // sources build on: [OpenFS] opens a database inside any fs.FS without
 // changing or copying it, and [Live] reads a live database under SQLite's own
-// locking protocol. [Peek] tells whether a database is still the one of an
+// locking protocol, [CheckLive] checks it so. [Peek] tells whether a database is still the one of an
 // earlier capture. DESIGN.md beside this file tells why the simpler ways fail and
 // which invariants hold instead.
 //
