@@ -32,40 +32,74 @@ type meaning struct {
 }
 
 var meanings = map[holdfast.FindingCode]meaning{
-	holdfast.FindingMissing: {holdfast.Damaged, "%s does not exist and cannot be made",
-		"make it, or mount the volume that it lies on"},
-	holdfast.FindingNotDir: {holdfast.Damaged, "%s is not a directory, or does not lie in one",
-		"move away what has its name, or choose another path"},
-	holdfast.FindingDenied: {holdfast.Damaged, "%s may not be written",
-		"give this user the directory (chown), or choose another one"},
-	holdfast.FindingReadOnly: {holdfast.Damaged, "the file system of %s is mounted read-only",
-		"mount it writable; if it was writable before, the disk may be failing: look at the system log"},
-	holdfast.FindingFull: {holdfast.Damaged, "the file system of %s is full",
-		"free some space, or enlarge the disk or its quota"},
-	holdfast.FindingLow: {holdfast.Warning, "the file system of %s is nearly full",
-		"free some space before writes fail"},
-	holdfast.FindingNoLocks: {holdfast.Damaged, "locks do not work in %s: two programs would destroy each other's data",
-		"put the data on a disk of this machine"},
-	holdfast.FindingNoWAL: {holdfast.Warning, "SQLite cannot use its WAL mode in %s",
-		"use a rollback journal (PRAGMA journal_mode=DELETE), or put the data on a disk of this machine"},
-	holdfast.FindingNoRename: {holdfast.Damaged, "files cannot be renamed in %s: nothing could be restored safely",
-		"put the data on a disk of this machine"},
-	holdfast.FindingNoSync: {holdfast.Damaged, "a sync fails in %s: nothing written there is sure to last",
-		"put the data on a disk of this machine, and look at the system log"},
-	holdfast.FindingMangled: {holdfast.Damaged, "what is written to %s reads back otherwise",
-		"do not trust this disk: check it, and put the data elsewhere"},
-	holdfast.FindingNetwork: {holdfast.Warning, "%s lies on a network or shared file system",
-		"let only one machine use the database, with a rollback journal; better put it on a disk of this machine"},
-	holdfast.FindingMemory: {holdfast.Warning, "%s lies in memory and is gone with the machine or container",
-		"mount a volume there, and let backups go elsewhere soon after changes (on_change)"},
-	holdfast.FindingOverlay: {holdfast.Warning, "%s lies in the container's own layer and is gone with the container",
-		"mount a volume there, and let backups go elsewhere soon after changes (on_change)"},
-	holdfast.FindingIO: {holdfast.Damaged, "the device of %s fails",
-		"look at the system log and check the disk before you trust it"},
-	holdfast.FindingSameDisk: {holdfast.Warning, "the repository lies on the same disk as %s: one failure takes both",
-		"add a replica on another disk or in object storage"},
-	holdfast.FindingUndecided: {holdfast.Damaged, "the probe of %s was not finished",
-		"try again with more time"},
+	holdfast.FindingMissing: {
+		holdfast.Damaged, "%s does not exist and cannot be made",
+		"make it, or mount the volume that it lies on",
+	},
+	holdfast.FindingNotDir: {
+		holdfast.Damaged, "%s is not a directory, or does not lie in one",
+		"move away what has its name, or choose another path",
+	},
+	holdfast.FindingDenied: {
+		holdfast.Damaged, "%s may not be written",
+		"give this user the directory (chown), or choose another one",
+	},
+	holdfast.FindingReadOnly: {
+		holdfast.Damaged, "the file system of %s is mounted read-only",
+		"mount it writable; if it was writable before, the disk may be failing: look at the system log",
+	},
+	holdfast.FindingFull: {
+		holdfast.Damaged, "the file system of %s is full",
+		"free some space, or enlarge the disk or its quota",
+	},
+	holdfast.FindingLow: {
+		holdfast.Warning, "the file system of %s is nearly full",
+		"free some space before writes fail",
+	},
+	holdfast.FindingNoLocks: {
+		holdfast.Damaged, "locks do not work in %s: two programs would destroy each other's data",
+		"put the data on a disk of this machine",
+	},
+	holdfast.FindingNoWAL: {
+		holdfast.Warning, "SQLite cannot use its WAL mode in %s",
+		"use a rollback journal (PRAGMA journal_mode=DELETE), or put the data on a disk of this machine",
+	},
+	holdfast.FindingNoRename: {
+		holdfast.Damaged, "files cannot be renamed in %s: nothing could be restored safely",
+		"put the data on a disk of this machine",
+	},
+	holdfast.FindingNoSync: {
+		holdfast.Damaged, "a sync fails in %s: nothing written there is sure to last",
+		"put the data on a disk of this machine, and look at the system log",
+	},
+	holdfast.FindingMangled: {
+		holdfast.Damaged, "what is written to %s reads back otherwise",
+		"do not trust this disk: check it, and put the data elsewhere",
+	},
+	holdfast.FindingNetwork: {
+		holdfast.Warning, "%s lies on a network or shared file system",
+		"let only one machine use the database, with a rollback journal; better put it on a disk of this machine",
+	},
+	holdfast.FindingMemory: {
+		holdfast.Warning, "%s lies in memory and is gone with the machine or container",
+		"mount a volume there, and let backups go elsewhere soon after changes (on_change)",
+	},
+	holdfast.FindingOverlay: {
+		holdfast.Warning, "%s lies in the container's own layer and is gone with the container",
+		"mount a volume there, and let backups go elsewhere soon after changes (on_change)",
+	},
+	holdfast.FindingIO: {
+		holdfast.Damaged, "the device of %s fails",
+		"look at the system log and check the disk before you trust it",
+	},
+	holdfast.FindingSameDisk: {
+		holdfast.Warning, "the repository lies on the same disk as %s: one failure takes both",
+		"add a replica on another disk or in object storage",
+	},
+	holdfast.FindingUndecided: {
+		holdfast.Damaged, "the probe of %s was not finished",
+		"try again with more time",
+	},
 }
 
 // add makes a finding of its meaning and what is known beside it. The same
