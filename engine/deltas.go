@@ -50,6 +50,7 @@ func (f Form) String() string {
 type situation struct {
 	now       time.Time
 	asked     bool // --full
+	trial     bool // a delta for a comparison alone: it makes no chain longer
 	deltas    Deltas
 	fullEvery time.Duration
 	trigger   holdfast.Trigger
@@ -88,6 +89,9 @@ func (s situation) choose() Form {
 	if age := s.now.Sub(chain.FullAt.Time); age > s.fullEvery {
 		return full("the last full, %s, is older than %s", chain.Full, period(s.fullEvery))
 	}
+	if s.trial {
+		return Form{Base: s.base, Reason: "whether anything has changed"}
+	}
 	if chain.DeltaBytes > chain.FullBytes/2 {
 		return full("the deltas since %s take %s, more than half of its %s", chain.Full, humanize.IBytes(uint64(chain.DeltaBytes)), humanize.IBytes(uint64(chain.FullBytes)))
 	}
@@ -101,6 +105,8 @@ func (s situation) choose() Form {
 // on.
 func (s situation) wanted() (reason string, wanted bool) {
 	switch {
+	case s.trial:
+		return "", true
 	case s.asked:
 		return "asked for with --full", false
 	case s.deltas == DeltasNever:

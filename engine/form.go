@@ -12,15 +12,12 @@ import (
 func (b *backup) chooseForm(ctx context.Context) (Form, error) {
 	s := situation{
 		now: b.e.o.Now(), asked: b.full, deltas: b.e.o.Settings.Deltas, fullEvery: b.e.o.Settings.FullEvery,
-		trigger: b.trigger, estimate: b.estimate,
+		trigger: b.trigger, estimate: b.estimate, trial: b.trial,
 	}
 	for _, source := range b.sources {
 		s.sources = append(s.sources, sourceKey{source.Name(), source.Kind()})
 	}
 	s.sources = sorted(s.sources)
-	if b.trial {
-		s.asked, s.deltas = false, DeltasAlways
-	}
 	if _, wanted := s.wanted(); !wanted {
 		return s.choose(), nil // without a look at the repository
 	}

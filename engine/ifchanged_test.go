@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -153,6 +155,11 @@ func TestBackup_IfChanged_MakesWhatIsNotTheSame(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		"the time of a file": func(t *testing.T, w *world, _ *engine.BackupRequest) {
+			if err := os.Chtimes(w.bot.path, later, later); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"permissions of a file": func(t *testing.T, w *world, _ *engine.BackupRequest) {
 			if err := os.Chmod(w.bot.path, 0o640); err != nil {
 				t.Fatal(err)
@@ -180,6 +187,26 @@ func TestBackup_IfChanged_MakesWhatIsNotTheSame(t *testing.T) {
 	}
 }
 
+// That the deltas have outgrown their full makes the next backup a full one, but no
+// backup needed.
+func TestBackup_IfChanged_WaitsWithAFullForAChange(t *testing.T) {
+	w := newWorld(t).remembering()
+	w.again(holdfast.TriggerStartup)
+	for i := 0; ; i++ {
+		w.set(fmt.Sprint("state", i))
+		r := w.again(holdfast.TriggerChange)
+		if r.Backup.Metadata.Parent == "" {
+			break // the deltas before outgrew it
+		}
+		if again := w.again(holdfast.TriggerStartup); !again.Unchanged || again.Backup.Name != r.Backup.Name {
+			t.Fatalf("after %d deltas: %s, unchanged %v", i+1, again.Form, again.Unchanged)
+		}
+		if i > 100 {
+			t.Fatal("the deltas never outgrew their full")
+		}
+	}
+}
+
 // An emergency backup holds what was replaced: it is neither the newest nor what
 // the next is compared with.
 func TestBackup_IfChanged_PassesOverEmergencyBackups(t *testing.T) {
@@ -193,6 +220,19 @@ func TestBackup_IfChanged_PassesOverEmergencyBackups(t *testing.T) {
 	w.set("two") // what the emergency backup holds
 	if r := w.again(holdfast.TriggerChange); r.Unchanged {
 		t.Error("what only an emergency backup holds counts as saved")
+	}
+}
+
+// A checkpoint gives a database another time and the bytes it had: nobody who opens
+// it would notice.
+func TestBackup_IfChanged_LooksAtWhatADatabaseHolds(t *testing.T) {
+	w := newWorld(t).remembering()
+	first := w.again(holdfast.TriggerStartup)
+	if err := errors.Join(os.Chmod(w.bot.path, 0o640), os.Chtimes(w.bot.path, later, later)); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.again(holdfast.TriggerStartup); !r.Unchanged || r.Backup.Name != first.Backup.Name {
+		t.Errorf("%s, unchanged %v", r.Backup.Name, r.Unchanged)
 	}
 }
 
