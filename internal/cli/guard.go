@@ -80,8 +80,12 @@ func (c *guardCmd) Run(ctx context.Context, a *app) error {
 	if len(command) == 0 || command[0] == "" {
 		return usagef("holdfast guard -- python ingest.py", "no command is named")
 	}
-	// Before anything is started: whatever is, gets its signals from here.
-	if code, was, err := child.AsInit(); was {
+	// Before anything is started. A container's first process passes every signal
+	// on, and none ends it.
+	_, giveBack := takeSignals(ctx)
+	code, was, err := child.AsInit()
+	giveBack()
+	if was {
 		if err != nil {
 			return err
 		}
