@@ -20,6 +20,10 @@ type LiveOptions struct {
 	// Wait bounds the wait for a lock that another application holds;
 	// zero is DefaultWait.
 	Wait time.Duration
+
+	// pause is the longest time between two tries to get a lock; zero is
+	// longestPause.
+	pause time.Duration
 }
 
 // A Live is a connection to a database that others use at the same time. It

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
@@ -92,20 +93,23 @@ func (m *Memory) Close() error {
 	return errors.Join(m.conn.Close(), m.db.Close())
 }
 
+// memoryPause is the longest time between two tries to get a lock: transactions
+// in memory are short, and many writers leave only short gaps.
+const memoryPause = 200 * time.Microsecond
+
 // live gives a reader of the in-memory database. Its connection must be closed
 // after End.
-func (m *Memory) live(ctx context.Context, opts LiveOptions) (*Live, error) {
+func (m *Memory) live(ctx context.Context) (*Live, error) {
 	conn, err := m.db.Conn(ctx)
 	if err != nil {
 		return nil, explain("open database", m.uri, err)
 	}
-	opts.Wait = waitOr(opts.Wait)
-	return &Live{path: m.uri, opts: opts, conn: conn}, nil
+	return &Live{path: m.uri, opts: LiveOptions{Wait: DefaultWait, pause: memoryPause}, conn: conn}, nil
 }
 
 // Inspect looks at the in-memory database.
 func (m *Memory) Inspect(ctx context.Context, opts holdfast.InspectOptions) (in holdfast.Inspection, err error) {
-	l, err := m.live(ctx, LiveOptions{Wait: inspectWait})
+	l, err := m.live(ctx)
 	if err != nil {
 		return in, err
 	}
@@ -125,30 +129,38 @@ func (m *Memory) Inspect(ctx context.Context, opts holdfast.InspectOptions) (in 
 	return in, nil
 }
 
+// peekWait is how long Peek waits for a transaction to end.
+const peekWait = 50 * time.Millisecond
+
 // Peek tells the state of the in-memory database, by the header that every
-// commit changes. While a transaction writes it is not settled.
+// commit changes. While a transaction writes it is another state, and not settled.
 func (m *Memory) Peek() (state string, settled bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	ctx := context.Background()
 	var head []byte
-	err = m.conn.QueryRowContext(context.Background(),
-		"SELECT substr(data, 1, ?) FROM sqlite_dbpage WHERE pgno=1", headerSize).Scan(&head)
+	err = retryOften(ctx, m.uri, peekWait, memoryPause, func() error {
+		return m.conn.QueryRowContext(ctx, headQuery, headerSize).Scan(&head)
+	})
 	switch {
 	case isBusy(err):
-		return m.last, false, nil
-	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return m.last + " being written", false, nil
+	case err != nil && !errors.Is(err, sql.ErrNoRows): // an empty one has no page
 		return "", false, explain("read database", m.uri, err)
 	}
 	m.last = fmt.Sprintf("memory %s %x", m.id, head)
 	return m.last, true, nil
 }
 
+// headQuery reads the header of a database through SQLite.
+const headQuery = "SELECT substr(data, 1, ?) FROM sqlite_dbpage WHERE pgno=1"
+
 // Save writes the database, as it is at one instant, to path: complete, synced
 // and checked, or not at all. It is for the way back to a storage that works
 // again, while nobody writes.
 func (m *Memory) Save(ctx context.Context, path string) error {
 	err := durable.WriteFileFunc(durable.OS, path, m.mode(), func(w io.Writer) (err error) {
-		l, err := m.live(ctx, LiveOptions{})
+		l, err := m.live(ctx)
 		if err != nil {
 			return err
 		}

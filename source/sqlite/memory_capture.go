@@ -28,7 +28,7 @@ func (m *Memory) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Capt
 	if err := ctx.Err(); err != nil {
 		return fail(err)
 	}
-	l, err := m.live(ctx, LiveOptions{})
+	l, err := m.live(ctx)
 	if err != nil {
 		return fail(err)
 	}
@@ -104,7 +104,7 @@ func readPart(ctx context.Context, l *Live, buf *bytes.Buffer, page int64) (head
 	if count == 0 {
 		return []byte{}, 0, nil
 	}
-	if err := l.active.QueryRowContext(ctx, "SELECT substr(data, 1, ?) FROM sqlite_dbpage WHERE pgno=1", headerSize).Scan(&head); err != nil {
+	if err := l.active.QueryRowContext(ctx, headQuery, headerSize).Scan(&head); err != nil {
 		return nil, 0, l.explain("read", err)
 	}
 	last := min(count, page+memoryChunk/size-1)

@@ -280,8 +280,8 @@ func TestMemory_Peek(t *testing.T) {
 	if _, err := tx.ExecContext(t.Context(), "INSERT INTO t VALUES (1)"); err != nil {
 		t.Fatal(err)
 	}
-	if _, settled, err := m.Peek(); settled || err != nil {
-		t.Errorf("beside a writer: settled %v, %v", settled, err)
+	if state, settled, err := m.Peek(); settled || state == made || err != nil {
+		t.Errorf("beside a writer: %s, settled %v, %v", state, settled, err)
 	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)

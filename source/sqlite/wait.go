@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,16 +41,24 @@ func waitOr(wait time.Duration) time.Duration {
 	return wait
 }
 
+// longestPause is the longest time between two tries to get a lock.
+const longestPause = 10 * time.Millisecond
+
 func (l *Live) retry(ctx context.Context, f func() error) error {
-	return retry(ctx, l.path, l.opts.Wait, f)
+	return retryOften(ctx, l.path, l.opts.Wait, cmp.Or(l.opts.pause, longestPause), f)
 }
 
 // retry calls f until it no longer meets a lock of another application on the
 // database at path, for at most wait. SQLite's own busy handler would sleep
 // where ctx cannot reach it.
 func retry(ctx context.Context, path string, wait time.Duration, f func() error) error {
+	return retryOften(ctx, path, wait, longestPause, f)
+}
+
+// retryOften is retry with no longer a pause between two tries.
+func retryOften(ctx context.Context, path string, wait, longest time.Duration, f func() error) error {
 	deadline := time.Now().Add(wait)
-	for pause := time.Millisecond; ; pause = min(2*pause, 10*time.Millisecond) {
+	for pause := min(time.Millisecond, longest); ; pause = min(2*pause, longest) {
 		err := f()
 		if err == nil || !isBusy(err) {
 			return err
