@@ -168,7 +168,7 @@ func TestRun_EveryChangeIsBackedUpInTime(t *testing.T) {
 					k, f := newFake(t, Options{Config: scheduleOf(0, within), Sources: []holdfast.Source{s}})
 					f.takes = takes
 					stop := run(t, k)
-					for range 300 {
+					for range 500 {
 						// Bursts, single writes, and long silence.
 						time.Sleep(time.Duration(random.ExpFloat64() * float64([]time.Duration{10 * time.Millisecond, time.Second, within}[random.IntN(3)])))
 						s.write()

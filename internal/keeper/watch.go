@@ -50,8 +50,7 @@ type watch struct {
 
 	known bool
 	base  sight         // what was seen before the newest backup was captured
-	at    time.Duration // when that was
-	same  time.Duration // when base was last seen
+	same  time.Duration // up to when nothing was written since, for certain
 	dirty bool          // something else was seen since
 }
 
@@ -63,7 +62,7 @@ func (w *watch) reset() { *w = watch{within: w.within} }
 
 // saved tells that a backup holds everything that was written before s was seen.
 func (w *watch) saved(s sight, at time.Duration) {
-	w.known, w.base, w.at, w.same, w.dirty = true, s, at, at, false
+	w.known, w.base, w.same, w.dirty = true, s, at, false
 }
 
 // see tells what is seen now, and tells whether that is the first sight of a change.
@@ -75,7 +74,9 @@ func (w *watch) see(s sight, now time.Duration) (first bool) {
 		w.dirty = true
 		return true
 	}
-	w.same = now
+	if w.base.settled && s.settled {
+		w.same = now // otherwise there may be a change already, which does not show
+	}
 	return false
 }
 
@@ -85,18 +86,11 @@ func (w *watch) clean(s sight) bool {
 }
 
 // due tells when the next backup must begin. A change is as old as the last look
-// that did not show it. If base was not settled there may be one that no look will
-// ever show.
+// that told for certain that there was none. If base was not settled there may be one
+// that no look will ever show.
 func (w *watch) due() (at time.Duration, ok bool) {
-	switch {
-	case !w.known || w.within == 0:
-		return 0, false
-	case w.dirty:
-		at = w.same
-	case !w.base.settled:
-		at = w.at
-	default:
+	if !w.known || w.within == 0 || !w.dirty && w.base.settled {
 		return 0, false
 	}
-	return at + max(w.within/2-w.every(), 0), true
+	return w.same + max(w.within/2-w.every(), 0), true
 }
