@@ -185,7 +185,7 @@ func copyPlain(ctx context.Context, to, from string) (err error) {
 // livePages shows the database of a transaction as a file, page by page as SQLite
 // gives them: the log included.
 type livePages struct {
-	ctx context.Context //nolint:containedctx // an fs.FS has no other way
+	ctx context.Context // an fs.FS has no other way to hand it on
 	l   *Live
 }
 

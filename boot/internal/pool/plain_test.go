@@ -20,8 +20,10 @@ func openPlain(ctx context.Context, uri string) (driver.Conn, error) {
 	return plain{inner}, err
 }
 
-func (c plain) Close() error              { return c.inner.Close() }
-func (c plain) Begin() (driver.Tx, error) { return c.inner.Begin() } //nolint:staticcheck // on purpose
+func (c plain) Close() error { return c.inner.Close() }
+
+//lint:ignore SA1019 on purpose
+func (c plain) Begin() (driver.Tx, error) { return c.inner.Begin() }
 
 func (c plain) Prepare(query string) (driver.Stmt, error) {
 	inner, err := c.inner.Prepare(query)
@@ -34,11 +36,13 @@ func (s plainStmt) Close() error  { return s.inner.Close() }
 func (s plainStmt) NumInput() int { return s.inner.NumInput() }
 
 func (s plainStmt) Exec(args []driver.Value) (driver.Result, error) {
-	return s.inner.Exec(args) //nolint:staticcheck // on purpose
+	//lint:ignore SA1019 on purpose
+	return s.inner.Exec(args)
 }
 
 func (s plainStmt) Query(args []driver.Value) (driver.Rows, error) {
-	r, err := s.inner.Query(args) //nolint:staticcheck // on purpose
+	//lint:ignore SA1019 on purpose
+	r, err := s.inner.Query(args)
 	return struct{ driver.Rows }{r}, err
 }
 

@@ -38,7 +38,8 @@ func (s *stmt) prepare(ctx context.Context, inner driver.Conn) (err error) {
 	}
 	s.inputs = made.NumInput()
 	_, asks := made.(driver.NamedValueChecker)
-	_, converts := made.(driver.ColumnConverter) //nolint:staticcheck // some drivers have nothing newer
+	//lint:ignore SA1019 some drivers have nothing newer
+	_, converts := made.(driver.ColumnConverter)
 	s.c.p.mu.Lock()
 	s.c.p.asks = s.c.p.asks || asks || converts
 	s.inner = made
@@ -69,7 +70,8 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (resul
 		}
 		values, err := positional(args)
 		if err == nil {
-			result, err = inner.Exec(values) //nolint:staticcheck // all that the driver has
+			//lint:ignore SA1019 all that the driver has
+			result, err = inner.Exec(values)
 		}
 		return false, err
 	}))
@@ -87,7 +89,8 @@ func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 		} else if values, failed := positional(args); failed != nil {
 			err = failed
 		} else {
-			r, err = inner.Query(values) //nolint:staticcheck // all that the driver has
+			//lint:ignore SA1019 all that the driver has
+			r, err = inner.Query(values)
 		}
 		out = s.c.opened(r, err)
 		return out != nil, err
@@ -119,7 +122,8 @@ func (s *stmt) CheckNamedValue(v *driver.NamedValue) error {
 		switch checker := inner.(type) {
 		case driver.NamedValueChecker:
 			err, asked = checker.CheckNamedValue(v), true
-		case driver.ColumnConverter: //nolint:staticcheck // some drivers have nothing newer
+		//lint:ignore SA1019 some drivers have nothing newer
+		case driver.ColumnConverter:
 			v.Value, err = checker.ColumnConverter(v.Ordinal - 1).ConvertValue(v.Value)
 			asked = true
 		}

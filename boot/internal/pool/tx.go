@@ -47,7 +47,8 @@ func begin(ctx context.Context, inner driver.Conn, opts driver.TxOptions) (drive
 	if opts.ReadOnly || opts.Isolation != 0 {
 		return nil, fmt.Errorf("begin a transaction with options: %w", errUnsupported)
 	}
-	return inner.Begin() //nolint:staticcheck // all that the driver has
+	//lint:ignore SA1019 all that the driver has
+	return inner.Begin()
 }
 
 // Commit commits, unless the transaction has ended by itself.
@@ -154,6 +155,7 @@ func execute(inner driver.Conn, statement string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Exec(nil) //nolint:staticcheck // every driver has it
+	//lint:ignore SA1019 every driver has it
+	_, err = s.Exec(nil)
 	return errors.Join(err, s.Close())
 }
