@@ -3,6 +3,7 @@ package boot
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -216,3 +217,31 @@ func (s *Store) swapMemory(ctx context.Context, l *location) error {
 	s.keeper.SetSources([]holdfast.Source{l.source})
 	return old.drop()
 }
+
+// OpenBackup gives the database in a backup as one plain SQLite file, to be sent
+// or looked at, without restoring anything. Whoever reads it checks each byte
+// against what was recorded. The caller closes it.
+func (s *Store) OpenBackup(ctx context.Context, name string) (fs.File, error) {
+	e, err := s.keeper.Engine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b, _, err := e.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := b.Open(s.inBackup())
+	if err != nil {
+		return nil, errors.Join(&holdfast.Error{Op: "open", Object: name, Err: err}, b.Close())
+	}
+	return backupFile{f, b}, nil
+}
+
+// A backupFile is a file of a backup that nothing else of is open.
+type backupFile struct {
+	fs.File
+	backup *repo.Backup
+}
+
+// Close closes the file and the backup.
+func (f backupFile) Close() error { return errors.Join(f.File.Close(), f.backup.Close()) }

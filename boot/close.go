@@ -65,7 +65,7 @@ func (s *Store) close() error {
 		s.pass()
 	}
 	s.die()
-	s.group.Wait()
+	s.await(ctx, &s.group)
 	s.state(holdfast.StandingStopped)
 	if perr := s.control.Publish(s.Status()); perr != nil {
 		s.log.Warn("the status cannot be published", "error", perr)

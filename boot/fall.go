@@ -142,7 +142,7 @@ func (s *Store) monitor(ctx context.Context) {
 		if time.Since(tried) < wait {
 			continue
 		}
-		if err := s.comeBack(ctx); err != nil && ctx.Err() == nil {
+		if err := s.comeBack(ctx, d); err != nil && ctx.Err() == nil {
 			tried = time.Now()
 			wait = min(2*wait, time.Minute)
 			s.log.Warn("the storage answers, but the database could not go back to disk", "database", s.o.Database, "error", err)
@@ -151,7 +151,7 @@ func (s *Store) monitor(ctx context.Context) {
 }
 
 // comeBack moves the database from memory to disk, if the storage works.
-func (s *Store) comeBack(ctx context.Context) error {
+func (s *Store) comeBack(ctx context.Context, d *degraded) error {
 	s.mu.Lock()
 	l := s.location
 	s.mu.Unlock()
@@ -162,7 +162,7 @@ func (s *Store) comeBack(ctx context.Context) error {
 	if probe.Quick(ctx, filepath.Dir(s.o.Database), size+room) != nil {
 		return nil // not yet: everybody has been told
 	}
-	if state, settled, err := s.plain.Peek(); err == nil && !settled && state == s.fallen().disk {
+	if state, settled, err := s.plain.Peek(); err == nil && !settled && state == d.disk {
 		return nil // whether somebody else writes there shows in a moment
 	}
 	limited, cancel := context.WithTimeout(ctx, fallLimit)
@@ -171,6 +171,9 @@ func (s *Store) comeBack(ctx context.Context) error {
 		return err
 	}
 	defer s.pass()
+	if s.fallen() != d {
+		return nil // it is back already
+	}
 	hold, err := s.pool.Hold(limited)
 	if err != nil {
 		return err
@@ -179,7 +182,7 @@ func (s *Store) comeBack(ctx context.Context) error {
 	if err := s.writeBack(limited, hold.Move); err != nil {
 		return err
 	}
-	s.reopenMarker()
+	s.reopenMarker(limited)
 	return nil
 }
 

@@ -152,6 +152,11 @@ func (m *migration) undo(ctx context.Context, cause error) error {
 		cause = fmt.Errorf("%s: %w", path.Base(partial.Failed.Source.Path), partial.Err)
 	}
 	m.standing.Failed = cause.Error()
+	if other := m.s.standby(); other != "" && m.uri == m.s.diskURI {
+		// What it writes meanwhile must not be lost with the file.
+		return m.fail(fmt.Errorf("%w; the migrations before it stay, since %s uses the database too", cause, other),
+			"mend the migration and start again, or stop the other program and restore a backup")
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), beforeLimit)
 	defer cancel()
 	where, err := m.putBack(ctx)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/startup"
 	"github.com/holdfast-backup/holdfast/internal/survival"
 )
@@ -73,15 +72,19 @@ func (s *Store) lookOvertaken(ctx context.Context) {
 }
 
 // reopenMarker begins to mark the storage that works again.
-func (s *Store) reopenMarker() {
+func (s *Store) reopenMarker(ctx context.Context) {
 	s.mu.Lock()
 	_, broken := s.problems[problemMarker]
 	old := s.marker
 	s.mu.Unlock()
-	if !broken || old.Survival().State != holdfast.SurvivalUnknown {
+	if !broken {
 		return
 	}
-	if err := old.Close(s.life, nil); err != nil {
+	r, err := s.keeper.Repository(ctx)
+	if err != nil {
+		r = nil // its lease runs out by itself
+	}
+	if err := old.Close(ctx, r); err != nil {
 		s.log.Warn("the old marker could not be closed", "error", err)
 	}
 	s.openMarker()

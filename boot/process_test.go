@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 func bot(how string) int {
 	s, err := start(context.Background(), Options{
 		Database: os.Getenv("TEST_DATABASE"), Repository: os.Getenv("TEST_REPOSITORY"),
-		Migrations: migrations(first), Every: Never, OnChange: time.Second, ShutdownTimeout: 6 * time.Second,
+		Migrations: migrations(first), Every: Never, OnChange: time.Second, ShutdownTimeout: 3 * time.Second,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}, fast)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // backup after SIGTERM, and the process ends as it would have without us.
 func TestSignals_TheLastBackupHasEverything(t *testing.T) {
 	for _, how := range []string{botCloses, botStays} {
-		for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 			t.Run(how+" "+sig.String(), func(t *testing.T) {
 				w := newWorld(t)
 				p := w.spawn(how)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -61,6 +62,9 @@ func (s *Store) open(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case storage.Usable:
+		if slices.ContainsFunc(storage.Findings, func(f holdfast.Finding) bool { return f.Code == holdfast.FindingNoLocks }) {
+			return s.openOnDisk(ctx)
+		}
 		return exclusively(ctx, s.beside(lockSuffix), func() error { return s.openOnDisk(ctx) })
 	case s.o.NoMemory:
 		return &holdfast.Error{
@@ -89,7 +93,6 @@ func (s *Store) openOnDisk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.log.Info("start decided", "database", s.o.Database, "action", decision.Action, "found", decision.Found, "reason", decision.Reason)
 	// From here on another library may have the file open.
 	s.keeper.SetSources([]holdfast.Source{s.disk})
 	how := saveBackup
@@ -218,7 +221,7 @@ func (s *Store) begin() {
 		s.note(problemControl, holdfast.Problem{Severity: holdfast.Warning, Object: s.stateDir, Message: err.Error(), Hint: holdfast.HintOf(err)})
 	}
 	s.group.Go(func() { s.publish(s.life) })
-	s.busy.Go(func() { s.tell("backups ended", s.keeper.Run(s.work)) })
+	s.group.Go(func() { s.tell("backups ended", s.keeper.Run(s.life)) }) // Last joins what it has begun
 	s.busy.Go(func() { s.tell("tasks ended", s.runner.Run(s.work)) })
 	s.busy.Go(func() { s.monitor(s.work) })
 	s.busy.Go(func() { s.presence(s.work) })
