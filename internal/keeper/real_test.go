@@ -315,3 +315,26 @@ func TestKeeper_DeadObjectStorage(t *testing.T) {
 	eventually(t, "the failure is told", func() bool { return k.Standing().Failed > 0 && k.Standing().Error != "" })
 	stop()
 }
+
+// A repository that was removed is made again by the next backup.
+func TestKeeper_MakesARepositoryThatWasRemovedAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	database := filepath.Join(dir, "bot.db")
+	p := startProgram(t, database, "WAL")
+	k := newKeeper(t, configured(t, filepath.Join(dir, "backups"), database, nil))
+	if _, err := k.Backup(t.Context(), engine.BackupRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "backups")); err != nil {
+		t.Fatal(err)
+	}
+	p.write()
+	got, err := k.Backup(t.Context(), engine.BackupRequest{Trigger: holdfast.TriggerScheduled, IfChanged: true})
+	if err != nil || got.Unchanged {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if n := rowsIn(t, k); n != 1 || count(t, k) != 1 {
+		t.Errorf("%d rows, %d backups", n, count(t, k))
+	}
+}
