@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/source/sqlite"
@@ -52,6 +53,9 @@ func examineChroma(ctx context.Context, s holdfast.Source, o ExamineOptions) Con
 	return c.withIndexes(ctx, s, dir, o)
 }
 
+// indexBudget bounds the look at index folders, which changes no decision.
+const indexBudget = 3 * time.Second
+
 // withIndexes adds what is wrong with the index folders. It takes files that
 // nobody writes: where there is a log, or where the database must not be opened
 // beside SQLite, the folders are left to the next backup's check.
@@ -61,9 +65,10 @@ func (c Condition) withIndexes(ctx context.Context, s holdfast.Source, dir strin
 		c.Words += "; its index folders were not checked"
 		return c
 	}
-	bounded, cancel := context.WithTimeout(ctx, o.Budget)
+	budget := min(o.Budget, indexBudget)
+	bounded, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
-	report, err := s.Check(bounded, os.DirFS(dir), holdfast.CheckOptions{Budget: o.Budget})
+	report, err := s.Check(bounded, os.DirFS(dir), holdfast.CheckOptions{Budget: budget})
 	if err != nil {
 		c.Sound = false
 		c.Words += "; its index folders were not checked: " + cause(err)

@@ -51,8 +51,12 @@ func (p *preparation) restoreMirror(ctx context.Context) error {
 		return err
 	}
 	aside, err := Place(ctx, p.FS, p.target.Path, p.target.Companions,
-		func(ctx context.Context, stage string) error { return copyFile(ctx, p.FS, p.Mirror, stage) },
-		checkDatabase)
+		func(ctx context.Context, stage string) error {
+			return p.step(holdfast.StepStage, func() error { return copyFile(ctx, p.FS, p.Mirror, stage) })
+		},
+		func(ctx context.Context, stage string) error {
+			return p.step(holdfast.StepCheck, func() error { return checkDatabase(ctx, stage) })
+		})
 	p.decision.Aside = append(p.decision.Aside, aside...)
 	return err
 }

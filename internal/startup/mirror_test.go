@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,7 +117,12 @@ func TestPrepare_TheMirrorInPlaceOfDamage(t *testing.T) {
 	w.mirrored("7", time.Now())
 	write(t, w.database, make([]byte, 8192))
 	write(t, w.database+"-wal", []byte("a log of something else"))
+	var steps []string
+	w.opts.Observer = func(e holdfast.Event) { steps = append(steps, string(e.Step)+" "+string(e.State)) }
 	d := w.prepare()
+	if got, want := strings.Join(steps, ", "), "stage started, stage finished, check started, check finished, result finished"; got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
 	if d.Action != holdfast.StartRestored || len(d.Aside) < 2 {
 		t.Fatalf("got %+v", d)
 	}

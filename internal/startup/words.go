@@ -112,6 +112,7 @@ func (p *preparation) pass(cand candidate, err error) {
 	case cand.from != "":
 		object += " in replica " + cand.from
 	}
+	p.send(holdfast.StepChoose, holdfast.Failed, object+" was passed over: "+err.Error())
 	p.Logger.Warn("a backup was passed over", "source", p.Source.Name(), "backup", object, "error", err)
 	p.decision.Passed = append(p.decision.Passed, holdfast.Problem{
 		Source: p.Source.Name(), Object: object, Severity: holdfast.Warning,
@@ -138,9 +139,33 @@ func (p *preparation) failed(c Condition, err error) error {
 	return err
 }
 
+// opStart is the operation of the events of a start.
+const opStart = "start"
+
+// send tells the observer. What the engine does it tells by itself.
+func (p *preparation) send(step holdfast.Step, state holdfast.State, message string) {
+	p.Observer.Send(holdfast.Event{Time: p.Now(), Op: opStart, Step: step, State: state, Source: p.Source.Name(), Backup: p.decision.Backup, Message: message})
+}
+
+// step tells the observer of one step.
+func (p *preparation) step(step holdfast.Step, fn func() error) error {
+	p.send(step, holdfast.Started, "")
+	if err := fn(); err != nil {
+		p.send(step, holdfast.Failed, err.Error())
+		return err
+	}
+	p.send(step, holdfast.Finished, "")
+	return nil
+}
+
 // tell logs the decision in one line.
 func (p *preparation) tell(ctx context.Context, err error) {
 	d := p.decision
+	state := holdfast.Finished
+	if err != nil {
+		state = holdfast.Failed
+	}
+	p.send(holdfast.StepResult, state, d.Reason)
 	level := slog.LevelInfo
 	switch {
 	case err != nil && !errors.Is(err, context.Canceled):

@@ -39,6 +39,13 @@ func CheckLive(ctx context.Context, path string, o CheckLiveOptions) (_ holdfast
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	c := &checker{file: l.path, facts: facts, report: &report, opts: holdfast.CheckOptions{Budget: o.Budget}}
+	// With nothing beside it the file is what counts; SQLite would leave a log
+	// beside one that it finds it cannot read.
+	if l.closed && noJournal(l.path) {
+		if err := l.whatItIs(); err != nil {
+			return report, err
+		}
+	}
 	if err := l.Begin(ctx); err != nil {
 		if ctx.Err() != nil {
 			return report, context.Cause(ctx)
@@ -81,14 +88,26 @@ func (c *checker) cannotBegin(l *Live, err error) error {
 		c.facts.QuickCheck = holdfast.CheckFailed
 		c.add(holdfast.Damaged, err.Error(), "restore an older backup, or save what can be read with sqlite3's .recover")
 		return nil
-	case errors.Is(err, holdfast.ErrDamaged) && l.file != nil:
-		state, serr := stateOf(l.file)
-		if serr != nil {
-			break
-		}
-		if what := identify(l.file, state.Size); what != nil {
-			return located(l.path, what)
+	case errors.Is(err, holdfast.ErrDamaged):
+		if what := l.whatItIs(); what != nil {
+			return what
 		}
 	}
 	return err
+}
+
+// whatItIs tells what the file is instead of a database; nil if it begins as one,
+// or must not be looked at.
+func (l *Live) whatItIs() error {
+	if l.file == nil {
+		return nil
+	}
+	state, err := stateOf(l.file)
+	if err != nil {
+		return located(l.path, err)
+	}
+	if what := identify(l.file, state.Size); what != nil {
+		return located(l.path, what)
+	}
+	return nil
 }
