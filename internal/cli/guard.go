@@ -29,8 +29,8 @@ func (guardCmd) about() about {
 if it ends with 0. If it fails, the state before is brought back (rollback), or
 you are asked with what would change, or it is kept and the command that rolls
 back is told. A rollback is a restore: the failed state is backed up first, and
-holdfast rollback undoes it. What the command left running is ended before it. A
-command that failed without writing anything has nothing to roll back.
+holdfast rollback undoes it. What the command left running is ended before it. If
+the files show that the command wrote nothing, there is nothing to roll back.
 
 The command has our standard input, output and error; what guard says goes to
 standard error, except for the object of --json, which comes last. Its environment
@@ -175,7 +175,7 @@ func (g *guarded) run(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return &notRun{err}
 	}
-	saw := look(ctx, sources, settleBefore)
+	saw := look(sources)
 	signals, giveBack := takeSignals(ctx)
 	defer giveBack()
 	if ctx.Err() != nil {
@@ -201,7 +201,7 @@ func (g *guarded) run(ctx context.Context, cfg *config.Config) error {
 	case exit.Code == 0:
 		g.out.Action = guardKept
 		g.a.ui.note("note: the state before %s is the backup %s", clean(g.command[0]), clean(g.out.Backup.Name.String()))
-	case saw.same(look(ctx, sources, settleAfter)):
+	case saw.unchanged(ctx, sources):
 		g.out.Action = guardUnchanged
 		g.failure(exit, "it wrote nothing, so there is nothing to roll back", "")
 	default:

@@ -89,23 +89,34 @@ func TestSight(t *testing.T) {
 	if err := os.WriteFile(path, []byte("one"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	long := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(path, long, long); err != nil {
-		t.Fatal(err)
-	}
 	s, err := sqlite.New("bot", path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sources := []holdfast.Source{s}
-	saw := look(t.Context(), sources, settleAfter)
-	if saw == nil || !saw.same(look(t.Context(), sources, settleAfter)) {
+	if look(sources) != nil {
+		t.Error("what was changed just now is not waited for, and yet sure")
+	}
+	saw := sight{mustPeek(t, s)}
+	if !saw.unchanged(t.Context(), sources) {
 		t.Error("nothing was written, but it is not seen")
+	}
+	if rested := look(sources); len(rested) != 1 || rested[0] != saw[0] {
+		t.Errorf("after a rest: %q, want %q", rested, saw)
 	}
 	if err := os.WriteFile(path, []byte("two"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if saw.same(look(t.Context(), sources, settleAfter)) || saw.same(look(t.Context(), sources, 0)) || sight(nil).same(nil) {
+	if saw.unchanged(t.Context(), sources) || sight(nil).unchanged(t.Context(), nil) {
 		t.Error("a write is not seen")
 	}
+}
+
+func mustPeek(t *testing.T, s holdfast.Peeker) string {
+	t.Helper()
+	state, _, err := s.Peek()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
 }

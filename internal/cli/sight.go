@@ -7,21 +7,17 @@ import (
 	"github.com/holdfast-backup/holdfast"
 )
 
-// How long a look at the sources may wait until a write would show in the next
-// one: beforehand for what was written just now, afterwards on a file system with
-// coarse times, too.
-const (
-	settleBefore = 1200 * time.Millisecond
-	settleAfter  = 3 * time.Second
-)
+// settleTime is how long a second look may take to be sure: that long after a write
+// another one shows on every file system.
+const settleTime = 3 * time.Second
 
-// A sight is what the file system tells of each source; nil if it does not tell
-// enough to see a write.
+// A sight is what the file system tells of each source; nil if that is not enough
+// to see a later write.
 type sight []string
 
-// look looks at the sources, without opening or reading them.
-func look(ctx context.Context, sources []holdfast.Source, patience time.Duration) sight {
-	until := time.Now().Add(patience)
+// look looks at the sources, without opening or reading them. What was written
+// only a moment ago is not waited for: then a later write is taken for granted.
+func look(sources []holdfast.Source) sight {
 	saw := make(sight, 0, len(sources))
 	for _, s := range sources {
 		p, ok := s.(holdfast.Peeker)
@@ -29,10 +25,6 @@ func look(ctx context.Context, sources []holdfast.Source, patience time.Duration
 			return nil
 		}
 		state, settled, err := p.Peek()
-		for err == nil && !settled && time.Now().Before(until) && ctx.Err() == nil {
-			time.Sleep(10 * time.Millisecond)
-			state, settled, err = p.Peek()
-		}
 		if err != nil || !settled {
 			return nil
 		}
@@ -41,14 +33,26 @@ func look(ctx context.Context, sources []holdfast.Source, patience time.Duration
 	return saw
 }
 
-// same tells that nothing was written between two looks at the same sources.
-func (s sight) same(later sight) bool {
-	if s == nil || later == nil || len(s) != len(later) {
+// unchanged tells that nothing was written to the same sources since. If in doubt,
+// something was.
+func (s sight) unchanged(ctx context.Context, sources []holdfast.Source) bool {
+	if s == nil || len(s) != len(sources) {
 		return false
 	}
-	for i := range s {
-		if s[i] != later[i] {
-			return false
+	until := time.Now().Add(settleTime)
+	for i, source := range sources {
+		for {
+			state, settled, err := source.(holdfast.Peeker).Peek()
+			if err != nil || state != s[i] {
+				return false
+			}
+			if settled {
+				break
+			}
+			if ctx.Err() != nil || time.Now().After(until) {
+				return false
+			}
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	return true
