@@ -33,7 +33,7 @@ func sightOf(sources []holdfast.Source) sight {
 		}
 		state, settled, err := p.Peek()
 		if err != nil {
-			state, settled = "cannot be looked at: "+err.Error(), true
+			state, settled = "cannot be looked at: "+err.Error(), false // only a capture tells
 		}
 		b.WriteString(source.Name() + "\x00" + state + "\x00")
 		s.settled = s.settled && settled

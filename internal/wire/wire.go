@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -19,6 +20,7 @@ import (
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/control"
+	"github.com/holdfast-backup/holdfast/internal/survival"
 	"github.com/holdfast-backup/holdfast/repo"
 	"github.com/holdfast-backup/holdfast/source/chroma"
 	"github.com/holdfast-backup/holdfast/source/files"
@@ -48,7 +50,10 @@ func Source(s config.Source) (holdfast.Source, error) {
 	case holdfast.KindChroma:
 		return chroma.New(s.Name, s.Path, chroma.Options{MemoryCollections: s.Memory, RAGMode: s.RAGMode})
 	case holdfast.KindFiles:
-		return files.New(s.Name, s.Path, files.Options{Exclude: s.Exclude})
+		// What tells whether a volume outlives restarts lies in its root.
+		own := "/" + filepath.Base(survival.MarkerPath(s.Path))
+		lock := "/" + filepath.Base(survival.LockPath(s.Path))
+		return files.New(s.Name, s.Path, files.Options{Exclude: append(slices.Clone(s.Exclude), own, lock)})
 	}
 	return nil, &holdfast.Error{Op: "source", Object: s.Name, Err: holdfast.Kindf(holdfast.ErrUsage, "type %q is not known", s.Kind)}
 }
