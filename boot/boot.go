@@ -23,11 +23,13 @@
 // # What it promises
 //
 //   - A healthy database is never replaced by a backup, older or newer.
-//   - A start with nothing to restore waits for no network.
-//   - Nothing that a statement acknowledged is lost when the storage fails under
-//     the running bot: the data goes on in memory, with its backups, behind the same
-//     *sql.DB, and back to disk when the storage works again. [Status] says
-//     [Degraded] as long as it lasts.
+//   - A start with nothing to restore or migrate waits for no network.
+//   - When the storage fills up, turns read-only or fails under the running bot, the
+//     data goes on in memory, with its backups, behind the same *sql.DB, and back to
+//     disk when the storage works again. As long as the disk can still be read,
+//     nothing that a statement acknowledged is lost; if it cannot, memory begins from
+//     the newest backup, and says since when changes are lost. [Status] is [Degraded]
+//     meanwhile.
 //   - A migration that fails leaves the database as it was.
 //   - Of several processes that start on one storage one restores and migrates, and
 //     one makes the backups; another takes over when it ends.

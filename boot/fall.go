@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -79,11 +80,15 @@ func (s *Store) fault(cause error) {
 		err = s.fall(ctx, reason)
 	}
 	if err != nil {
+		level := slog.LevelError
+		if s.noted(problemStorage) {
+			level = slog.LevelDebug // each statement comes here
+		}
 		s.note(problemStorage, holdfast.Problem{
 			Severity: holdfast.Damaged, Object: s.o.Database, Message: fmt.Sprintf("the storage fails (%s), and the database could not go on in memory: %v", reason, err),
 			Hint: "statements fail until the storage works",
 		})
-		s.log.Error("the storage fails, and the database could not go on in memory", "database", s.o.Database, "reason", reason, "error", err)
+		s.log.Log(ctx, level, "the storage fails, and the database could not go on in memory", "database", s.o.Database, "reason", reason, "error", err)
 	}
 }
 
@@ -128,7 +133,8 @@ func (s *Store) monitor(ctx context.Context) {
 			wait = s.pace.retry
 			if err := probe.Quick(ctx, filepath.Dir(s.o.Database), 0); err != nil && ctx.Err() == nil {
 				s.fault(err)
-			} else if err == nil {
+			} else if err == nil && s.noted(problemStorage) {
+				s.probeAgain(ctx)
 				s.settled(problemStorage)
 			}
 			continue
@@ -205,8 +211,7 @@ func (s *Store) writeBack(ctx context.Context, move func(uri string)) error {
 	s.mu.Unlock()
 	s.settled(problemMemory, problemStorage)
 	s.log.Info("the database is back on disk", "database", s.o.Database, "degraded_since", holdfast.At(d.since))
-	storage := probe.Dir(ctx, filepath.Dir(s.o.Database), s.probing())
-	s.sourceStanding(func(src *holdfast.SourceStanding) { src.Storage = &storage })
+	s.probeAgain(ctx)
 	switch {
 	case len(aside) == 0:
 	case ours:
@@ -222,6 +227,12 @@ func (s *Store) writeBack(ctx context.Context, move func(uri string)) error {
 		s.log.Warn("what lay on disk was kept aside", "paths", aside)
 	}
 	return l.drop()
+}
+
+// probeAgain finds out what the storage can do now.
+func (s *Store) probeAgain(ctx context.Context) {
+	storage := probe.Dir(ctx, filepath.Dir(s.o.Database), s.probing())
+	s.sourceStanding(func(src *holdfast.SourceStanding) { src.Storage = &storage })
 }
 
 // probing is what a directory must be good for.

@@ -67,7 +67,7 @@ func TestForeign_NothingOfOursOpensTheFile(t *testing.T) {
 	var opens atomic.Int64
 	w.o.Open = func(_ context.Context, uri string) (driver.Conn, error) {
 		opens.Add(1)
-		return library.Open(uri + "&_pragma=journal_mode(wal)")
+		return library.Open(uri + "&_pragma=journal_mode(wal)&_pragma=busy_timeout(10000)")
 	}
 	s := w.start()
 	s.DB().SetMaxOpenConns(1)
@@ -113,7 +113,7 @@ func TestForeign_NothingOfOursOpensTheFile(t *testing.T) {
 func TestForeign_FallsBackToAFile(t *testing.T) {
 	w := newWorld(t)
 	library := new(sqlite.Driver)
-	w.o.Open = func(_ context.Context, uri string) (driver.Conn, error) { return library.Open(uri) }
+	w.o.Open = func(_ context.Context, uri string) (driver.Conn, error) { return library.Open(uri + "&_pragma=busy_timeout(10000)") }
 	f := failures(w, "full")
 	s := w.start()
 	fill(t, s.DB(), 10)

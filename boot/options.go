@@ -67,7 +67,8 @@ type Options struct {
 	// has its price: a backup is made by VACUUM INTO over a connection of that
 	// library, which reads and writes the whole database and makes increments
 	// larger, and where the storage fails the database lives in a temporary file,
-	// not in memory. Its pragmas are Open's business: Pragmas must be empty.
+	// not in memory. Its pragmas are Open's business (a busy timeout is worth
+	// having): Pragmas must be empty.
 	Open func(ctx context.Context, uri string) (driver.Conn, error)
 
 	// Logger takes what happens; nil is slog.Default, since a bot whose database

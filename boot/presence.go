@@ -74,10 +74,9 @@ func (s *Store) lookOvertaken(ctx context.Context) {
 // reopenMarker begins to mark the storage that works again.
 func (s *Store) reopenMarker(ctx context.Context) {
 	s.mu.Lock()
-	_, broken := s.problems[problemMarker]
 	old := s.marker
 	s.mu.Unlock()
-	if !broken {
+	if !s.noted(problemMarker) {
 		return
 	}
 	r, err := s.keeper.Repository(ctx)

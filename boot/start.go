@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"time"
@@ -18,9 +19,9 @@ import (
 // Start brings the database into a state that a program can work with, and
 // gives it out: it tries what the storage can do, restores the newest good backup
 // if the database is missing, empty or damaged, and runs the migrations. A healthy
-// database is never replaced, and a start that finds one waits for no network: the
-// first backup, the comparison with other instances and everything else that is
-// remote happen in the background.
+// database is never replaced, and a start that finds one with nothing to migrate
+// waits for no network: the first backup, the comparison with other instances and
+// everything else that is remote happen in the background.
 //
 // An error says what is in the way: a database that is damaged and has no backup, a
 // lost one whose backups cannot be reached (an empty database beside its backups
@@ -56,7 +57,11 @@ func (s *Store) open(ctx context.Context) error {
 	storage := probe.Dir(ctx, filepath.Dir(s.o.Database), s.probing())
 	s.sourceStanding(func(src *holdfast.SourceStanding) { src.Storage = &storage })
 	for _, f := range storage.Findings {
-		s.log.Info("storage", "directory", storage.Dir, "finding", f.Code, "message", f.Message, "hint", f.Hint)
+		level := slog.LevelInfo
+		if f.Severity == holdfast.Damaged {
+			level = slog.LevelWarn
+		}
+		s.log.Log(ctx, level, "storage", "directory", storage.Dir, "finding", f.Code, "message", f.Message, "hint", f.Hint)
 	}
 	switch {
 	case ctx.Err() != nil:

@@ -194,6 +194,14 @@ func (s *Store) note(about problem, p holdfast.Problem) {
 	s.changed()
 }
 
+// noted tells whether there is something of this kind that is worth knowing.
+func (s *Store) noted(about problem) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, there := s.problems[about]
+	return there
+}
+
 // settled forgets what was worth knowing.
 func (s *Store) settled(about ...problem) {
 	s.mu.Lock()
