@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/control"
 	"github.com/holdfast-backup/holdfast/internal/wire"
@@ -24,6 +26,33 @@ func (a *app) programs(cfg *config.Config) ([]holdfast.Standing, error) {
 		a.ui.warn(holdfast.Problem{Severity: holdfast.Warning, Object: "programs", Message: errorText(err), Hint: hintOf(err)})
 	}
 	return all, nil
+}
+
+// besidePrograms runs a verb that replaces data. A program in our care holds the
+// repository now and then, for a backup of its own: that is waited for.
+func (a *app) besidePrograms(ctx context.Context, verb func() (*engine.RestoreResult, error)) (result *engine.RestoreResult, err error) {
+	cfg, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	programs, err := a.programs(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if len(programs) == 0 {
+		return verb()
+	}
+	waited := patiently(ctx, a.ui, func() error {
+		result, err = verb()
+		if result != nil && result.RolledBack {
+			return nil // it had begun: that is told, and not tried again
+		}
+		return err
+	})
+	if waited != nil {
+		err = waited
+	}
+	return result, err
 }
 
 // degraded finds a source that lies in memory.

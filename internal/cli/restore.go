@@ -104,7 +104,7 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 				return err
 			}
 		}
-		result, err := e.Restore(ctx, req)
+		result, err := a.besidePrograms(ctx, func() (*engine.RestoreResult, error) { return e.Restore(ctx, req) })
 		if err != nil {
 			return restoreError(result, err)
 		}

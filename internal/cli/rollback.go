@@ -28,7 +28,7 @@ func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
 		if err := a.ui.confirm(ctx, a.Yes, func() {}, "Put back the state from before the last restore?"); err != nil {
 			return err
 		}
-		result, err := e.Rollback(ctx)
+		result, err := a.besidePrograms(ctx, func() (*engine.RestoreResult, error) { return e.Rollback(ctx) })
 		if err != nil {
 			return restoreError(result, err)
 		}

@@ -12,15 +12,9 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/survival"
 )
 
-// What a start waits for.
-const (
-	// markerWait bounds asking the repository about earlier starts: what it
-	// answers is for people, and it is asked again while the program runs.
-	markerWait = 3 * time.Second
-	// dataWait is how long a repository that does not answer is waited for,
-	// while the data is gone.
-	dataWait = 30 * time.Second
-)
+// dataWait is how long a start waits, while the data is gone, for a repository
+// that somebody else holds.
+const dataWait = 30 * time.Second
 
 // prepare brings everything into the state that the program may start on.
 func (s *supervisor) prepare(ctx context.Context) error {
@@ -31,7 +25,7 @@ func (s *supervisor) prepare(ctx context.Context) error {
 			s.probe(ctx, p)
 		}
 	}
-	s.mark(ctx)
+	s.mark()
 	for _, p := range s.places {
 		if err := s.settle(ctx, p); err != nil {
 			return err
@@ -95,15 +89,15 @@ func whyUnusable(st *holdfast.Storage) string {
 }
 
 // mark opens the survival marker beside the first source. Where it cannot be kept
-// it is tried again by itself.
-func (s *supervisor) mark(ctx context.Context) {
+// it is tried again by itself. What the repository knows of earlier starts is for
+// people: no start waits for it.
+func (s *supervisor) mark() {
 	first := s.places[0]
 	m, err := survival.Open(survival.Options{Data: first.conf.Path, Source: first.conf.Name, Now: s.Now, Logger: s.Logger})
 	s.markerMu.Lock()
 	s.marker = m
 	s.markerMu.Unlock()
 	s.judgeMarker(err)
-	s.compareMarker(ctx)
 }
 
 // judgeMarker notes why no marker can be kept; err is nil if it can.
@@ -121,16 +115,17 @@ func (s *supervisor) judgeMarker(err error) {
 // compareMarker asks the repository what it knows of earlier starts.
 func (s *supervisor) compareMarker(ctx context.Context) {
 	m := s.presence()
-	ctx, cancel := context.WithTimeout(ctx, markerWait)
-	defer cancel()
 	r, err := s.keeper.Repository(ctx)
 	if err != nil {
 		r = nil // locally known is better than not at all; Renew asks again
 	}
-	if err := m.Reconcile(ctx, r); err != nil {
+	if err := m.Reconcile(ctx, r); err != nil && ctx.Err() == nil {
 		s.Logger.Warn("the survival marker could not be compared with the repository", "error", err)
 	}
-	s.tellSurvival(m.Survival())
+	if ctx.Err() == nil {
+		s.compared.Store(true)
+		s.tellSurvival(m.Survival())
+	}
 	s.board.touch()
 }
 

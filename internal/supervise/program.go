@@ -137,14 +137,21 @@ func (p *program) Signal(sig os.Signal) {
 	}
 }
 
-// Finish lets no further start happen, and gives the child that runs still, or
-// nil; its end is no news any more.
+// Finish lets no further start happen, and gives the child that has not ended
+// yet, even if somebody else is stopping it, or nil. Its end is no news any more.
 func (p *program) Finish() *child.Child {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := p.current
 	p.closed, p.wanted, p.current = true, false, nil
-	return c
+	if p.last == nil {
+		return nil
+	}
+	select {
+	case <-p.last.Done():
+		return nil
+	default:
+		return p.last
+	}
 }
 
 // Kill ends what is left of the program at once.

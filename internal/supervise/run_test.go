@@ -3,7 +3,9 @@
 package supervise
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -227,6 +229,36 @@ func TestVariable(t *testing.T) {
 	for name, want := range map[string]string{"bot": "BOT", "my-docs.2": "MY_DOCS_2", "ข้อมูลa": "______A"} {
 		if got := variable(name); got != want {
 			t.Errorf("%q is %q in a variable, want %q", name, got, want)
+		}
+	}
+}
+
+func TestListen_TheFirstSignalSetsTheLimitAndTheSecondCuts(t *testing.T) {
+	w := newWorld(t).set("shutdown_timeout", "10m")
+	for _, asked := range []bool{false, true} {
+		signals := make(chan os.Signal)
+		s := &supervisor{Options: Options{Config: w.config(), Signals: signals}}
+		ctx, stop := s.listen(t.Context(), asked)
+		signals <- syscall.SIGUSR1
+		if !asked {
+			signals <- syscall.SIGTERM
+			signals <- syscall.SIGUSR1 // taken only once the first is dealt with
+			if ctx.Err() != nil {
+				t.Errorf("the first signal cuts the last backup")
+			}
+		}
+		signals <- syscall.SIGTERM
+		select {
+		case <-ctx.Done():
+			if !errors.Is(context.Cause(ctx), errAtOnce) {
+				t.Errorf("it ends because %v", context.Cause(ctx))
+			}
+		case <-time.After(patience):
+			t.Error("the next signal does not cut the last backup")
+		}
+		stop()
+		if s.deadline.IsZero() == !asked {
+			t.Errorf("asked %v: the limit ends at %s", asked, s.deadline)
 		}
 	}
 }

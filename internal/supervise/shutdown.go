@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -37,39 +38,77 @@ func reserve(limit, took time.Duration) time.Duration {
 	return min(max(took+took/2, leastReserve), limit/largeShare)
 }
 
+// cleanShare is the share of the limit, and cleanMost the most, that is kept for
+// giving back leases and clearing away a backup that was cut.
+const (
+	cleanShare = 10
+	cleanMost  = 800 * time.Millisecond
+)
+
+// clean is what is kept of the limit.
+func clean(limit time.Duration) time.Duration { return min(limit/cleanShare, cleanMost) }
+
+// hurry gives the context of an end that a signal asked for: no signal cancels
+// it, and the time limit does, early enough to clean up.
+func (s *supervisor) hurry(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := s.Config.Schedule.ShutdownTimeout
+	s.deadline = time.Now().Add(limit)
+	return context.WithDeadlineCause(context.WithoutCancel(ctx), s.deadline.Add(-clean(limit)), errTooLate)
+}
+
+// listen gives the context of the last backup. Until a signal asks to end, it may
+// take its time; from then on the limit holds, and the next signal cuts it.
+// asked tells that the first signal was met already. The returned function ends
+// the listening.
+func (s *supervisor) listen(ctx context.Context, asked bool) (context.Context, func()) {
+	ctx, cut := context.WithCancelCause(ctx)
+	stop, done := make(chan struct{}), make(chan struct{})
+	late := time.NewTimer(0)
+	late.Stop()
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case sig := <-s.Signals:
+				switch {
+				case !asksToEnd(sig):
+				case asked:
+					cut(errAtOnce)
+				default:
+					asked = true
+					limit := s.Config.Schedule.ShutdownTimeout
+					s.deadline = time.Now().Add(limit)
+					late.Reset(limit - clean(limit))
+				}
+			case <-late.C:
+				cut(errTooLate)
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return ctx, func() { close(stop); <-done; late.Stop(); cut(nil) }
+}
+
 // finish ends after the program has ended by itself: its last backup, its code.
 func (s *supervisor) finish(ctx context.Context, end ending) (int, error) {
 	s.program.Finish()
 	s.board.set(holdfast.StandingStopping, "The program has ended; its last backup is being made.")
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.Config.Schedule.ShutdownTimeout, errTooLate)
-	defer cancel()
-	done := make(chan struct{})
-	defer close(done)
-	s.background.Go(func() {
-		for {
-			select {
-			case sig := <-s.Signals:
-				if asksToEnd(sig) {
-					cancel()
-				}
-			case <-done:
-				return
-			}
-		}
-	})
-	return s.leave(end, s.lastBackup(ctx))
+	ctx, stop := s.listen(context.WithoutCancel(ctx), false)
+	failed := s.lastBackup(ctx)
+	stop()
+	return s.leave(end, failed)
 }
 
 // shutdown ends because a signal asked for it. The whole takes no longer than the
 // time limit: platforms kill what does.
 func (s *supervisor) shutdown(ctx context.Context, sig os.Signal) (int, error) {
-	limit := s.Config.Schedule.ShutdownTimeout
-	deadline := time.Now().Add(limit)
 	c := s.program.Finish()
 	s.board.set(holdfast.StandingStopping, "A signal asked to end; the last backup is being made.")
-	s.tell("ending within %s", limit)
-	ctx, cancel := context.WithDeadlineCause(context.WithoutCancel(ctx), deadline, errTooLate)
+	s.tell("ending within %s", s.Config.Schedule.ShutdownTimeout)
+	ctx, cancel := s.hurry(ctx)
 	defer cancel()
+	deadline, _ := ctx.Deadline()
 	if c != nil {
 		_ = c.Signal(sig)
 	}
@@ -91,7 +130,10 @@ func (s *supervisor) shutdown(ctx context.Context, sig os.Signal) (int, error) {
 		s.tell("a second signal: killed; %s", s.unsavedWords())
 		return exit.Code, nil
 	}
-	return s.leave(ending{exit: exit}, s.lastBackup(ctx))
+	ctx, stop := s.listen(ctx, true)
+	failed := s.lastBackup(ctx)
+	stop()
+	return s.leave(ending{exit: exit}, failed)
 }
 
 // awaitEnd waits for the program, and kills it when the last backup needs what is
@@ -197,6 +239,9 @@ func (s *supervisor) isSaved() bool {
 	st := s.keeper.Standing()
 	return st.Last != "" && st.Error == "" && st.Unsaved == nil
 }
+
+// errAtOnce is why the last backup was cut.
+var errAtOnce = errors.New("a second signal asked to end at once")
 
 // errTooLate is why the end was cut.
 var errTooLate = fmt.Errorf("shutdown_timeout is over: %w", context.DeadlineExceeded)

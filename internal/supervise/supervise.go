@@ -25,6 +25,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -99,13 +100,16 @@ type supervisor struct {
 
 	markerMu sync.Mutex
 	marker   *survival.Marker
+	compared atomic.Bool // with what the repository knows
 
 	newsMu sync.Mutex
 	news   holdfast.BackupStanding // what was said of the backups last
 
 	background sync.WaitGroup
 	stop       context.CancelFunc // ends what runs in the background
+	publishing sync.WaitGroup     // of the board, which outlives the rest
 	begun      holdfast.Time
+	deadline   time.Time // of the end; zero before
 }
 
 func newSupervisor(o Options) (*supervisor, error) {
@@ -157,7 +161,7 @@ func (s *supervisor) serve() {
 		s.board.problem("control", holdfast.Problem{Object: s.stateDir, Severity: holdfast.Warning, Message: err.Error(), Hint: holdfast.HintOf(err)}, s.warn)
 	}
 	s.server = server
-	s.background.Go(func() { s.board.run(s.publish) })
+	s.publishing.Go(func() { s.board.run(s.publish) })
 }
 
 // publish writes the status file.
@@ -171,13 +175,17 @@ func (s *supervisor) publish(standing holdfast.Standing) {
 func (s *supervisor) close(ctx context.Context) error {
 	s.stop()
 	s.program.Close()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	s.background.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.farewell())
 	defer cancel()
 	var errs []error
 	if m := s.presence(); m != nil {
 		r, err := s.keeper.Repository(ctx)
 		if err != nil {
 			r = nil // its lease there ends by itself
+		}
+		if !s.compared.Load() { // a life that was too short for it
+			errs = append(errs, m.Reconcile(ctx, r))
 		}
 		errs = append(errs, m.Close(ctx, r))
 	}
@@ -186,13 +194,24 @@ func (s *supervisor) close(ctx context.Context) error {
 	}
 	s.board.set(holdfast.StandingStopped, "The program has ended.")
 	s.board.close()
-	s.background.Wait()
+	s.publishing.Wait()
 	errs = append(errs, s.server.Close())
 	return errors.Join(errs...)
 }
 
-// farewell bounds what is left to do once the last backup is made.
-const farewell = 2 * time.Second
+// The bounds of what is left to do once the last backup is made.
+const (
+	leastFarewell = 100 * time.Millisecond
+	mostFarewell  = 2 * time.Second
+)
+
+// farewell is how long that may take: what is left of the time limit.
+func (s *supervisor) farewell() time.Duration {
+	if s.deadline.IsZero() {
+		return mostFarewell
+	}
+	return min(max(time.Until(s.deadline), leastFarewell), mostFarewell)
+}
 
 // warn says what is wrong.
 func (s *supervisor) warn(p holdfast.Problem) { s.Warn(p) }

@@ -55,6 +55,7 @@ func (s *supervisor) seeReady(ctx context.Context) {
 
 // renew keeps the marker alive and lets it look after others.
 func (s *supervisor) renew(ctx context.Context) {
+	s.compareMarker(ctx)
 	ticker := time.NewTicker(survival.DefaultLease / 3)
 	defer ticker.Stop()
 	for {
