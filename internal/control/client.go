@@ -69,10 +69,30 @@ func (c *Client) Stop(ctx context.Context, sources []string) error {
 			}
 			conn.close()
 		}
+		if (conn == nil || errors.Is(err, errGone)) && c.died(p) {
+			continue // what it held is let go
+		}
 		err = &holdfast.Error{Op: p.name(), Err: err} // the engine says what was asked
 		return errors.Join(err, c.start(context.WithoutCancel(ctx)))
 	}
 	return nil
+}
+
+// deathTime is how long the system may take to end a process whose connection is
+// closed already.
+const deathTime = time.Second
+
+// died tells whether a program has died that does not answer any more.
+func (c *Client) died(p record) bool {
+	for until := time.Now().Add(deathTime); ; time.Sleep(10 * time.Millisecond) {
+		programs, err := living(c.stateDir)
+		if err == nil && !slices.ContainsFunc(programs, func(r record) bool { return r.Token == p.Token }) {
+			return true
+		}
+		if err != nil || time.Now().After(until) {
+			return false
+		}
+	}
 }
 
 // Start lets every program go on that Stop has stopped.
@@ -183,6 +203,9 @@ func (c *connection) ask(ctx context.Context, req request, want string) error {
 	return c.lost(ctx, c.in.Err())
 }
 
+// errGone tells that the connection was closed from the other side.
+var errGone = errors.New("it has ended, or closed the connection")
+
 // lost explains why there is no answer.
 func (c *connection) lost(ctx context.Context, err error) error {
 	switch {
@@ -193,7 +216,7 @@ func (c *connection) lost(ctx context.Context, err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = holdfast.Kindf(holdfast.ErrLocked, "it hangs: nothing was heard of it for %s", c.limits.line)
 	default:
-		return &holdfast.Error{Err: errors.New("it has ended, or closed the connection"), Hint: "see why it ended; what it started may still run"}
+		return &holdfast.Error{Err: errGone, Hint: "see why it ended; what it started may still run"}
 	}
 	return &holdfast.Error{Err: err, Hint: stopIt(c.program)}
 }

@@ -39,8 +39,8 @@ func play(role, state, data string) error {
 		_, _ = os.Stdin.Read(make([]byte, 1))
 	}()
 	switch role {
-	case "program":
-		s, err := Serve(state, sources, teller{}, nil)
+	case "program", "dying":
+		s, err := Serve(state, sources, teller{dies: role == "dying"}, nil)
 		if err != nil {
 			return err
 		}
@@ -66,10 +66,17 @@ func play(role, state, data string) error {
 }
 
 // teller is a program that tells what it is asked.
-type teller struct{}
+type teller struct{ dies bool }
 
-func (teller) Stop(_ context.Context, sources []string) error {
+func (p teller) Stop(_ context.Context, sources []string) error {
 	fmt.Println("stop", sources)
+	if p.dies {
+		self, err := os.FindProcess(os.Getpid())
+		if err != nil {
+			return err
+		}
+		return self.Kill()
+	}
 	return nil
 }
 func (teller) Start(context.Context) error { fmt.Println("start"); return nil }
@@ -84,6 +91,8 @@ type process struct {
 	cmd *exec.Cmd
 	out string
 	end func() // closes its standard input
+	// ended is closed when it has ended.
+	ended chan struct{}
 }
 
 func run(t *testing.T, role, state, data string) *process {
@@ -103,7 +112,11 @@ func run(t *testing.T, role, state, data string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, cmd: cmd, out: out.Name(), end: func() { _ = in.Close() }}
+	p := &process{t: t, cmd: cmd, out: out.Name(), end: func() { _ = in.Close() }, ended: make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		_ = cmd.Wait() // what it says tells more than its code
+	}()
 	t.Cleanup(p.kill)
 	return p
 }
@@ -111,29 +124,31 @@ func run(t *testing.T, role, state, data string) *process {
 // says waits until the process has said text.
 func (p *process) says(text string) {
 	p.t.Helper()
-	for {
+	for ended := false; ; {
 		said, _ := os.ReadFile(p.out)
 		if strings.Contains(string(said), text+"\n") {
 			return
 		}
-		if p.cmd.ProcessState != nil || p.t.Context().Err() != nil {
+		if ended {
 			p.t.Fatalf("it says %q, not %q", said, text)
 		}
-		time.Sleep(2 * time.Millisecond)
+		select {
+		case <-p.ended:
+			ended = true
+		case <-time.After(2 * time.Millisecond):
+		}
 	}
 }
 
 func (p *process) kill() {
-	if p.cmd.ProcessState == nil {
-		_ = p.cmd.Process.Kill()
-		_ = p.cmd.Wait()
-	}
+	_ = p.cmd.Process.Kill()
+	<-p.ended
 }
 
 // wait waits for the end and gives all that was said.
 func (p *process) wait() string {
 	p.t.Helper()
-	_ = p.cmd.Wait() // what it says tells more than its code
+	<-p.ended
 	said, err := os.ReadFile(p.out)
 	if err != nil {
 		p.t.Fatal(err)
@@ -236,6 +251,19 @@ func TestProcesses_AProgramThatIsKilledIsMissed(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Dir(socket)); socket == "" || !os.IsNotExist(err) {
 		t.Errorf("its socket %q is left: %v", socket, err)
+	}
+}
+
+// A program that dies when it is asked holds nothing any more.
+func TestProcesses_AProgramThatDiesOfBeingAsked(t *testing.T) {
+	state, data := t.TempDir(), filepath.Join(t.TempDir(), "bot.db")
+	program := run(t, "dying", state, data)
+	program.says("serving")
+	restore := run(t, "restore", state, data)
+	restore.says("swapping")
+	program.says("stop [bot]")
+	if left := programs(t, state); len(left) != 0 {
+		t.Errorf("there is left: %q", left)
 	}
 }
 

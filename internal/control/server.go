@@ -130,11 +130,17 @@ func (s *Server) accept() {
 	room := make(chan struct{}, maxClients)
 	for {
 		conn, err := s.listener.Accept()
-		if err != nil {
-			if s.ctx.Err() == nil {
-				s.log.Error("restores in other processes cannot reach this program any more", "error", err)
-			}
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil { // too many open files, most likely
+			s.log.Warn("a restore in another process cannot reach this program now", "error", err)
+			select {
+			case <-time.After(s.limits.beat):
+				continue
+			case <-s.ctx.Done():
+				return
+			}
 		}
 		select {
 		case room <- struct{}{}:
