@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/probe"
@@ -50,6 +52,9 @@ func (s *supervisor) leaveHome(ctx context.Context, p *place, why string) error 
 	conf.Path = filepath.Join(folder, filepath.Base(p.conf.Path))
 	away, err := wire.Source(conf)
 	if err != nil {
+		return err
+	}
+	if p.shared, err = shareRefuge(folder); err != nil {
 		return err
 	}
 	since := holdfast.At(s.Now())
@@ -182,6 +187,14 @@ func (s *supervisor) bringBack(ctx context.Context, p *place) error {
 		if !startup.Examine(ctx, left, startup.ExamineOptions{}).Usable() {
 			continue
 		}
+		lock := flock.New(folder+lockSuffix, flock.SetPermissions(0o600))
+		if alone, err := lock.TryLock(); err != nil || !alone {
+			return &holdfast.Error{
+				Op: "start", Object: p.conf.Name, Err: holdfast.Kindf(holdfast.ErrLocked, "another instance works with its data in memory (%s)", conf.Path),
+				Hint: "stop that one, or wait until it has brought the data back",
+			}
+		}
+		defer lock.Close()
 		if written(p.conf.Path).After(written(conf.Path)) {
 			s.warn(holdfast.Problem{
 				Source: p.conf.Name, Object: conf.Path, Severity: holdfast.Warning,
@@ -256,7 +269,7 @@ func (s *supervisor) degraded() bool {
 // tryHome brings back what can be brought back, with the program stopped.
 func (s *supervisor) tryHome(ctx context.Context) {
 	for _, p := range s.places {
-		if !p.isAway() {
+		if !p.isAway() || time.Now().Before(p.notBefore) {
 			continue
 		}
 		folder := folderOf(p.home)
@@ -271,6 +284,7 @@ func (s *supervisor) tryHome(ctx context.Context) {
 			return
 		}
 		if err := s.goHome(ctx, p); err != nil {
+			p.notBefore = time.Now().Add(sayAgain) // each try may stop the program
 			s.board.problem("return "+p.conf.Name, holdfast.Problem{
 				Source: p.conf.Name, Object: p.conf.Path, Severity: holdfast.Incomplete,
 				Message: fmt.Sprintf("the storage works again, but the database could not be brought back: %v", err), Hint: holdfast.HintOf(err),
@@ -285,6 +299,10 @@ func (s *supervisor) tryHome(ctx context.Context) {
 func (s *supervisor) goHome(ctx context.Context, p *place) error {
 	if s.program.Held() {
 		return holdfast.Kindf(holdfast.ErrLocked, "a restore is not settled yet")
+	}
+	if alone, err := p.shared.TryLock(); err != nil || !alone {
+		_, again := p.shared.TryRLock() // what there was is given up by asking for more
+		return errors.Join(holdfast.Kindf(holdfast.ErrLocked, "another instance works with the data in memory, too"), err, again)
 	}
 	s.tell("%s: the storage works again; the program is stopped while the database is brought back", p.conf.Name)
 	s.board.set(holdfast.StandingRestoring, "The storage works again: the database is being brought back.")
@@ -308,7 +326,7 @@ func (s *supervisor) arrive(ctx context.Context, p *place) {
 	s.keeper.SetSources(s.sources())
 	s.board.solved("storage " + p.conf.Name)
 	s.board.solved("return " + p.conf.Name)
-	if err := dropRefuge(folder); err != nil {
+	if err := errors.Join(dropRefuge(folder), p.shared.Close()); err != nil {
 		s.Logger.Warn("what lay in memory could not be removed", "dir", folder, "error", err)
 	}
 	if p == s.places[0] {
@@ -324,7 +342,11 @@ func (p *place) clear(saved bool) error {
 	if !p.isAway() {
 		return nil
 	}
+	defer p.shared.Close()
 	path := p.path()
+	if alone, err := p.shared.TryLock(); err != nil || !alone {
+		return err // the other instance clears it away
+	}
 	if _, err := os.Lstat(path); !saved && !errors.Is(err, fs.ErrNotExist) {
 		return &holdfast.Error{
 			Op: "leave", Object: path, Err: errors.New("it is in memory, and no backup holds all of it"),
@@ -334,9 +356,26 @@ func (p *place) clear(saved bool) error {
 	return dropRefuge(filepath.Dir(path))
 }
 
+// lockSuffix names the lock of a folder in memory, beside it.
+const lockSuffix = ".lock"
+
+// shareRefuge keeps a folder in memory from being cleared away by another
+// instance; several may work with the database in it, as they may on a disk.
+func shareRefuge(folder string) (*flock.Flock, error) {
+	lock := flock.New(folder+lockSuffix, flock.SetPermissions(0o600))
+	shared, err := lock.TryRLock()
+	if err == nil && !shared {
+		err = holdfast.Kindf(holdfast.ErrLocked, "another instance is about to leave it")
+	}
+	if err != nil {
+		return nil, &holdfast.Error{Op: "lock", Object: folder, Err: err, Hint: "start again"}
+	}
+	return lock, nil
+}
+
 // dropRefuge removes a folder in memory, and what it lay in if that is empty.
 func dropRefuge(folder string) error {
-	err := os.RemoveAll(folder)
+	err := errors.Join(os.RemoveAll(folder), os.RemoveAll(folder+lockSuffix))
 	_ = os.Remove(filepath.Dir(folder))
 	return err
 }

@@ -3,6 +3,9 @@ package supervise
 import (
 	"path/filepath"
 	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
@@ -13,6 +16,9 @@ import (
 type place struct {
 	conf config.Source
 	home holdfast.Source
+
+	shared    *flock.Flock // of the folder that it lies in while it is away
+	notBefore time.Time    // when bringing it home is tried again
 
 	mu    sync.Mutex
 	away  holdfast.Source // while the storage cannot hold it

@@ -154,6 +154,20 @@ func (p *program) Finish() *child.Child {
 	}
 }
 
+// leftGrace is how long what a program left behind may take to end.
+const leftGrace = 2 * time.Second
+
+// Sweep ends what the last start left behind, which might hold on to files and
+// ports that the next one needs.
+func (p *program) Sweep(ctx context.Context) {
+	p.mu.Lock()
+	c, running := p.last, p.current != nil
+	p.mu.Unlock()
+	if c != nil && !running {
+		_ = c.Stop(ctx, leftGrace) // what cannot be ended, the next start meets
+	}
+}
+
 // Kill ends what is left of the program at once.
 func (p *program) Kill() {
 	p.mu.Lock()

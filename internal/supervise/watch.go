@@ -102,6 +102,7 @@ func (s *supervisor) watch(ctx, background context.Context) (int, error) {
 			}
 			restart.Reset(s.announce(&row, end))
 		case <-restart.C:
+			s.program.Sweep(background)
 			if err := s.program.Start(); err != nil {
 				s.program.fail(err)
 				continue
