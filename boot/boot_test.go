@@ -1,12 +1,15 @@
 package boot
 
 import (
-	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -201,8 +204,78 @@ func TestStart_RestoresWhatWasWiped(t *testing.T) {
 	}
 }
 
-func ctxWithin(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
+// A start that finds a healthy database asks nobody on the network.
+func TestStart_HealthyWaitsForNobody(t *testing.T) {
+	w := newWorld(t)
+	w.o.Migrations = migrations(first)
+	s := w.start()
+	fill(t, s.DB(), 2)
+	w.close(s)
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int64
+	var accepting sync.WaitGroup
+	accepting.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			asked.Add(1)
+			defer c.Close() // it never answers
+		}
+	})
+	defer accepting.Wait()
+	defer l.Close()
+	w.o.Repository = "s3://bucket/bot?region=here&endpoint=http://" + l.Addr().String()
+	t.Setenv("XDG_STATE_HOME", filepath.Join(w.dir, "state"))
+	t.Setenv("AWS_ACCESS_KEY_ID", "somebody")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "knows")
+	set, err := w.o.settle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = newStore(set, fast); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := rows(t, s); n != 2 || s.Status().State != Ready {
+		t.Errorf("%d rows, %s", n, s.Status().State)
+	}
+	if err := s.giveUp(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := asked.Load(); n > 0 {
+		t.Errorf("the repository was asked %d times before the database was handed out", n)
+	}
+}
+
+// Close can repeat, also side by side, and what comes too late fails.
+func TestClose_CanRepeat(t *testing.T) {
+	w := newWorld(t)
+	s := w.start()
+	fill(t, s.DB(), 3)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if s.Context().Err() == nil || s.Status().State != Stopped {
+		t.Errorf("after Close: %v, %s", s.Context().Err(), s.Status().State)
+	}
+	if _, err := s.DB().Exec("INSERT INTO users(name) VALUES('late')"); err == nil {
+		t.Error("a statement after Close was acknowledged")
+	}
+	if _, err := os.Stat(w.o.Database + "-wal"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a log was left: %v", err)
+	}
 }

@@ -113,7 +113,9 @@ func TestForeign_NothingOfOursOpensTheFile(t *testing.T) {
 func TestForeign_FallsBackToAFile(t *testing.T) {
 	w := newWorld(t)
 	library := new(sqlite.Driver)
-	w.o.Open = func(_ context.Context, uri string) (driver.Conn, error) { return library.Open(uri + "&_pragma=busy_timeout(10000)") }
+	w.o.Open = func(_ context.Context, uri string) (driver.Conn, error) {
+		return library.Open(uri + "&_pragma=busy_timeout(10000)")
+	}
 	f := failures(w, "full")
 	s := w.start()
 	fill(t, s.DB(), 10)

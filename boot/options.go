@@ -35,7 +35,9 @@ type Options struct {
 	// Mirror is a file that always holds the newest backup as a plain SQLite
 	// database, replaced atomically. It is also where a start looks for a backup.
 	Mirror string
-	// Repository is where the backups go: a directory, or s3://bucket/prefix.
+	// Repository is where the backups go: a directory, or s3://bucket/prefix; by
+	// default ./data/chromadb_backup, as for the holdfast command. A directory on the
+	// disk of the database is lost with it.
 	Repository string
 
 	// Migrations holds the SQL files that bring the database up to date, in the

@@ -66,6 +66,8 @@ func (h holder) Start(ctx context.Context) error {
 	if s.let == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fallLimit) // the bot waits, whoever gave up
+	defer cancel()
 	standing, err := s.migrate(ctx, s.diskURI, saveBeside)
 	if standing != nil {
 		s.sourceStanding(func(src *holdfast.SourceStanding) { src.Migration = standing })
@@ -113,7 +115,7 @@ func (h holder) Abandoned(ctx context.Context) {
 		}
 	}
 	s.settled(problemRecover)
-	if err := h.Start(context.WithoutCancel(ctx)); err != nil {
+	if err := h.Start(ctx); err != nil {
 		s.log.Error("the database could not be brought up to date", "database", s.o.Database, "error", err)
 	}
 }
