@@ -107,7 +107,7 @@ func Start(c Command) (*Child, error) {
 	child.group.prepare(cmd, child.terminal)
 	if err := cmd.Start(); err != nil {
 		child.terminal.takeBack()
-		code, err, hint := explain(cmd.Path, err)
+		code, hint, err := explain(cmd.Path, err)
 		return nil, startError(c, code, err, hint)
 	}
 	child.group.id = cmd.Process.Pid
@@ -227,7 +227,7 @@ func startError(c Command, code int, err error, hint string) error {
 
 // explain finds code, cause and advice of a start that failed. path is what was
 // to be run, as far as it was found.
-func explain(path string, err error) (code int, cause error, hint string) {
+func explain(path string, err error) (code int, hint string, cause error) {
 	if e, ok := errors.AsType[*exec.Error](err); ok {
 		err = e.Err
 	}
@@ -236,16 +236,16 @@ func explain(path string, err error) (code int, cause error, hint string) {
 	}
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return CodeNotFound, errors.New("there is no such command in PATH"), "check its spelling, or give its path"
+		return CodeNotFound, "check its spelling, or give its path", errors.New("there is no such command in PATH")
 	case errors.Is(err, fs.ErrNotExist):
 		if _, statErr := os.Stat(path); statErr == nil {
-			return CodeNotFound, errors.New("the interpreter that it names does not exist"), "look at its first line"
+			return CodeNotFound, "look at its first line", errors.New("the interpreter that it names does not exist")
 		}
-		return CodeNotFound, err, "check its path"
+		return CodeNotFound, "check its path", err
 	case errors.Is(err, fs.ErrPermission):
-		return CodeNotRunnable, errors.New("it may not be executed"), "chmod +x makes a script executable"
+		return CodeNotRunnable, "chmod +x makes a script executable", errors.New("it may not be executed")
 	case errors.Is(err, syscall.ENOEXEC):
-		return CodeNotRunnable, errors.New("it is neither a program for this system nor a script that names its interpreter"), "begin a script with a line like #!/bin/sh"
+		return CodeNotRunnable, "begin a script with a line like #!/bin/sh", errors.New("it is neither a program for this system nor a script that names its interpreter")
 	}
-	return CodeNotRunnable, err, ""
+	return CodeNotRunnable, "", err
 }

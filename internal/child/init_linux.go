@@ -52,7 +52,7 @@ func reap(path string, args []string) (code int, err error) {
 	(&group{}).prepare(cmd, t)
 	if err := cmd.Start(); err != nil {
 		t.takeBack()
-		code, cause, hint := explain(path, err)
+		code, hint, cause := explain(path, err)
 		return code, &holdfast.Error{Op: "start", Object: path, Err: cause, Hint: hint}
 	}
 	defer t.takeBack()
