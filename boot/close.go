@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -57,8 +58,11 @@ func (s *Store) close() error {
 		s.log.Error("the last backup failed", "database", s.o.Database, "error", lerr)
 		err = errors.Join(err, lerr)
 	}
-	if turned && s.fallen() != nil {
+	switch {
+	case turned && s.fallen() != nil:
 		err = s.lastWriteBack(ctx, err)
+	case turned:
+		s.tidy(ctx)
 	}
 	s.closeMarker(ctx)
 	if turned {
@@ -136,6 +140,20 @@ func (s *Store) await(ctx context.Context, group *sync.WaitGroup) {
 	case <-done:
 	case <-ctx.Done():
 		s.log.Warn("something does not end; it is left behind", "database", s.o.Database)
+	}
+}
+
+// tidy moves into the database what is left in its log: a backup that was reading
+// when the pool was closed keeps SQLite from doing so. The log would be taken up by
+// the next start, but the file alone should be the database.
+func (s *Store) tidy(ctx context.Context) {
+	if _, err := os.Lstat(s.o.Database + "-wal"); err != nil {
+		return // there is none
+	}
+	db := s.o.private(s.diskURI)
+	_, err := db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	if err = errors.Join(err, db.Close()); err != nil {
+		s.log.Info("the log stays beside the database", "database", s.o.Database, "error", err)
 	}
 }
 
