@@ -201,6 +201,48 @@ func TestRun_DataLiesInMemoryWhileItsStorageCannotHoldIt(t *testing.T) {
 	}
 }
 
+func TestLoad_TakesTheOriginalIfASoundCopyCanBeHad(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		damage bool
+		rows   int
+	}{
+		{"sound", false, 2},
+		{"damaged", true, 1}, // of the backup
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.begin(bot(t, "0")).end()
+			cmd := exec.Command(bot(t, "0")[0], "0") // a row that no backup has
+			cmd.Env = append(os.Environ(), role+"=bot", "MODE=DELETE", "DATABASE_PATH="+w.database())
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			if c.damage {
+				if err := os.WriteFile(w.database(), []byte("no database"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l := &life{t: t}
+			s, err := newSupervisor(Options{Config: w.config(), Warn: func(p holdfast.Problem) { l.problems = append(l.problems, p) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.close(t.Context())
+			p := s.places[0]
+			if err := s.leaveHome(t.Context(), p, "told so"); err != nil {
+				t.Fatalf("%v\n%s", err, l)
+			}
+			if got := w.rows(p.path()); got != c.rows || l.warned("the newest backup is taken") != c.damage {
+				t.Errorf("%d rows in memory, want %d\n%s", got, c.rows, l)
+			}
+			if err := dropRefuge(filepath.Dir(p.path())); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestRun_WhatACrashLeftInMemoryIsBroughtBack(t *testing.T) {
 	w := newWorld(t)
 	w.begin(bot(t, "0")).end()

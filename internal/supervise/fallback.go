@@ -71,14 +71,23 @@ func (s *supervisor) leaveHome(ctx context.Context, p *place, why string) error 
 }
 
 // load fills the file in memory: what a crash left there is newest, then the
-// original if it can be read, then the newest backup.
+// original if a sound copy of it can be had, then the newest backup. Looking at the
+// original does not tell that: where nothing can be written SQLite cannot open a
+// database in WAL mode, which can be read all the same.
 func (s *supervisor) load(ctx context.Context, p *place, away holdfast.Source) error {
 	left := startup.Examine(ctx, away, startup.ExamineOptions{})
-	if !left.Usable() && startup.Examine(ctx, p.home, startup.ExamineOptions{}).Usable() {
-		if err := s.copyTo(ctx, p.home, away); err != nil {
+	if info, err := os.Stat(p.conf.Path); err == nil && info.Size() > 0 && !left.Usable() {
+		switch err := s.copyTo(ctx, p.home, away); {
+		case err == nil:
+			s.tell("%s: loaded into memory from %s", p.conf.Name, p.conf.Path)
+		case ctx.Err() != nil:
 			return err
+		default:
+			s.warn(holdfast.Problem{
+				Source: p.conf.Name, Object: p.conf.Path, Severity: holdfast.Warning,
+				Message: fmt.Sprintf("what lies there cannot be used, so the newest backup is taken: %v", err), Hint: holdfast.HintOf(err),
+			})
 		}
-		s.tell("%s: loaded into memory from %s", p.conf.Name, p.conf.Path)
 	}
 	return s.startUp(ctx, p, away)
 }
