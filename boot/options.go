@@ -82,8 +82,9 @@ type Options struct {
 	// Close when it is told to end.
 	NoSignals bool
 	// NoMemory makes Start fail where the storage cannot hold the database,
-	// instead of going on in memory. A storage that fails later is told in the
-	// status, and statements fail.
+	// instead of going on in memory: for databases that are larger than the memory
+	// of the machine. A storage that fails later is told in the status, and
+	// statements fail.
 	NoMemory bool
 }
 
