@@ -103,13 +103,15 @@ func notAsked(place string, err error) holdfast.Problem {
 }
 
 // holds tells whether a backup has anything of a source: an empty database is
-// what a start makes by itself.
+// what a start makes by itself. Its size tells, not its facts: those of an
+// encrypted backup, and of a database that another SQLite library has open, say
+// nothing about its pages.
 func holds(sources []holdfast.SourceMetadata, s holdfast.Source) bool {
 	return slices.ContainsFunc(sources, func(md holdfast.SourceMetadata) bool {
 		if md.Name != s.Name() || md.Kind != s.Kind() {
 			return false
 		}
-		return md.Facts.SQLite == nil || md.Facts.SQLite.PageCount > 0
+		return md.Kind != holdfast.KindSQLite || md.LogicalBytes > 0
 	})
 }
 
