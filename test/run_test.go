@@ -1,0 +1,151 @@
+//go:build linux
+
+package test
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// newHost is a machine on which a bot is run by one line, told everything by
+// variables. Its backups survive, data does not.
+func newHost(t *testing.T, repository string) *machine {
+	t.Helper()
+	m := newMachine(t)
+	return m.with("DATABASE_PATH=data/bot.db", "HOLDFAST_REPOSITORY="+repository,
+		"HOLDFAST_SCHEDULE_ON_CHANGE=1s", "HOLDFAST_RETENTION_KEEP_LAST=3", "HOLDFAST_RETENTION_DAYS=0", "HOLDFAST_RETENTION_CHANGE_DAYS=0")
+}
+
+// wipe does what a platform does that gives a restarted container a new disk.
+func (m *machine) wipe(names ...string) {
+	m.t.Helper()
+	for _, name := range names {
+		if err := os.RemoveAll(m.path(name)); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
+// bothModes runs a test for both ways in which SQLite keeps a journal.
+func bothModes(t *testing.T, test func(t *testing.T, mode string)) {
+	t.Parallel()
+	for _, mode := range []string{"wal", "delete"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			test(t, mode)
+		})
+	}
+}
+
+// A Python bot is killed at random moments while it writes, its directory is
+// wiped, and the same line starts it again: everything that a backup held is
+// there, and the program reads in its status what happened.
+func TestRun_KilledAndWipedAgainAndAgain(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode string) { lives(t, newHost(t, "backups"), mode, 10) })
+}
+
+// lives lets a bot be killed and wiped a number of times.
+func lives(t *testing.T, m *machine, mode string, rounds int) {
+	r := seeded(t)
+	line := append([]string{"run", "--"}, botCommand(t, mode)...)
+	var before *program
+	restored := 0
+	for round := range rounds {
+		p := m.launch(line...)
+		rows, st := p.found(1, mode), p.told(1)
+		start := st.Sources[0].Start
+		switch {
+		case start == nil || st.Survival == nil:
+			t.Fatalf("round %d: the status tells nothing of the start: %+v", round, st)
+		case before == nil:
+			if start.Action != holdfast.StartNew || rows != 0 {
+				t.Errorf("the first start: %+v, %d rows", start, rows)
+			}
+		case start.Action == holdfast.StartNew: // the life before was too short for a first backup
+			if restored > 0 {
+				t.Errorf("round %d: there are backups, and the start is %+v", round, start)
+			}
+		default:
+			restored++
+			if start.Action != holdfast.StartRestored || start.Backup == "" || start.BackupAt == nil {
+				t.Fatalf("round %d: %+v", round, start)
+			}
+			if want := before.acked(start.BackupAt.Time); rows < want {
+				t.Errorf("round %d: restored %d rows from %s of %s, by when %d had been acknowledged", round, rows, start.Backup, start.BackupAt, want)
+			}
+			if last := before.acked(time.Now()); rows > last+1 {
+				t.Errorf("round %d: %d rows, but only %d were ever acknowledged", round, rows, last)
+			}
+		}
+		p.await(1 + r.IntN(20))
+		time.Sleep(time.Duration(r.IntN(1400)) * time.Millisecond)
+		p.crash()
+		m.wipe("data")
+		before = p
+	}
+	if restored < rounds/2 {
+		t.Errorf("only %d of %d starts found a backup: this was no test", restored, rounds)
+	}
+
+	// The last one ends as it should.
+	p := m.launch(line...)
+	p.await(30)
+	p.ends(0)
+	if p.prints("bye", 1); len(p.printed("bye")) != 1 {
+		t.Error("the program's own shutdown code did not run")
+	}
+	m.wipe("data")
+	again := m.launch(line...)
+	if rows, want := again.found(1, mode), p.acked(time.Now()); rows != want {
+		t.Errorf("after an end in order %d rows come back, %d were acknowledged", rows, want)
+	}
+	again.ends(0)
+}
+
+// The code of a program that is asked to end is passed on, and so is that of one
+// that ends by itself; a status of its own tells how it went.
+func TestRun_TheLastBackupHoldsEverything(t *testing.T) {
+	bothModes(t, func(t *testing.T, mode string) {
+		m := newHost(t, "backups").with("HOLDFAST_SCHEDULE_ON_CHANGE=off")
+		p := m.with("BOT_EXIT=42", "BOT_PAUSE=0").launch(append([]string{"run", "--"}, botCommand(t, mode)...)...)
+		p.await(50)
+		p.ends(42)
+		want := p.acked(time.Now())
+		if got := m.newestRows(); got != want {
+			t.Errorf("the last backup holds %d rows, %d were acknowledged\n%s", got, want, p)
+		}
+		p = m.with("BOT_ROWS=20").launch(append([]string{"run", "--"}, botCommand(t, mode)...)...)
+		if got := p.exit(); got != 42 {
+			t.Errorf("exit %d\n%s", got, p)
+		}
+		if st := p.told(1); st.Sources[0].Start.Action != holdfast.StartKept || st.Survival.State != holdfast.SurvivalKept || st.Survival.Starts != 2 {
+			t.Errorf("the second start is told %+v, %+v", st.Sources[0].Start, st.Survival)
+		}
+		if got := m.newestRows(); got != want+21 {
+			t.Errorf("the last backup holds %d rows, %d were acknowledged", got, want+21)
+		}
+	})
+}
+
+// newestRows restores the newest backup elsewhere and counts its rows.
+func (m *machine) newestRows() int {
+	m.t.Helper()
+	m.must(0, "restore", "latest", "--to", "copy")
+	n := m.rowsIn("copy/bot/bot.db")
+	m.wipe("copy")
+	return n
+}
+
+// rowsIn counts the rows of a bot's database.
+func (m *machine) rowsIn(db string) int {
+	m.t.Helper()
+	n, err := strconv.Atoi(m.sqlite(db, "SELECT count(*) FROM rows;"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return n
+}
