@@ -52,13 +52,14 @@ type record struct {
 // name is the program for people.
 func (r record) name() string { return fmt.Sprintf("process %d on %s", r.PID, r.Host) }
 
-// write makes the record durable under its id.
+// write puts the record where others find it. Only the lock makes it mean
+// something, and no lock outlives a power cut.
 func (r record) write(dir, id string) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(durable.OS, filepath.Join(dir, id+recordSuffix), append(data, '\n'), 0o600)
+	return durable.PublishFile(durable.OS, filepath.Join(dir, id+recordSuffix), append(data, '\n'), 0o600)
 }
 
 // living reads the records of the programs of this host that live, and removes

@@ -24,7 +24,7 @@ func (s *Server) Publish(standing holdfast.Standing) error {
 	}
 	data, err := json.MarshalIndent(standing, "", "  ")
 	if err == nil {
-		err = durable.WriteFile(durable.OS, s.status, append(data, '\n'), 0o600)
+		err = durable.PublishFile(durable.OS, s.status, append(data, '\n'), 0o600)
 	}
 	if err != nil {
 		return &holdfast.Error{Op: "write the status", Object: s.status, Err: pathless(err)}

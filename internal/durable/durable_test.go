@@ -61,6 +61,75 @@ func TestWriteFileFunc_AFailureLeavesTheOldFile(t *testing.T) {
 	onlyEntry(t, filepath.Dir(name), "state")
 }
 
+func TestPublishFile_AReaderMeetsOneStateOrTheNext(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "status")
+	state := func(i int) []byte { return bytes.Repeat([]byte{byte('a' + i%26)}, 1+i*97%9000) }
+	if err := durable.PublishFile(durable.OS, name, state(0), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		for i := range 300 {
+			if err := durable.PublishFile(durable.OS, name, state(i), 0o600); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for reading := true; reading; {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			reading = false
+		default:
+		}
+		got, err := os.ReadFile(name)
+		if err != nil || len(got) == 0 || bytes.Count(got, got[:1]) != len(got) {
+			t.Fatalf("read %d bytes (%v), want one whole state", len(got), err)
+		}
+	}
+	if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, state(299)) {
+		t.Errorf("read %d bytes (%v), want the last state", len(got), err)
+	}
+	onlyEntry(t, filepath.Dir(name), filepath.Base(name))
+}
+
+func TestPublishFile_NeedsNoSyncAndLeavesTheOldFileOnFailure(t *testing.T) {
+	for op, works := range map[string]bool{"sync": true, "syncdir": true, "create": false, "write": false, "rename": false} {
+		t.Run(op, func(t *testing.T) {
+			root := t.TempDir()
+			name := filepath.Join(root, "status")
+			if err := durable.PublishFile(durable.OS, name, []byte("old"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			d, err := crashfs.New(root, crashfs.Never)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Inject(func(o, _ string) error {
+				if o == op {
+					return syscall.EIO
+				}
+				return nil
+			})
+			want := "old"
+			if works {
+				want = "new"
+			}
+			if err := durable.PublishFile(d, name, []byte("new"), 0o600); (err == nil) != works {
+				t.Errorf("got %v, want success: %v", err, works)
+			}
+			if got, err := os.ReadFile(name); err != nil || string(got) != want {
+				t.Errorf("the file holds %q (%v), want %q", got, err, want)
+			}
+			onlyEntry(t, root, "status")
+		})
+	}
+}
+
 func TestWriteFile_AFailedSyncIsAFailedWrite(t *testing.T) {
 	for _, op := range []string{"create", "write", "sync", "rename", "syncdir"} {
 		t.Run(op, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -96,10 +97,18 @@ func (b *board) standing() holdfast.Standing {
 	return s
 }
 
+// publishPause gathers changes that come one after the other: a start and an end
+// are full of them.
+const publishPause = 100 * time.Millisecond
+
 // run publishes every change until the board is closed, the last one included.
 func (b *board) run(publish func(holdfast.Standing)) {
 	publish(b.standing())
 	for {
+		select {
+		case <-time.After(publishPause):
+		case <-b.done:
+		}
 		select {
 		case <-b.changed:
 			publish(b.standing())
