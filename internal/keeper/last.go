@@ -100,13 +100,17 @@ func (k *Keeper) makeLast(ctx context.Context) (*engine.BackupResult, error) {
 const untilDeadline = 24 * time.Hour
 
 // covering gives the backup that is being made, if it holds everything that was
-// written up to now.
+// written up to now. One that has not begun to capture yet will.
 func (k *Keeper) covering() *attempt {
 	k.mu.Lock()
 	a, sources, age := k.running, k.sources, k.age
-	covers := a != nil && a.capturing && a.age == age && a.seen.settled && allWatched(sources)
+	begun := a != nil && a.capturing
+	covers := begun && a.age == age && a.seen.settled && allWatched(sources)
 	k.mu.Unlock()
-	if !covers {
+	switch {
+	case !begun:
+		return a
+	case !covers:
 		return nil
 	}
 	if now := sightOf(sources); !now.settled || now.state != a.seen.state {

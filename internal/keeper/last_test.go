@@ -88,6 +88,31 @@ func TestLast_TakesTheRunningBackupThatHoldsEverything(t *testing.T) {
 	}
 }
 
+// A backup that still waits for its repository will capture what is there then: a
+// program that ends as soon as it has started needs no second look.
+func TestLast_JoinsTheBackupThatHasNotBegunToCapture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSeen("bot")
+		k, f := newFake(t, Options{Config: scheduleOf(0, time.Minute), Sources: []holdfast.Source{s}})
+		k.opener = func(ctx context.Context, req engine.BackupRequest) (worker, error) {
+			if err := sleep(ctx, time.Second); err != nil {
+				return nil, err
+			}
+			return f.open(ctx, req)
+		}
+		stop := run(t, k)
+		s.write()
+		got, err := last(t, k, 9*time.Second)
+		if err != nil || got.Unchanged || got.Backup.Name != "backup_1" {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if b := f.all(); len(b) != 1 || b[0].version != s.version() || f.count(&f.tries) != 1 {
+			t.Errorf("%d attempts: %+v", f.count(&f.tries), b)
+		}
+		stop()
+	})
+}
+
 func TestLast_EndsWhatFollowsOtherBackups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSeen("bot")
