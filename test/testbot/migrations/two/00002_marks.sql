@@ -1,0 +1,3 @@
+-- +goose Up
+ALTER TABLE entries ADD COLUMN mark TEXT;
+UPDATE entries SET mark = 'before';
