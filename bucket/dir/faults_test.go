@@ -209,3 +209,45 @@ func TestBucket_LinksLeadNobodyOut(t *testing.T) {
 		t.Errorf("the bucket holds %s, want %s", describe(got), describe(before))
 	}
 }
+
+// The holder of the lock may clean while somebody writes what needs no lock.
+func TestBucket_PutOutlivesACleaning(t *testing.T) {
+	for name, test := range map[string]struct {
+		cleanings int
+		mode      bucket.PutMode
+		fails     bool
+	}{
+		"once":            {1, bucket.Replace, false},
+		"once, if absent": {1, bucket.IfAbsent, false},
+		"without end":     {1 << 30, bucket.Replace, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := started(t)
+			disk, err := crashfs.New(root, crashfs.Never)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := disk.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			cleaner, left := open(t, root, dir.Options{}), test.cleanings
+			disk.Inject(func(op, _ string) error {
+				if left == 0 || !strings.HasPrefix(op, "rename") {
+					return nil
+				}
+				left--
+				_, err := cleaner.Clean(t.Context())
+				return err
+			})
+			err = open(t, root, dir.Options{FS: disk}).Put(t.Context(), "instance.json", []byte("{}"), test.mode)
+			if (err != nil) != test.fails {
+				t.Errorf("Put while another process cleans: %v", err)
+			}
+			if err != nil && (strings.Contains(err.Error(), ".tmp-") || !strings.Contains(err.Error(), "another process")) {
+				t.Errorf("the error: %v", err)
+			}
+		})
+	}
+}

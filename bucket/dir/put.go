@@ -24,7 +24,25 @@ func (b *Bucket) Put(ctx context.Context, key string, data []byte, mode bucket.P
 	return volume.Explain("write", filepath.Join(b.root, rel), pathless(b.put(rel, data, mode)))
 }
 
+// cleanings is how often a Put writes its object anew because another process has
+// cleared away what was not finished: records that need no lock are written while
+// the holder of the lock cleans.
+const cleanings = 5
+
+// errCleaned tells that the unfinished object is gone.
+var errCleaned = errors.New("another process cleared it away before it was finished")
+
 func (b *Bucket) put(rel string, data []byte, mode bucket.PutMode) error {
+	var err error
+	for range cleanings {
+		if err = b.putOnce(rel, data, mode); !errors.Is(err, errCleaned) {
+			break
+		}
+	}
+	return err
+}
+
+func (b *Bucket) putOnce(rel string, data []byte, mode bucket.PutMode) error {
 	l := b.holder()
 	if err := l.check(); err != nil {
 		return err
@@ -52,7 +70,11 @@ func (b *Bucket) put(rel string, data []byte, mode bucket.PutMode) error {
 		return errors.Join(err, b.fsys.Remove(tmp))
 	}
 	if err := rename(tmp, path); err != nil {
-		return errors.Join(pathless(err), b.fsys.Remove(tmp))
+		gone := b.fsys.Remove(tmp)
+		if errors.Is(err, fs.ErrNotExist) && errors.Is(gone, fs.ErrNotExist) {
+			return errCleaned
+		}
+		return errors.Join(pathless(err), gone)
 	}
 	// The root, where the temporary name was, is not synced: at worst a power
 	// cut brings that name back, and Clean removes it.
