@@ -35,6 +35,7 @@ var rows = []row{
 	{"internal/durable/...", nil, "a leaf that anyone may use"},
 	{"internal/inode", nil, "a leaf that anyone may use"},
 	{"internal/nearest", nil, "a leaf that anyone may use"},
+	{"internal/planted", []string{root}, "a leaf that anyone may use"},
 
 	{"bucket", []string{root}, "the interface speaks of the domain only"},
 	{"bucket/...", []string{root, "bucket", "internal/durable", "internal/nearest", "internal/volume"}, "buckets do not know each other"},
@@ -45,12 +46,12 @@ var rows = []row{
 	{"source/chroma/...", []string{root, "source/sqlite", "internal/durable", "internal/inode"}, "sources do not know each other; only chroma builds on sqlite"},
 	{"source/...", []string{root, "internal/durable", "internal/inode"}, "sources do not know each other; only chroma builds on sqlite"},
 
-	{"engine/...", []string{root, "engine/...", "bucket", "repo", "repo/retention", "internal/durable", "internal/hook", "internal/procs", "internal/volume"}, "the engine names no concrete source or bucket; they plug in from internal/wire"},
+	{"engine/...", []string{root, "engine/...", "bucket", "repo", "repo/retention", "internal/durable", "internal/hook", "internal/planted", "internal/procs", "internal/volume"}, "the engine names no concrete source or bucket; they plug in from internal/wire"},
 
 	{"internal/wire", []string{"..."}, "the one place where concrete things meet"},
 	{"internal/probe", []string{root, "source/sqlite", "internal/durable", "internal/volume"}, "a probe tries what a database needs of a directory"},
-	{"internal/survival", []string{root, "repo", "internal/durable"}, "markers lie beside the data and in the repository"},
-	{"internal/startup", []string{root, "engine", "repo", "source/sqlite", "internal/durable", "internal/procs", "internal/volume"}, "the start-up decides about data, by the engine's verbs"},
+	{"internal/survival", []string{root, "repo", "internal/durable", "internal/planted"}, "markers lie beside the data and in the repository"},
+	{"internal/startup", []string{root, "engine", "repo", "source/sqlite", "internal/durable", "internal/planted", "internal/procs", "internal/volume"}, "the start-up decides about data, by the engine's verbs"},
 	{"internal/keeper", []string{root, "engine", "repo", "repo/retention", "internal/config", "internal/wire", "internal/schedule"}, "backups while a program runs, by the engine's verbs"},
 	{"internal/supervise", []string{root, "engine", "repo", "repo/retention", "source/sqlite", "internal/..."}, "a surface for programs in any language: it has no logic of its own about backups"},
 	{"boot/...", []string{root, "boot/internal/...", "engine", "repo", "source/sqlite", "internal/..."}, "the surface for bots written in Go: it has no logic of its own about backups"},
