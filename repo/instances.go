@@ -72,7 +72,7 @@ func (r *Repository) Instances(ctx context.Context) ([]Instance, error) {
 			return nil, &holdfast.Error{Op: "list instances", Object: r.Location(), Err: err}
 		}
 		id, ok := strings.CutSuffix(strings.TrimPrefix(info.Key, instanceDir), ".json")
-		if !ok || checkInstanceID(id) != nil {
+		if !ok || CheckInstanceID(id) != nil {
 			continue // nobody's
 		}
 		inst, err := r.readInstance(ctx, id)
@@ -117,7 +117,7 @@ const putAttempts = 3
 // PutInstance writes the record of the caller's own instance. It needs no
 // lease, and does not wait for a writer.
 func (r *Repository) PutInstance(ctx context.Context, i Instance) error {
-	if err := checkInstanceID(i.ID); err != nil {
+	if err := CheckInstanceID(i.ID); err != nil {
 		return err
 	}
 	if r.Encrypts() {
@@ -139,7 +139,7 @@ func (r *Repository) PutInstance(ctx context.Context, i Instance) error {
 // RemoveInstance removes the record of an instance that is gone. An absent one
 // is success.
 func (r *Repository) RemoveInstance(ctx context.Context, id string) error {
-	if err := checkInstanceID(id); err != nil {
+	if err := CheckInstanceID(id); err != nil {
 		return err
 	}
 	if err := r.b.Delete(ctx, instanceKey(id)); err != nil {
@@ -153,7 +153,8 @@ func instanceKey(id string) string { return instanceDir + id + ".json" }
 // instanceID is what crypto/rand.Text gives, in small letters.
 var instanceID = regexp.MustCompile(`^[a-z0-9]{8,64}$`)
 
-func checkInstanceID(id string) error {
+// CheckInstanceID refuses what cannot be the ID of an Instance.
+func CheckInstanceID(id string) error {
 	if !instanceID.MatchString(id) {
 		return &holdfast.Error{Op: "instance", Object: id, Err: holdfast.Kindf(holdfast.ErrUsage, "not the id of an instance")}
 	}

@@ -7,12 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/planted"
+	"github.com/holdfast-backup/holdfast/repo"
 )
 
 // markerFormat is the version of the file beside the data.
@@ -75,18 +75,18 @@ func (m marker) encode() ([]byte, error) {
 // readMarker gives nil without an error if there is none, and nil with one if
 // what is there cannot be believed.
 func readMarker(path, source string) (*marker, error) {
-	f, err := os.Open(path)
+	data, err := planted.Read(path, maxMarker)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxMarker))
-	if err != nil {
-		return nil, err
-	}
+	return parseMarker(data, source)
+}
+
+// parseMarker gives the marker that a file holds.
+func parseMarker(data []byte, source string) (*marker, error) {
 	m := new(marker)
 	if err := json.Unmarshal(data, m); err != nil {
 		return nil, fmt.Errorf("it is not whole: %w", err)
@@ -101,6 +101,10 @@ func readMarker(path, source string) (*marker, error) {
 		return nil, errors.New("its bytes do not match its checksum")
 	case m.Source != source:
 		return nil, fmt.Errorf("it belongs to the source %q", m.Source)
+	case repo.CheckInstanceID(m.ID) != nil:
+		return nil, fmt.Errorf("it has the id %q, which is none", m.ID)
+	case m.Starts < 0 || m.Kept < 0 || m.Wiped < 0:
+		return nil, errors.New("its counts are below zero")
 	}
 	return m, nil
 }

@@ -35,6 +35,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/planted"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -216,7 +217,10 @@ func (m *Marker) tryLock() (bool, error) {
 	if err := m.unlock(); err != nil {
 		return false, err
 	}
-	m.flock = flock.New(m.lock, flock.SetPermissions(0o600))
+	if err := planted.Check(m.lock); err != nil {
+		return false, err // somebody could hold it for ever
+	}
+	m.flock = flock.New(m.lock, flock.SetFlag(os.O_CREATE|os.O_RDWR|planted.NoFollow), flock.SetPermissions(0o600))
 	return m.flock.TryLock()
 }
 
@@ -260,6 +264,9 @@ func (m *Marker) failed(op, path string, err error) error {
 
 // pathless drops the path that the system call names: the caller has named it.
 func pathless(err error) error {
+	if e, ok := errors.AsType[*holdfast.Error](err); ok && e.Err != nil {
+		return e.Err
+	}
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
 	}
