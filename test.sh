@@ -46,6 +46,7 @@ need gcc gcc libc6-dev # for the race detector only; holdfast is built without
 stage "real servers"
 ./test/servers/install.sh
 ./test/servers/s3.sh
+./test/servers/node.sh
 
 # The files that git keeps or would keep: caches of the tests hold foreign code.
 go_files() { git ls-files -z --cached --others --exclude-standard -- '*.go'; }
