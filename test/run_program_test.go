@@ -244,30 +244,29 @@ func (p *program) crash() {
 	_ = p.cmd.Process.Kill() // it may have ended
 	<-p.ended
 	for _, l := range p.printed("pid") {
-		killProcess(p.t, p.number(l.text))
+		killProcess(p.t, p.number(l.text), p.cmd.Dir)
 	}
 }
 
-// killProcess kills a process that a program of these tests said it is, and waits
-// for its end.
-func killProcess(t *testing.T, pid int) {
+// killProcess kills a process that a program in a directory of the tests said it
+// is, and waits for its end.
+func killProcess(t *testing.T, pid int, dir string) {
 	t.Helper()
-	if !isOurs(t, pid) {
+	if !livesIn(pid, dir) {
 		return // it has ended, and its number may be another's
 	}
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		t.Error(err)
 	}
-	for deadline := time.Now().Add(patience); isOurs(t, pid); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); livesIn(pid, dir); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("process %d does not end", pid)
 		}
 	}
 }
 
-// isOurs tells whether a process lives that runs a program of these tests.
-func isOurs(t *testing.T, pid int) bool {
-	t.Helper()
-	command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return err == nil && strings.Contains(string(command), filepath.Dir(programFile(t, "x")))
+// livesIn tells whether a process lives and works in a directory.
+func livesIn(pid int, dir string) bool {
+	at, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
+	return err == nil && at == dir
 }

@@ -16,8 +16,7 @@ import (
 func newHost(t *testing.T, repository string) *machine {
 	t.Helper()
 	m := newMachine(t)
-	return m.with("DATABASE_PATH=data/bot.db", "HOLDFAST_REPOSITORY="+repository,
-		"HOLDFAST_SCHEDULE_ON_CHANGE=1s", "HOLDFAST_RETENTION_KEEP_LAST=3", "HOLDFAST_RETENTION_DAYS=0", "HOLDFAST_RETENTION_CHANGE_DAYS=0")
+	return m.with("DATABASE_PATH=data/bot.db", "HOLDFAST_REPOSITORY="+repository, "HOLDFAST_SCHEDULE_ON_CHANGE=1s")
 }
 
 // wipe does what a platform does that gives a restarted container a new disk.

@@ -1,0 +1,3 @@
+# Tells its id, and becomes the server of the command line.
+echo "pid $$"
+exec "$@"
