@@ -49,6 +49,11 @@ type Options struct {
 	// Standby names the other instance that makes the backups of the same data;
 	// empty if this one does. It is asked often. Nil is always empty.
 	Standby func() string
+	// Opening tells for how much longer the program is opening its data, for which
+	// it wants to be alone: who changes the journal mode of a SQLite database, say,
+	// fails if he meets a reader. Backups of the loop begin later; one that somebody
+	// asks for does not. It is asked often. Nil is always zero.
+	Opening func() time.Duration
 	// Changed is called after changes of what Standing tells.
 	Changed func()
 	// Now is the wall clock; nil is time.Now.
@@ -99,6 +104,7 @@ type state struct {
 	next     time.Duration    // when the interval is over; zero: never
 	retryAt  time.Duration    // not before this, after a failure
 	appearBy time.Duration    // when the sources must be there after the start
+	openBy   time.Duration    // when the program has its data open
 	lasts    int              // calls of Last that are at work
 	task     holdfast.TaskStanding
 	// taskBegun is when the periodic backup that is being made, or the last one, began.
@@ -120,6 +126,9 @@ func New(o Options) (*Keeper, error) {
 	}
 	if o.Standby == nil {
 		o.Standby = func() string { return "" }
+	}
+	if o.Opening == nil {
+		o.Opening = func() time.Duration { return 0 }
 	}
 	if o.Changed == nil {
 		o.Changed = func() {}

@@ -67,6 +67,7 @@ func (k *Keeper) turn(ctx context.Context) {
 		return
 	}
 	k.watchSources()
+	k.seeOpening()
 	trigger, full, due := k.due()
 	if !due {
 		k.againBehind()
@@ -97,6 +98,14 @@ func (k *Keeper) watchSources() {
 	if first {
 		k.o.Changed()
 	}
+}
+
+// seeOpening asks until when the program wants to be alone.
+func (k *Keeper) seeOpening() {
+	left := k.o.Opening()
+	k.mu.Lock()
+	k.openBy = k.clock.Passed() + left
+	k.mu.Unlock()
 }
 
 // due tells which backup is to be made now.
@@ -135,7 +144,7 @@ func (k *Keeper) nextDue() (trigger holdfast.Trigger, at time.Duration, ok bool)
 	if k.owed != "" {
 		trigger, at, ok = k.owed, 0, true
 	}
-	return trigger, max(at, k.retryAt), ok
+	return trigger, max(at, k.retryAt, k.openBy), ok
 }
 
 // pause is how long the loop may sleep.

@@ -22,6 +22,7 @@ type program struct {
 	mu      sync.Mutex
 	current *child.Child
 	last    *child.Child // the newest, running or not
+	begun   time.Time    // of the newest
 	held    bool
 	wanted  bool // it is to run whenever nobody holds it
 	closed  bool
@@ -54,8 +55,8 @@ func (p *program) startLocked() error {
 	if err != nil {
 		return err
 	}
-	p.current, p.last = c, c
 	begun := time.Now()
+	p.current, p.last, p.begun = c, c, begun
 	p.wait.Go(func() { p.await(c, begun) })
 	return nil
 }
@@ -127,6 +128,14 @@ func (p *program) Running() *child.Child {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.current
+}
+
+// Age is for how long the program has run since its newest start; ok is false if it
+// does not run.
+func (p *program) Age() (age time.Duration, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Since(p.begun), p.current != nil
 }
 
 // Signal passes a signal on. One that meets nobody is lost, as it would be

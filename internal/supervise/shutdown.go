@@ -103,6 +103,7 @@ func (s *supervisor) finish(ctx context.Context, end ending) (int, error) {
 // shutdown ends because a signal asked for it. The whole takes no longer than the
 // time limit: platforms kill what does.
 func (s *supervisor) shutdown(ctx context.Context, sig os.Signal) (int, error) {
+	alone := s.closing()
 	c := s.program.Finish()
 	s.board.set(holdfast.StandingStopping, "A signal asked to end; the last backup is being made.")
 	s.tell("ending within %s", s.Config.Schedule.ShutdownTimeout)
@@ -112,18 +113,12 @@ func (s *supervisor) shutdown(ctx context.Context, sig os.Signal) (int, error) {
 	if c != nil {
 		_ = c.Signal(sig)
 	}
-	// A backup that begins now holds most of what there is, whatever comes; what
-	// the program writes while it ends makes another small one.
 	hot := make(chan time.Duration, 1)
 	first, stopFirst := context.WithCancel(ctx)
 	defer stopFirst()
-	begun := time.Now()
-	s.background.Go(func() {
-		if _, err := s.keeper.Last(first); err != nil {
-			s.Logger.Warn("the backup beside the end of the program failed", "error", err)
-		}
-		hot <- time.Since(begun)
-	})
+	if c != nil {
+		s.background.Go(func() { s.backUpBeside(first, c, alone, hot) })
+	}
 	exit, killed := s.awaitEnd(ctx, c, deadline, hot)
 	if killed {
 		stopFirst()
@@ -134,6 +129,20 @@ func (s *supervisor) shutdown(ctx context.Context, sig os.Signal) (int, error) {
 	failed := s.lastBackup(ctx)
 	stop()
 	return s.leave(ending{exit: exit}, failed)
+}
+
+// backUpBeside backs up while the program takes its time to end, and tells how long
+// that took. It holds most of what there is, whatever comes; what the program writes
+// while it ends makes another small one.
+func (s *supervisor) backUpBeside(ctx context.Context, c *child.Child, alone time.Duration, took chan<- time.Duration) {
+	if !outlasts(ctx, c, alone) {
+		return // the last backup is next
+	}
+	begun := time.Now()
+	if _, err := s.keeper.Last(ctx); err != nil {
+		s.Logger.Warn("the backup beside the end of the program failed", "error", err)
+	}
+	took <- time.Since(begun)
 }
 
 // awaitEnd waits for the program, and kills it when the last backup needs what is

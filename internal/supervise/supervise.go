@@ -8,6 +8,7 @@
 //	program.go    the program over all its starts; nothing else starts or ends it
 //	watch.go      what happens while it runs: signals, ends, restarts
 //	owner.go      restores that any surface asks for: stop, swap, start
+//	alone.go      the moments in which the program is left alone with its data
 //	shutdown.go   the end, within its time limit
 //	board.go      what the status file and other surfaces see of all that
 //
@@ -144,7 +145,7 @@ func newSupervisor(o Options) (*supervisor, error) {
 	s.program = newProgram(s.startChild)
 	s.keeper, err = keeper.New(keeper.Options{
 		Config: o.Config, Sources: s.sources(), Owner: (*localOwner)(s), Observer: o.Observer, Logger: o.Logger,
-		ToolVersion: o.ToolVersion, Standby: s.standby, Changed: s.keeperChanged, Now: o.Now,
+		ToolVersion: o.ToolVersion, Standby: s.standby, Opening: s.opening, Changed: s.keeperChanged, Now: o.Now,
 	})
 	if err != nil {
 		return nil, err

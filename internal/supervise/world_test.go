@@ -38,6 +38,12 @@ func TestMain(m *testing.M) {
 		botMain()
 	case "restorer":
 		restorerMain()
+	case "leaver":
+		leaverMain()
+	case "changer":
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGTERM)
+		changerMain(asked)
 	}
 }
 
