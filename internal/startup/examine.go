@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/planted"
 	"github.com/holdfast-backup/holdfast/source/sqlite"
 )
 
@@ -75,6 +76,19 @@ func Examine(ctx context.Context, s holdfast.Source, o ExamineOptions) Condition
 	if o.Budget <= 0 {
 		o.Budget = DefaultBudget
 	}
+	c := examine(ctx, s, o)
+	if path := s.Target().Path; c.Usable() {
+		if err := planted.Check(path); errors.Is(err, holdfast.ErrRefused) {
+			c.Problems = append(c.Problems, holdfast.Problem{
+				Source: s.Name(), Object: path, Severity: holdfast.Warning,
+				Message: "another user may have put it there: " + cause(err), Hint: "keep the data in a directory of its own",
+			})
+		}
+	}
+	return c
+}
+
+func examine(ctx context.Context, s holdfast.Source, o ExamineOptions) Condition {
 	if p, ok := s.(holdfast.Peeker); ok && o.Trusted != "" {
 		if state, settled, err := p.Peek(); err == nil && settled && state == o.Trusted {
 			return Condition{State: Healthy, Words: "it is as it was when it was known to be sound", Sound: true}

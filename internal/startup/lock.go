@@ -11,6 +11,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/planted"
 )
 
 // lockPause is the time between two looks at a lock that another process holds.
@@ -18,8 +19,9 @@ const lockPause = 20 * time.Millisecond
 
 // exclusively runs fn while no other process that starts on the same data does,
 // waiting for it until the deadline. The lock is a file beside the data, which is
-// removed afterwards. Where none can be had (no locks, no room, no permission) fn
-// runs without: what it does then tells better what is wrong with the place.
+// removed afterwards. Where none can be had (no locks, no room, no permission, a
+// file of another user in its place) fn runs without: what it does then tells better
+// what is wrong with the place.
 func exclusively(ctx context.Context, target string, deadline time.Time, fn func() error) error {
 	name := filepath.Join(filepath.Dir(target), ".holdfast-start-"+filepath.Base(target)+".lock")
 	for {
@@ -42,7 +44,10 @@ func exclusively(ctx context.Context, target string, deadline time.Time, fn func
 
 // tryLock takes the lock, or tells that somebody else has it.
 func tryLock(name string) (release func(), busy bool) {
-	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+	if planted.Check(name) != nil {
+		return func() {}, false // somebody else could hold it for ever
+	}
+	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR|planted.NoFollow), flock.SetPermissions(0o600))
 	free := func() { _ = lock.Close() } // the system frees it at the latest when we end
 	ok, err := lock.TryLock()
 	if err == nil && !ok {

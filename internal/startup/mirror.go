@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/planted"
 	"github.com/holdfast-backup/holdfast/internal/procs"
 	"github.com/holdfast-backup/holdfast/source/sqlite"
 )
@@ -34,6 +35,10 @@ func (p *preparation) surveyMirror(f *offer) {
 	case info.Size() == 0:
 		return // as good as none
 	}
+	if err := CheckMirror(p.Mirror); err != nil {
+		p.pass(candidate{from: p.Mirror, mirror: true}, err)
+		return
+	}
 	c := candidate{at: info.ModTime(), from: p.Mirror, mirror: true}
 	for _, other := range f.candidates {
 		if other.at.Equal(c.at) {
@@ -41,6 +46,19 @@ func (p *preparation) surveyMirror(f *offer) {
 		}
 	}
 	f.candidates = append(f.candidates, c)
+}
+
+// CheckMirror refuses a mirror that another user may have put there, with any
+// content and any time, however it is reached.
+func CheckMirror(path string) error {
+	if err := planted.Check(path); err != nil {
+		return err
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	return planted.Check(real)
 }
 
 // restoreMirror puts a copy of the mirror in place of the database. A -wal or

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/planted"
 	"github.com/holdfast-backup/holdfast/internal/volume"
 )
 
@@ -58,6 +59,9 @@ func Place(ctx context.Context, fsys durable.FS, target string, companions []str
 	}
 	if aside, err = Settle(ctx, fsys, target); err != nil {
 		return aside, err
+	}
+	if err := planted.Check(planPath(target)); err != nil {
+		return aside, explain("plan the replacement of", target, err)
 	}
 	now := time.Now()
 	p := placing{Version: planVersion, Stage: stagePrefix + durable.TempName(base), Companions: companions, Begun: holdfast.At(now)}

@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/planted"
 )
 
 // A preparation is one Prepare at work.
@@ -65,6 +66,12 @@ func (p *preparation) prepare(ctx context.Context) error {
 	restoreCut, err := p.restoreWasCut()
 	if err != nil {
 		return err
+	}
+	if plan := planPath(p.target.Path); errors.Is(planted.Check(plan), holdfast.ErrRefused) {
+		p.decision.Passed = append(p.decision.Passed, holdfast.Problem{
+			Source: p.Source.Name(), Object: plan, Severity: holdfast.Warning,
+			Message: "it is the plan of a replacement by another user, and was not followed", Hint: "remove it",
+		})
 	}
 	var first Condition
 	if !restoreCut && !placeWasCut(p.target.Path) {

@@ -12,24 +12,26 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/planted"
 )
 
 // Settle finishes a [Place] of target that was cut, or removes what one left that
-// had not begun to replace anything. Without one it does nothing. It tells where
-// the old set went, if it finished something.
+// had not begun to replace anything. Without one it does nothing, and the plan of
+// another user (see package planted) is none. It tells where the old set went, if
+// it finished something.
 func Settle(ctx context.Context, fsys durable.FS, target string) (aside []string, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	data, err := os.ReadFile(planPath(target))
+	data, err := planted.Read(planPath(target), maxPlan)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, holdfast.ErrRefused):
 		return nil, sweep(fsys, target)
 	case err != nil:
 		return nil, explain("read the plan of the replacement of", target, err)
 	}
-	var p placing
-	if err := json.Unmarshal(data, &p); err != nil || p.Version != planVersion || !p.inDirectory() {
+	p, ok := parsePlan(data, filepath.Base(target))
+	if !ok {
 		return nil, &holdfast.Error{
 			Op: "finish the replacement of", Object: target,
 			Err:  holdfast.Kindf(holdfast.ErrRefused, "its plan %s cannot be read by this program", planPath(target)),
@@ -48,21 +50,34 @@ func placeWasCut(target string) bool {
 	dir, base := filepath.Split(target)
 	list, err := os.ReadDir(filepath.Clean(dir))
 	return err == nil && slices.ContainsFunc(list, func(e fs.DirEntry) bool {
-		return e.Name() == filepath.Base(planPath(target)) || isLeftover(e.Name(), base)
+		return (e.Name() == filepath.Base(planPath(target)) || isLeftover(e.Name(), base)) &&
+			planted.Check(filepath.Join(dir, e.Name())) == nil
 	})
 }
 
-// inDirectory tells that the plan names files beside its target and nothing else.
-func (p placing) inDirectory() bool {
+// maxPlan bounds what is read of a file that has a plan's name.
+const maxPlan = 64 << 10
+
+// parsePlan gives the plan for a target of this name, unless a program of
+// another version, or somebody else, has written it.
+func parsePlan(data []byte, base string) (p placing, ok bool) {
+	err := json.Unmarshal(data, &p)
+	return p, err == nil && p.Version == planVersion && p.inDirectory(base)
+}
+
+// inDirectory tells that the plan names what Place makes beside a target of this
+// name, and nothing else.
+func (p placing) inDirectory(base string) bool {
 	for _, name := range append([]string{p.Stage, p.Aside}, p.Companions...) {
 		if name == "" || strings.ContainsAny(name, `/\`) {
 			return false
 		}
 	}
-	return strings.HasPrefix(p.Stage, stagePrefix)
+	return strings.HasPrefix(p.Stage, stagePrefix) && strings.HasPrefix(p.Aside, base+asideInfix)
 }
 
-// sweep removes the stages of target that no plan names.
+// sweep removes the stages of target that no plan names. Those of another user
+// are none of ours.
 func sweep(fsys durable.FS, target string) error {
 	dir, base := filepath.Split(target)
 	list, err := os.ReadDir(filepath.Clean(dir))
@@ -73,7 +88,7 @@ func sweep(fsys durable.FS, target string) error {
 		return explain("look for leftovers beside", target, err)
 	}
 	for _, e := range list {
-		if !isLeftover(e.Name(), base) {
+		if !isLeftover(e.Name(), base) || planted.Check(filepath.Join(dir, e.Name())) != nil {
 			continue
 		}
 		if err := durable.Remove(fsys, filepath.Join(dir, e.Name())); err != nil {
