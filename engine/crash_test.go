@@ -88,6 +88,17 @@ var scenarios = map[string]scenario{
 			return err
 		},
 	},
+	"restore of what its owner tidies up": {
+		prepare: prepared, next: true, old: "two", new: "one", lossless: rollsBack("two"),
+		change: func(w *world, fsys durable.FS) durable.FS { w.onStop = w.tidiesUp; return fsys },
+		act: func(ctx context.Context, e *engine.Engine) error {
+			r, err := e.Restore(ctx, engine.RestoreRequest{Name: "monday"})
+			if err == nil && len(r.Aside) > 0 {
+				err = fmt.Errorf("kept %v although the emergency backup holds it", r.Aside)
+			}
+			return err
+		},
+	},
 	"restore in place": {
 		prepare: prepared, old: "two", new: "one", change: inPlace, lossless: rollsBack("two"),
 		act: func(ctx context.Context, e *engine.Engine) error {

@@ -53,7 +53,7 @@ func (p *program) Start(ctx context.Context) error {
 
 // owned gives the world an owner.
 func (w *world) owned() *program {
-	p := &program{look: w.state}
+	p := &program{look: w.state, onStop: w.onStop}
 	w.opts.Owner = p
 	return p
 }

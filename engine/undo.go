@@ -157,27 +157,42 @@ func (r *run) decideAsides(ctx context.Context, j *journal) {
 		saved[f.Path] = true
 	}
 	for _, t := range j.Targets {
-		if t.Keep != "" {
-			continue
-		}
-		if !sourceIn(b, t.Source) {
-			t.Keep = reason
-			continue
-		}
-		extra, err := t.notIn(saved)
-		var state string
-		if err == nil {
-			state, err = dataState(t.oldSet(placed))
-		}
 		switch {
-		case err != nil:
-			t.Keep = err.Error()
-		case extra != "":
-			t.Keep = fmt.Sprintf("%s is in no backup", extra)
-		case state != t.SavedState:
-			t.Keep = "it was written to after the emergency backup had begun"
+		case t.Keep != "":
+		case !sourceIn(b, t.Source):
+			t.Keep = reason
+		default:
+			t.Keep = t.unsaved(ctx, b, saved)
 		}
 	}
+}
+
+// unsaved says what of the old set may be missing in the emergency backup, whose
+// files are given; empty if nothing is.
+func (t *replacement) unsaved(ctx context.Context, b *repo.Backup, saved map[string]bool) string {
+	extra, err := t.notIn(saved)
+	if err != nil {
+		return err.Error()
+	}
+	if extra != "" {
+		return fmt.Sprintf("%s is in no backup", extra)
+	}
+	state, err := dataState(t.oldSet(placed))
+	if err != nil {
+		return err.Error()
+	}
+	if state == t.SavedState {
+		return ""
+	}
+	held, err := t.heldBy(ctx, b)
+	switch {
+	case err != nil:
+		return "it changed after the emergency backup had begun, and cannot be compared with it: " + err.Error()
+	case !held:
+		return "it was written to after the emergency backup had begun"
+	}
+	t.SavedState = state // need not be compared again
+	return ""
 }
 
 func keepAll(j *journal, why string) {

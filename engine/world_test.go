@@ -27,6 +27,8 @@ type world struct {
 	rag    *rag
 	opts   engine.Options
 
+	onStop func() error // of the owner
+
 	mu     sync.Mutex
 	events []holdfast.Event
 	now    time.Time
