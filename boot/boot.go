@@ -30,6 +30,9 @@
 //     nothing that a statement acknowledged is lost; if it cannot, memory begins from
 //     the newest backup, and says since when changes are lost. [Status] is [Degraded]
 //     meanwhile.
+//   - A database whose files are removed, or whose volume is unmounted, under the
+//     running bot is copied over the connections that have it open still, before
+//     they are closed, and put back.
 //   - A migration that fails leaves the database as it was.
 //   - Of several processes that start on one storage one restores and migrates, and
 //     one makes the backups; another takes over when it ends.
@@ -50,8 +53,8 @@
 //
 // The package has no logic of its own about backups. What the files are about:
 // options.go (what is decided before), start.go, startlock.go and migrate.go (the
-// start), location.go, memory.go and fall.go (where the data lies, and how it
-// moves), owner.go (letting go for a restore), presence.go (other instances),
+// start), location.go, memory.go, fall.go and displaced.go (where the data lies, and
+// how it moves), owner.go (letting go for a restore), presence.go (other instances),
 // signals.go and close.go (the end), status.go, backups.go and foreign.go (other
 // SQLite libraries).
 package boot

@@ -5,13 +5,11 @@ import (
 	"database/sql/driver"
 	"errors"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/boot/internal/pool"
-	"github.com/holdfast-backup/holdfast/internal/probe"
 )
 
 // errClosed is why a store's context has ended, if no signal came.
@@ -53,6 +51,9 @@ func (s *Store) close() error {
 	s.rest()
 	s.await(ctx, &s.busy)
 	turned := s.take(ctx) == nil // else a restore goes on; the next start settles it
+	if turned && s.displaced() {
+		s.tell("the displaced database could not be copied", s.fall(ctx, reasonOf(s.displacedError())))
+	}
 	err := s.closePool(ctx)
 	if _, lerr := s.keeper.Last(ctx); lerr != nil {
 		s.log.Error("the last backup failed", "database", s.o.Database, "error", lerr)
@@ -95,7 +96,7 @@ func (s *Store) openFor(open pool.Opener) pool.Opener {
 		if s.shut.Load() {
 			return nil, errShut
 		}
-		return open(ctx, uri)
+		return s.openInPlace(ctx, open, uri)
 	}
 }
 
@@ -163,7 +164,7 @@ func (s *Store) lastWriteBack(ctx context.Context, err error) error {
 	s.mu.Lock()
 	l := s.location
 	s.mu.Unlock()
-	werr := probe.Quick(ctx, filepath.Dir(s.o.Database), room)
+	werr := s.works(ctx, room)
 	if werr == nil {
 		werr = s.writeBack(ctx, func(string) {}) // the pool is closed
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/boot/internal/pool"
 	"github.com/holdfast-backup/holdfast/internal/probe"
 	"github.com/holdfast-backup/holdfast/source/sqlite"
 )
@@ -61,24 +62,17 @@ func (s *Store) fault(cause error) {
 		return
 	}
 	failing := probe.Quick(ctx, filepath.Dir(s.o.Database), room)
-	if failing == nil {
+	switch {
+	case failing != nil:
+		s.unusable()
+	case s.displaced():
+		failing = s.displacedError()
+	default:
 		s.log.Warn("a statement failed because of the storage, which works", "database", s.o.Database, "error", cause)
 		return
 	}
 	reason := reasonOf(failing)
-	s.sourceStanding(func(src *holdfast.SourceStanding) {
-		if src.Storage != nil {
-			storage := *src.Storage
-			storage.Usable = false
-			src.Storage = &storage
-		}
-	})
-	var err error
-	if s.o.NoMemory {
-		err = errors.New("Options.NoMemory forbids to go on in memory")
-	} else {
-		err = s.fall(ctx, reason)
-	}
+	err := s.fall(ctx, reason)
 	if err != nil {
 		level := slog.LevelError
 		if s.noted(problemStorage) {
@@ -92,20 +86,63 @@ func (s *Store) fault(cause error) {
 	}
 }
 
-// fall moves the database into memory.
+// unusable notes that the storage cannot hold the database.
+func (s *Store) unusable() {
+	s.sourceStanding(func(src *holdfast.SourceStanding) {
+		if src.Storage != nil {
+			storage := *src.Storage
+			storage.Usable = false
+			src.Storage = &storage
+		}
+	})
+}
+
+// errNoMemory is why the database stays where it is.
+var errNoMemory = errors.New("Options.NoMemory forbids to go on in memory")
+
+// fall moves the database into memory. One that is displaced is copied over the
+// connections that have it open still, since its file has no name any more.
 func (s *Store) fall(ctx context.Context, reason string) error {
-	hold, err := s.pool.Hold(ctx)
+	displaced := s.displaced()
+	if s.o.NoMemory && !displaced {
+		return errNoMemory
+	}
+	hold, err := s.pool.HoldOpen(ctx)
 	if err != nil {
 		return err
 	}
 	defer hold.Release()
-	l, from, _, err := s.intoMemory(ctx)
-	if err != nil {
-		return err
+	var l *location
+	from := origin{words: "the connections that had it open"}
+	if displaced {
+		l, err = s.rescued(ctx, hold)
+	}
+	switch {
+	case displaced && !errors.Is(err, pool.ErrNoneOpen) && err != nil:
+		return fmt.Errorf("what is written since can be read over the open connections only, and could not be copied: %w", err)
+	case l != nil:
+		if err := hold.Close(); err != nil {
+			s.log.Debug("a connection to the displaced database did not close", "error", err)
+		}
+	case s.o.NoMemory:
+		return errNoMemory
+	default:
+		if err := hold.Close(); err != nil {
+			return err
+		}
+		if l, from, _, err = s.intoMemory(ctx); err != nil {
+			return err
+		}
 	}
 	hold.Move(l.uri)
 	s.settleInMemory(l, from, reason)
-	return nil
+	if !s.o.NoMemory {
+		return nil
+	}
+	if err := s.works(ctx, room); err != nil {
+		return err
+	}
+	return s.writeBack(ctx, hold.Move)
 }
 
 // reasonOf says in few words why the storage cannot hold the database.
@@ -126,12 +163,12 @@ func (s *Store) monitor(ctx context.Context) {
 		if d != nil {
 			every = s.pace.retry
 		}
-		if !pause(ctx, every) {
+		if !s.lookOut(ctx, every) {
 			return
 		}
 		if d = s.fallen(); d == nil {
 			wait = s.pace.retry
-			if err := probe.Quick(ctx, filepath.Dir(s.o.Database), 0); err != nil && ctx.Err() == nil {
+			if err := s.ailing(ctx); err != nil && ctx.Err() == nil {
 				s.fault(err)
 			} else if err == nil && s.noted(problemStorage) {
 				s.probeAgain(ctx)
@@ -165,7 +202,7 @@ func (s *Store) comeBack(ctx context.Context, d *degraded) error {
 	if look, err := l.source.Inspect(ctx, holdfast.InspectOptions{}); err == nil {
 		size = look.Bytes
 	}
-	if probe.Quick(ctx, filepath.Dir(s.o.Database), size+room) != nil {
+	if s.works(ctx, size+room) != nil {
 		return nil // not yet: everybody has been told
 	}
 	if state, settled, err := s.plain.Peek(); err == nil && !settled && state == d.disk {
@@ -209,6 +246,7 @@ func (s *Store) writeBack(ctx context.Context, move func(uri string)) error {
 	s.mu.Lock()
 	s.location, s.degraded = s.onDisk(), nil
 	s.mu.Unlock()
+	s.remember()
 	s.settled(problemMemory, problemStorage)
 	s.log.Info("the database is back on disk", "database", s.o.Database, "degraded_since", holdfast.At(d.since))
 	s.probeAgain(ctx)

@@ -141,6 +141,9 @@ func (s *Store) backupOrigins(ctx context.Context) (all []origin, reach error) {
 	if m := s.o.source.Mirror; m != "" {
 		if info, err := os.Stat(m); err == nil && info.Size() > 0 {
 			all = append(all, origin{words: "the mirror " + m, at: info.ModTime(), from: m, fill: func(ctx context.Context, l *location) error {
+				if err := startup.CheckMirror(m); err != nil {
+					return err
+				}
 				return s.fill(ctx, l, os.DirFS(filepath.Dir(m)), filepath.Base(m))
 			}})
 		}
@@ -192,6 +195,7 @@ func (s *Store) settleInMemory(l *location, from origin, reason string) {
 	s.location = l
 	s.degraded = &degraded{since: time.Now(), reason: reason, disk: from.disk}
 	s.mu.Unlock()
+	s.remember()
 	s.keeper.SetSources([]holdfast.Source{l.source})
 	s.note(problemMemory, holdfast.Problem{
 		Severity: holdfast.Incomplete, Object: s.o.Database, Message: fmt.Sprintf("the database lies in %s, since %s; it was loaded from %s", l.at, reason, from.words),

@@ -41,6 +41,12 @@ func (h holder) Stop(ctx context.Context, sources []string) error {
 	if err := s.take(ctx); err != nil {
 		return err
 	}
+	if s.displaced() { // what is open must not be closed before it is copied
+		if err := s.fall(ctx, reasonOf(s.displacedError())); err != nil {
+			s.pass()
+			return err
+		}
+	}
 	if d := s.fallen(); d != nil {
 		s.pass()
 		return &holdfast.Error{
@@ -82,6 +88,7 @@ func (h holder) Start(ctx context.Context) error {
 	}
 	hold := s.let
 	s.let = nil
+	s.remember()
 	hold.Release()
 	s.state(holdfast.StandingReady)
 	s.pass()

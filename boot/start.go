@@ -186,6 +186,7 @@ func (s *Store) handOut(l *location) {
 	s.mu.Lock()
 	s.location = l
 	s.mu.Unlock()
+	s.remember()
 	s.state(holdfast.StandingReady)
 }
 

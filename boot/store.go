@@ -54,6 +54,7 @@ type Store struct {
 	mu       sync.Mutex
 	marker   *survival.Marker
 	location *location
+	file     *inPlace          // that the bot has open where the database belongs
 	standing holdfast.Standing // what does not come from the parts
 	degraded *degraded
 	problems map[problem]holdfast.Problem
@@ -127,7 +128,7 @@ func newStore(o *settings, p pace) (*Store, error) {
 		return nil, err
 	}
 	s.runner = schedule.New(schedule.Options{Logger: s.log, Changed: s.changed})
-	s.pool = pool.New(pool.Options{Open: s.openFor(o.opener()), Fault: s.fault, IsFault: o.isFault()})
+	s.pool = pool.New(pool.Options{Open: s.openFor(o.opener()), Fault: s.fault, IsFault: s.orDisplaced(o.isFault())})
 	host, _ := os.Hostname() // only told
 	s.standing = holdfast.Standing{State: holdfast.StandingStarting, PID: os.Getpid(), Host: host, Started: holdfast.At(time.Now()), Repository: wire.Location(o.config.Repository)}
 	s.ctx, s.leave = context.WithCancelCause(context.Background())

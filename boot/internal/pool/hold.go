@@ -18,7 +18,8 @@ const (
 )
 
 // A Hold keeps the pool still: nothing is at work, no connection to the
-// database is open, and whoever wants to begin waits for Release.
+// database is open (but see [Pool.HoldOpen]), and whoever wants to begin waits for
+// Release.
 type Hold struct {
 	p *Pool
 	// idle is closed when nothing is at work, over when those who wait may go
@@ -42,6 +43,20 @@ func (p *Pool) newHold() *Hold {
 // ends before one succeeds, the error matches ErrLocked and nothing has happened.
 // The context must have a deadline.
 func (p *Pool) Hold(ctx context.Context) (*Hold, error) {
+	h, err := p.HoldOpen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.Close(); err != nil {
+		h.Release()
+		return nil, err
+	}
+	return h, nil
+}
+
+// HoldOpen is Hold, and leaves the connections open until Close: what they read
+// may be reachable through them only.
+func (p *Pool) HoldOpen(ctx context.Context) (*Hold, error) {
 	h, err := p.first(ctx)
 	if err != nil {
 		return nil, err
@@ -64,12 +79,43 @@ func (p *Pool) Hold(ctx context.Context) (*Hold, error) {
 			timer.Reset(patience)
 			continue
 		}
-		if err := h.closeAll(); err != nil {
-			h.Release()
-			return nil, &holdfast.Error{Op: "hold", Object: "database", Err: err}
-		}
 		return h, nil
 	}
+}
+
+// ErrNoneOpen tells that no connection is open that could be asked.
+var ErrNoneOpen = errors.New("no connection to the database is open")
+
+// Execute runs a statement on one of the connections that are open still.
+func (h *Hold) Execute(statement string) error {
+	var open []driver.Conn
+	h.p.mu.Lock()
+	for c := range h.p.conns {
+		if c.inner != nil && c.place == h.p.place {
+			open = append(open, c.inner)
+		}
+	}
+	h.p.mu.Unlock()
+	if len(open) == 0 {
+		return ErrNoneOpen
+	}
+	var errs []error
+	for _, inner := range open {
+		err := execute(inner, statement)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Close closes every connection.
+func (h *Hold) Close() error {
+	if err := h.closeAll(); err != nil {
+		return &holdfast.Error{Op: "hold", Object: "database", Err: err}
+	}
+	return nil
 }
 
 // first begins the first try, when nobody else holds the pool.
@@ -120,10 +166,16 @@ func (h *Hold) reached() bool {
 }
 
 // closeAll closes every inner connection.
-func (h *Hold) closeAll() error {
+func (h *Hold) closeAll() error { return h.shut(func(*conn) bool { return true }) }
+
+// shut closes the inner connections of some.
+func (h *Hold) shut(which func(*conn) bool) error {
 	var closing []func() error
 	h.p.mu.Lock()
 	for c := range h.p.conns {
+		if !which(c) {
+			continue
+		}
 		closing = append(closing, c.detach())
 		if c.closed {
 			delete(h.p.conns, c)
@@ -144,6 +196,9 @@ func (h *Hold) Move(uri string) { h.p.Use(uri) }
 // Release lets everybody go on. A second Release does nothing.
 func (h *Hold) Release() {
 	h.release.Do(func() {
+		// What database/sql has given up meanwhile is closed here; nobody is
+		// left who could be told of an error.
+		_ = h.shut(func(c *conn) bool { return c.closed })
 		h.p.mu.Lock()
 		h.p.hold = nil
 		h.p.mu.Unlock()
