@@ -136,10 +136,35 @@ func (m *migration) save(ctx context.Context) error {
 	return nil
 }
 
-// copy keeps a copy beside the database.
-func (m *migration) copy(ctx context.Context) error {
+// copy keeps a copy beside the database. SQLite makes it in a folder that nobody
+// else can look into, for it gives a file the mode that the system has in mind for
+// new ones, and writes into whatever has the name.
+func (m *migration) copy(ctx context.Context) (err error) {
 	copied := m.s.beside(beforeSuffix)
-	if err := errors.Join(durable.OS.RemoveAll(copied), vacuumInto(ctx, m.db, copied)); err != nil {
+	dir, base := filepath.Split(copied)
+	if entries, err := os.ReadDir(dir); err == nil {
+		for _, e := range entries {
+			if durable.TempOf(e.Name(), base) { // of a start that was cut, for this one is alone
+				err = errors.Join(err, durable.OS.RemoveAll(filepath.Join(dir, e.Name())))
+			}
+		}
+		if err != nil {
+			m.s.log.Warn("what an earlier start left could not be removed", "error", err)
+		}
+	}
+	folder := filepath.Join(dir, durable.TempName(base))
+	if err := durable.OS.Mkdir(folder, 0o700); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, durable.OS.RemoveAll(folder)) }()
+	made := filepath.Join(folder, "copy")
+	if err := vacuumInto(ctx, m.db, made); err != nil {
+		return err
+	}
+	if err := errors.Join(durable.OS.Chmod(made, 0o600), durable.OS.SyncFile(made)); err != nil {
+		return err
+	}
+	if err := durable.Rename(durable.OS, made, copied); err != nil {
 		return err
 	}
 	m.copied = copied

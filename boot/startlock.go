@@ -9,6 +9,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/planted"
 )
 
 // lockSuffix names the file whose lock serialises the starts on one storage.
@@ -25,7 +26,10 @@ const (
 // decision about the data and the end of its migrations. The lock is the
 // system's, so that a start that was killed keeps nobody waiting; the file stays.
 func exclusively(ctx context.Context, path string, fn func() error) (err error) {
-	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+	if err := planted.Check(path); err != nil {
+		return err // somebody else could hold it for ever
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|planted.NoFollow), flock.SetPermissions(0o600))
 	limited, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
 	switch ok, err := lock.TryLockContext(limited, lockPause); {
@@ -40,6 +44,9 @@ func exclusively(ctx context.Context, path string, fn func() error) (err error) 
 			Hint: "wait until it has started, or end it",
 		}, lock.Close())
 	default:
-		return errors.Join(&holdfast.Error{Op: "lock", Object: path, Err: err}, lock.Close())
+		return errors.Join(&holdfast.Error{
+			Op: "lock", Object: path, Err: err,
+			Hint: "if the program ran as another user before, give its files to this one, or remove this one",
+		}, lock.Close())
 	}
 }
