@@ -250,7 +250,7 @@ func TestRun_WhatACrashLeftInMemoryIsBroughtBack(t *testing.T) {
 	l := w.begin(bot(t, "0"))
 	l.end()
 	// As if nothing had been cleared away: the copy in memory is the newest.
-	folder := refugeIn(sharedMem, w.database())
+	folder := filepath.Join(sharedMem, aboveName(), refugeName(w.database()))
 	t.Cleanup(func() {
 		if err := dropRefuge(folder); err != nil {
 			t.Error(err)
@@ -308,26 +308,6 @@ func TestRun_AChromaDirectoryIsNotMoved(t *testing.T) {
 	l := w.begin(sh("echo never"))
 	if exit, err := l.end(); exit != holdfast.ExitRefused || err == nil || l.stdout() != "" {
 		t.Errorf("exit %d, %v\n%s", exit, err, l)
-	}
-}
-
-func TestPrivate_RefusesWhatIsNoFolder(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Symlink(dir, filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
-	}
-	if err := private(filepath.Join(dir, "link")); !errors.Is(err, holdfast.ErrRefused) {
-		t.Errorf("a link gives %v", err)
-	}
-	folder := filepath.Join(dir, "folder")
-	if err := os.Mkdir(folder, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := private(folder); err != nil {
-		t.Error(err)
-	}
-	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("others can look in: %v, %v", info.Mode(), err)
 	}
 }
 

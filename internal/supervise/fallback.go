@@ -2,8 +2,6 @@ package supervise
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,9 +25,8 @@ import (
 // server is told its directory by its own arguments.
 
 const (
-	lookHome  = 15 * time.Second // between two looks whether the storage works again
-	sayAgain  = 3 * time.Minute  // between two reminders
-	sharedMem = "/dev/shm"
+	lookHome = 15 * time.Second // between two looks whether the storage works again
+	sayAgain = 3 * time.Minute  // between two reminders
 )
 
 // leaveHome lets the data of a source lie in memory, loaded with the newest state
@@ -89,7 +86,13 @@ func (s *supervisor) load(ctx context.Context, p *place, away holdfast.Source) e
 			})
 		}
 	}
-	return s.startUp(ctx, p, away)
+	if err := s.startUp(ctx, p, away); err != nil || left.Usable() {
+		return err
+	}
+	if err := noteDeparture(p.conf.Path, filepath.Dir(away.Target().Path)); err != nil {
+		return &holdfast.Error{Op: "start", Object: p.conf.Name, Err: err}
+	}
+	return nil
 }
 
 // copyTo puts the content of one database in the place of another.
@@ -133,60 +136,21 @@ func soundAt(ctx context.Context, path string) error {
 	return nil
 }
 
-// refuge is the folder in memory for a database, made if it is not there.
-func (s *supervisor) refuge(ctx context.Context, p *place) (string, error) {
-	var errs []error
-	for _, base := range []string{sharedMem, os.TempDir()} {
-		folder := refugeIn(base, p.conf.Path)
-		err := private(filepath.Dir(folder))
-		if err == nil {
-			err = private(folder)
-		}
-		if err == nil {
-			found := probe.Dir(ctx, folder, probe.Options{FS: osFS, SQLite: true})
-			if found.Usable {
-				return folder, nil
-			}
-			err = errors.New(whyUnusable(&found))
-		}
-		errs = append(errs, err)
-	}
-	return "", errors.Join(errs...)
-}
-
-// refugeIn names the folder for a database below a directory in memory.
-func refugeIn(base, path string) string {
-	sum := sha256.Sum256([]byte(path))
-	return filepath.Join(base, fmt.Sprintf("holdfast-%d", os.Getuid()), hex.EncodeToString(sum[:8]))
-}
-
-// private makes a folder that only this user can look into. One that belongs to
-// somebody else is refused: what lies there could be anything.
-func private(folder string) error {
-	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	info, err := os.Lstat(folder)
-	switch {
-	case err != nil:
-		return err
-	case !info.IsDir() || !isOurs(info):
-		return holdfast.Kindf(holdfast.ErrRefused, "%s belongs to somebody else", folder)
-	}
-	return os.Chmod(folder, 0o700)
-}
-
 // bringBack settles what an earlier life left in memory, now that the storage
 // works: it comes home, unless that was written to since.
 func (s *supervisor) bringBack(ctx context.Context, p *place) error {
 	if p.conf.Kind != holdfast.KindSQLite {
 		return nil
 	}
-	for _, base := range []string{sharedMem, os.TempDir()} {
-		folder := refugeIn(base, p.conf.Path)
+	for _, base := range refugeBases() {
+		above, err := refugeAbove(base)
+		if err != nil {
+			continue // there is none of ours
+		}
+		folder := filepath.Join(above, refugeName(p.conf.Path))
 		conf := p.conf
 		conf.Path = filepath.Join(folder, filepath.Base(p.conf.Path))
-		if info, err := os.Lstat(folder); err != nil || !isOurs(info) {
+		if owned(folder) != nil {
 			continue
 		}
 		left, err := wire.Source(conf)
@@ -204,7 +168,7 @@ func (s *supervisor) bringBack(ctx context.Context, p *place) error {
 			}
 		}
 		defer lock.Close()
-		if written(p.conf.Path).After(written(conf.Path)) {
+		if writtenSince(p.conf.Path, folder, conf.Path) {
 			s.warn(holdfast.Problem{
 				Source: p.conf.Name, Object: conf.Path, Severity: holdfast.Warning,
 				Message: "an earlier run left this database in memory, and " + p.conf.Path + " was written to since, so it was not brought back",
@@ -219,17 +183,6 @@ func (s *supervisor) bringBack(ctx context.Context, p *place) error {
 		return dropRefuge(folder)
 	}
 	return nil
-}
-
-// written is when a database was last written to; zero if there is none.
-func written(path string) time.Time {
-	var last time.Time
-	for _, suffix := range []string{"", "-wal"} {
-		if info, err := os.Lstat(path + suffix); err == nil && info.ModTime().After(last) {
-			last = info.ModTime()
-		}
-	}
-	return last
 }
 
 // remind says that a source lies in memory.
@@ -363,28 +316,4 @@ func (p *place) clear(saved bool) error {
 		}
 	}
 	return dropRefuge(filepath.Dir(path))
-}
-
-// lockSuffix names the lock of a folder in memory, beside it.
-const lockSuffix = ".lock"
-
-// shareRefuge keeps a folder in memory from being cleared away by another
-// instance; several may work with the database in it, as they may on a disk.
-func shareRefuge(folder string) (*flock.Flock, error) {
-	lock := flock.New(folder+lockSuffix, flock.SetPermissions(0o600))
-	shared, err := lock.TryRLock()
-	if err == nil && !shared {
-		err = holdfast.Kindf(holdfast.ErrLocked, "another instance is about to leave it")
-	}
-	if err != nil {
-		return nil, &holdfast.Error{Op: "lock", Object: folder, Err: err, Hint: "start again"}
-	}
-	return lock, nil
-}
-
-// dropRefuge removes a folder in memory, and what it lay in if that is empty.
-func dropRefuge(folder string) error {
-	err := errors.Join(os.RemoveAll(folder), os.RemoveAll(folder+lockSuffix))
-	_ = os.Remove(filepath.Dir(folder))
-	return err
 }
