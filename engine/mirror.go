@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/planted"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -158,6 +159,9 @@ func (m *mirror) look(ctx context.Context) error {
 	case err == nil && !info.Mode().IsRegular():
 		return &holdfast.Error{Err: holdfast.Kindf(holdfast.ErrRefused, "something else than a file is there"), Hint: "name a file that does not exist yet"}
 	case err == nil:
+		if err := planted.Check(m.path); err != nil {
+			return err // its mode would say who reads the database
+		}
 		m.info, m.mode = info, info.Mode().Perm()
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
