@@ -23,6 +23,8 @@ func TestOptions(t *testing.T) {
 		{"-size 0MiB", "is no size"},
 		{"-n 0", "goes from 1"},
 		{"-write -run full", "do not replace"},
+		{"-write -run starts,full", "do not replace"},
+		{"-write -run starts", ""},
 		{"full", "is no flag"},
 	} {
 		_, err := parseOptions(strings.Fields(c.args))
@@ -118,14 +120,42 @@ func TestChanges_CountsChangedAndNewPages(t *testing.T) {
 	}
 }
 
-func TestBetween_ReplacesOnlyTheTables(t *testing.T) {
-	doc := "before\n" + beginMark + "old\n" + endMark + "after\n"
-	got, err := between([]byte(doc), "new\n")
-	if want := strings.Replace(doc, "old", "new", 1); err != nil || string(got) != want {
-		t.Errorf("got %q and %v, want %q", got, err, want)
+func TestBetween_ReplacesOnlyItsPart(t *testing.T) {
+	tables, tablesEnd := partMarks(partTables)
+	starts, startsEnd := partMarks(partStarts)
+	for part, old := range map[string]string{partTables: "old tables", partStarts: "old starts"} {
+		doc := "before\n" + tables + "old tables\n" + tablesEnd + "amid\n" + starts + "old starts\n" + startsEnd + "after\n"
+		got, err := between([]byte(doc), part, "new\n")
+		if want := strings.Replace(doc, old, "new", 1); err != nil || string(got) != want {
+			t.Errorf("got %q and %v, want %q", got, err, want)
+		}
 	}
-	if _, err := between([]byte("no marks"), "new\n"); err == nil {
+	if _, err := between([]byte("no marks"), partStarts, "new\n"); err == nil {
 		t.Error("a document without marks is taken")
+	}
+}
+
+func TestStartTable_ComparesWithTheLastProgram(t *testing.T) {
+	took := func(ms ...int) (ls []launch) {
+		for _, n := range ms {
+			ls = append(ls, launch{ready: time.Duration(n) * time.Millisecond, end: time.Millisecond, memory: 20 << 20})
+		}
+		return ls
+	}
+	text := startTable([]lineup{{"data", []entry{
+		{program{label: "ours", serves: true}, took(31, 25, 40)},
+		{program{label: "absent"}, nil},
+		{program{label: "theirs"}, took(11, 10, 12)},
+	}}}, "foot\n")
+	for _, row := range []string{
+		"| data | ours | 25.0 | 31.0 | **20.0** | 0.0 | 20 | 1.0 |\n",
+		"|  | absent | not installed here",
+		"|  | theirs | 10.0 | 11.0 |  | 0.0 | 20 |  |\n",
+		"\nfoot\n",
+	} {
+		if !strings.Contains(text, row) {
+			t.Errorf("the table lacks %q:\n%s", row, text)
+		}
 	}
 }
 

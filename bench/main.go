@@ -27,6 +27,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -57,16 +58,48 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	r, err := measureAll(ctx, w, o)
+	document := filepath.Join("docs", "benchmarks.md")
+	publish := func(part, text string) error {
+		fmt.Print(text)
+		if o.write {
+			return writeTables(document, part, text)
+		}
+		return nil
+	}
+	if o.tables() {
+		r, err := measureAll(ctx, w, o)
+		if err != nil {
+			return err
+		}
+		if err := publish(partTables, r.markdown()); err != nil {
+			return err
+		}
+	}
+	if !o.run.has(runStarts) {
+		return nil
+	}
+	text, err := measureStarts(ctx, w, o)
 	if err != nil {
 		return err
 	}
-	text := r.markdown()
-	fmt.Print(text)
-	if o.write {
-		return writeTables(filepath.Join("docs", "benchmarks.md"), text)
+	return publish(partStarts, text)
+}
+
+// measureStarts makes the small database and measures the starts of bots.
+func measureStarts(ctx context.Context, w *workshop, o options) (string, error) {
+	before := load()
+	all := subjects(o)
+	s := all[slices.IndexFunc(all, func(s subject) bool { return s.key == "bot" })]
+	if _, err := os.Stat(w.live(s)); err != nil { // it may have been made for the other tables
+		if err := w.prepare(ctx, s); err != nil {
+			return "", fmt.Errorf("make the %s: %w", s.title, err)
+		}
 	}
-	return nil
+	lineups, err := w.measureStarts(ctx, s, o.runs)
+	if err != nil {
+		return "", err
+	}
+	return startTable(lineups, fmt.Sprintf("%d starts of each program in turns, with the %s; load of the machine before %s, after %s.\n", o.runs*startsPerRun, s.title, before, load())), nil
 }
 
 // measureAll makes the data and measures what was asked for.

@@ -23,10 +23,11 @@ type options struct {
 const (
 	runContests = "contests"
 	runLimits   = "limits"
+	runStarts   = "starts"
 )
 
 func parseOptions(args []string) (options, error) {
-	o := options{run: choice{of: []string{string(full), string(increment), string(unchanged), string(restore), runContests, runLimits}}}
+	o := options{run: choice{of: []string{string(full), string(increment), string(unchanged), string(restore), runContests, runLimits, runStarts}}}
 	o.data.of = []string{"database", "chroma", "bot"}
 	o.size, o.chroma = 1<<30, 500<<20
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -47,14 +48,18 @@ func parseOptions(args []string) (options, error) {
 		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
 	case o.runs < 1 || o.runs > 255:
 		return o, fmt.Errorf("-n is %d; it goes from 1 to 255", o.runs)
+	case o.write && slices.Equal(o.run.names, []string{runStarts}): // their table stands alone
 	case o.write && (o.run.some() || o.data.some() || o.tools.some()):
-		return o, fmt.Errorf("the tables of a part do not replace those of all: -write goes without -run, -data and -tools")
+		return o, fmt.Errorf("the tables of a part do not replace those of all: -write goes without -run, -data and -tools, or with -run starts")
 	}
 	if o.tools.some() {
 		o.tools.names = append(o.tools.names, ours)
 	}
 	return o, nil
 }
+
+// tables tells whether anything but starts is asked for.
+func (o options) tables() bool { return !slices.Equal(o.run.names, []string{runStarts}) }
 
 // A choice is some of the names in of, or any names if of is empty. Nothing
 // chosen is everything.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -202,31 +201,38 @@ func mib(n int64) string {
 	return fmt.Sprintf("%.1f", float64(n)/(1<<20))
 }
 
-// The tables in the document stand between these lines.
+// The parts of the document that this program writes. A part stands between
+// two comments that name it.
 const (
-	beginMark = "<!-- bench: begin -->\n"
-	endMark   = "<!-- bench: end -->\n"
+	partTables = "bench"
+	partStarts = "bench starts"
 )
 
-// writeTables replaces what stands between the marks of a document.
-func writeTables(path, text string) error {
+// partMarks are the lines around a part.
+func partMarks(part string) (begin, end string) {
+	return "<!-- " + part + ": begin -->\n", "<!-- " + part + ": end -->\n"
+}
+
+// writeTables replaces a part of a document.
+func writeTables(path, part, text string) error {
 	doc, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	out, err := between(doc, text)
+	out, err := between(doc, part, text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return os.WriteFile(path, out, 0o644)
 }
 
-// between replaces what stands between the marks.
-func between(doc []byte, text string) ([]byte, error) {
+// between replaces what stands between the marks of a part.
+func between(doc []byte, part, text string) ([]byte, error) {
+	beginMark, endMark := partMarks(part)
 	before, rest, ok := bytes.Cut(doc, []byte(beginMark))
 	_, after, closed := bytes.Cut(rest, []byte(endMark))
 	if !ok || !closed {
-		return nil, errors.New("the marks around the tables are missing")
+		return nil, fmt.Errorf("the marks around the tables are missing: %s", part)
 	}
 	return fmt.Appendf(nil, "%s%s%s%s%s", before, beginMark, text, endMark, after), nil
 }

@@ -41,13 +41,21 @@ func open(ctx context.Context, o options) (*workshop, error) {
 		w.holdfast, err = filepath.Abs(o.holdfast)
 		return w, err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", w.holdfast, "./cmd/holdfast")
+	if err := w.build(ctx, w.holdfast, "./cmd/holdfast"); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+// build makes a program of this module.
+func (w *workshop) build(ctx context.Context, file, folder string) error {
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, folder)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
-		return nil, errors.Join(fmt.Errorf("build holdfast (run this in the root of the module): %w", err), w.close())
+		return fmt.Errorf("build %s (run this in the root of the module): %w", folder, err)
 	}
-	return w, nil
+	return nil
 }
 
 // close removes everything.
@@ -103,6 +111,8 @@ func serveChild(ctx context.Context, args []string) error {
 		return makeChroma(ctx, args[1], number(2))
 	case "change-chroma/2":
 		return changeChroma(ctx, args[1], int(number(2)))
+	case "s3/1":
+		return runS3(ctx, args[1])
 	case "marks/2":
 		return writeMarks(args[1], args[2])
 	case "changes/2":

@@ -71,19 +71,20 @@ func Start(t *testing.T) *Server {
 // side give the Environment to the processes that they start.
 func Serve(t *testing.T) *Server {
 	t.Helper()
-	s, err := launch(t.Context(), t.TempDir())
+	s, err := Launch(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.stop(); err != nil {
+		if err := s.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
 	return s
 }
 
-func launch(ctx context.Context, dir string) (*Server, error) {
+// Launch starts a server on dir for a program that is no test. It ends with Stop.
+func Launch(ctx context.Context, dir string) (*Server, error) {
 	program, err := locate()
 	if err != nil {
 		return nil, err
@@ -127,7 +128,7 @@ func launchOn(ctx context.Context, program, dir string) (*Server, error) {
 		_ = s.cmd.Wait() // that it ended is said by ended
 	}()
 	if err := s.await(ctx); err != nil {
-		return nil, errors.Join(err, s.stop())
+		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
 }
@@ -155,7 +156,8 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
-func (s *Server) stop() error {
+// Stop ends a server that Launch started.
+func (s *Server) Stop() error {
 	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop the S3 server: %w", err)
 	}
@@ -194,6 +196,11 @@ func (s *Server) NewBucket(t *testing.T) string {
 	return s.makeBucket(t, minio.MakeBucketOptions{Region: Region})
 }
 
+// MakeBucket is NewBucket for a program that is no test.
+func (s *Server) MakeBucket(ctx context.Context) (string, error) {
+	return s.newBucket(ctx, minio.MakeBucketOptions{Region: Region})
+}
+
 // NewLockBucket makes an empty bucket whose objects can have a retention.
 func (s *Server) NewLockBucket(t *testing.T) string {
 	t.Helper()
@@ -202,14 +209,26 @@ func (s *Server) NewLockBucket(t *testing.T) string {
 
 func (s *Server) makeBucket(t *testing.T, o minio.MakeBucketOptions) string {
 	t.Helper()
+	name, err := s.newBucket(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func (s *Server) newBucket(ctx context.Context, o minio.MakeBucketOptions) (string, error) {
 	s.mu.Lock()
 	s.buckets++
 	name := fmt.Sprintf("bucket-%d", s.buckets)
 	s.mu.Unlock()
-	if err := s.Client(t).MakeBucket(t.Context(), name, o); err != nil {
-		t.Fatalf("make a bucket: %v: %s", err, &s.output)
+	client, err := s.client()
+	if err != nil {
+		return "", err
 	}
-	return name
+	if err := client.MakeBucket(ctx, name, o); err != nil {
+		return "", fmt.Errorf("make a bucket: %w: %s", err, &s.output)
+	}
+	return name, nil
 }
 
 // Age makes an object look older to the server's clock.
