@@ -202,8 +202,14 @@ func (s *Store) comeBack(ctx context.Context, d *degraded) error {
 	if look, err := l.source.Inspect(ctx, holdfast.InspectOptions{}); err == nil {
 		size = look.Bytes
 	}
-	if s.works(ctx, size+room) != nil {
-		return nil // not yet: everybody has been told
+	if err := s.works(ctx, size+room); err != nil {
+		if ctx.Err() == nil && s.works(ctx, 0) == nil { // that it does not work at all has been told
+			s.note(problemStorage, holdfast.Problem{
+				Severity: holdfast.Warning, Object: s.o.Database, Message: "the database cannot go back to disk yet: " + reasonOf(err),
+				Hint: "it is written whole beside what lies there before that is replaced: make room for it",
+			})
+		}
+		return nil
 	}
 	if state, settled, err := s.plain.Peek(); err == nil && !settled && state == d.disk {
 		return nil // whether somebody else writes there shows in a moment
