@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -197,6 +199,37 @@ func TestRunner_ContainsWhatTasksDo(t *testing.T) {
 		defer mu.Unlock()
 		if s := log.String(); !strings.Contains(s, "TestRunner_ContainsWhatTasksDo") || !strings.Contains(s, "boom at midnight") {
 			t.Errorf("the log lacks the stack of the panic:\n%s", s)
+		}
+		if n := strings.Count(log.String(), "\n"); n != 3 { // each once: the standing tells how often
+			t.Errorf("%d lines for three tasks that fail in the same way:\n%s", n, &log)
+		}
+	})
+}
+
+// A log says what changes: that a task fails, why it fails now, and that it works
+// again.
+func TestRunner_LogsWhatChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		var mu sync.Mutex
+		r := New(Options{Logger: slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, nil))})
+		runs := 0
+		add(t, r, Task{Name: "unsteady", Every: time.Minute, Jitter: -1, Run: func(context.Context) error {
+			runs++
+			return map[int]error{2: errors.New("one"), 3: errors.New("one"), 4: errors.New("other"), 7: errors.New("one")}[runs]
+		}})
+		stop := start(t, r)
+		time.Sleep(8*time.Minute + time.Second)
+		stop()
+		mu.Lock()
+		defer mu.Unlock()
+		var told []string
+		for line := range strings.Lines(log.String()) {
+			told = append(told, regexp.MustCompile(`msg="([^"]*)"`).FindStringSubmatch(line)[1])
+		}
+		want := []string{"task failed", "task failed", "task works again", "task failed", "task works again"}
+		if !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q\n%s", told, want, &log)
 		}
 	})
 }

@@ -56,6 +56,7 @@ func (r *Runner) run(ctx context.Context, t *task) {
 	now := r.clock.Passed()
 	t.running = false
 	t.runs++
+	before := t.err
 	t.lastAt, t.last, t.err = &begun, now-t.begun, ""
 	if err != nil {
 		t.err = err.Error()
@@ -69,8 +70,12 @@ func (r *Runner) run(ctx context.Context, t *task) {
 	}
 	r.mu.Unlock()
 	switch {
+	case failed && err.Error() == before: // said already, and in the standing
+		r.o.Logger.Debug("task failed again", keyTask, t.Name, keyError, err, keyDuration, now-t.begun)
 	case failed:
-		r.o.Logger.Warn("task failed", keyTask, t.Name, keyError, err, keyDuration, now-t.begun)
+		r.tellFailed(t.Name, err, now-t.begun)
+	case err == nil && before != "":
+		r.o.Logger.Info("task works again", keyTask, t.Name, keyDuration, now-t.begun)
 	case err == nil:
 		r.o.Logger.Debug("task done", keyTask, t.Name, keyDuration, now-t.begun)
 	}
@@ -92,7 +97,7 @@ func (r *Runner) contained(ctx context.Context, t *task) (err error) {
 		var err error
 		defer func() {
 			if !returned {
-				err = r.broken(t, recover())
+				err = broken(recover())
 			}
 			done <- err
 		}()
@@ -107,10 +112,27 @@ func (r *Runner) contained(ctx context.Context, t *task) (err error) {
 }
 
 // broken is the error of a run that did not return.
-func (r *Runner) broken(t *task, panicked any) error {
+func broken(panicked any) error {
 	if panicked == nil {
 		return errors.New("it ended its goroutine")
 	}
-	r.o.Logger.Error("task panicked", keyTask, t.Name, keyError, panicked, keyStack, string(debug.Stack()))
-	return fmt.Errorf("panic: %v", panicked)
+	return &panicError{value: panicked, stack: string(debug.Stack())}
+}
+
+// A panicError is what a panic of a task was about, and where it came from.
+type panicError struct {
+	value any
+	stack string
+}
+
+// Error implements error.
+func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+// tellFailed logs a run that failed.
+func (r *Runner) tellFailed(name string, err error, took time.Duration) {
+	if p, ok := errors.AsType[*panicError](err); ok {
+		r.o.Logger.Error("task panicked", keyTask, name, keyError, p.value, keyStack, p.stack, keyDuration, took)
+		return
+	}
+	r.o.Logger.Warn("task failed", keyTask, name, keyError, err, keyDuration, took)
 }
