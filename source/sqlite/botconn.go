@@ -58,10 +58,22 @@ func OpenConn(ctx context.Context, uri string, pragmas ...string) (driver.Conn, 
 	if err != nil {
 		return nil, explain("open database", name, err)
 	}
+	if slices.ContainsFunc(pragmas, func(p string) bool { return pragmaName(p) == "journal_mode" }) {
+		return conn, nil // it is set
+	}
 	if err := useWAL(ctx, conn); err != nil {
 		return nil, errors.Join(explain("open database", name, err), conn.Close())
 	}
 	return conn, nil
+}
+
+// pragmaName is what a pragma sets, whether it is written name(value) or
+// name=value.
+func pragmaName(pragma string) string {
+	if end := strings.IndexAny(pragma, "(="); end >= 0 {
+		pragma = pragma[:end]
+	}
+	return strings.ToLower(strings.TrimSpace(pragma))
 }
 
 // botDSN adds options and pragmas to a URI.
@@ -85,8 +97,7 @@ func botDSN(uri string, pragmas []string) (dsn, name string, err error) {
 		}
 	}
 	own := slices.DeleteFunc(slices.Clone(botPragmas), func(p string) bool {
-		name, _, _ := strings.Cut(p, "(")
-		return slices.ContainsFunc(pragmas, func(q string) bool { return strings.HasPrefix(q, name+"(") })
+		return slices.ContainsFunc(pragmas, func(q string) bool { return pragmaName(q) == pragmaName(p) })
 	})
 	for _, p := range slices.Concat(own, pragmas) {
 		options = append(options, "_pragma="+url.QueryEscape(p))

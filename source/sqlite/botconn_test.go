@@ -69,6 +69,31 @@ func TestOpenConn_Defaults(t *testing.T) {
 	}
 }
 
+// Whoever wants no WAL mode gets none, on every connection beside the others.
+func TestOpenConn_TheCallersJournal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	for _, pragma := range []string{"journal_mode(DELETE)", "Journal_Mode = delete"} {
+		db := openBot(t, path, pragma, "BUSY_TIMEOUT=9")
+		execDB(t, db, "CREATE TABLE IF NOT EXISTS t (n)")
+		rows, err := db.QueryContext(t.Context(), "SELECT 1 UNION SELECT 2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows.Next() // keeps its connection
+		execDB(t, db, "INSERT INTO t VALUES (1)")
+		var mode string
+		if err := db.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode); err != nil || mode != "delete" {
+			t.Errorf("%s: the mode is %s (%v)", pragma, mode, err)
+		}
+		if got := scanInt(t, db, "PRAGMA busy_timeout"); got != 9 {
+			t.Errorf("the busy timeout is %d", got)
+		}
+		if err := rows.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Two that read before they write would fail one of them without a wait.
 func TestOpenConn_TransactionsWaitForEachOther(t *testing.T) {
 	db := openBot(t, filepath.Join(t.TempDir(), "bot.db"))
