@@ -44,6 +44,9 @@ type Backup struct {
 // Backup makes a backup now, and gives it back. A backup that was made, but
 // lacks something, comes with an error that matches holdfast.ErrIncomplete.
 func (s *Store) Backup(ctx context.Context, o BackupOptions) (Backup, error) {
+	if err := s.refuseShut("backup", o.Name); err != nil {
+		return Backup{}, err
+	}
 	trigger := holdfast.TriggerManual
 	if o.Quick {
 		trigger = holdfast.TriggerQuick
@@ -121,8 +124,8 @@ type Restored struct {
 	Problems []holdfast.Problem
 }
 
-// Restore replaces the database by a backup: by its name, or "latest". The
-// backup is checked, byte by byte and then as a database, before anything is
+// Restore replaces the database by a backup: by its name, or "latest", the newest
+// that holds it. The backup is checked, byte by byte and then as a database, before anything is
 // replaced, and what is replaced is backed up first. Statements wait meanwhile;
 // transactions that are open are waited for, so do not call it while this
 // goroutine has one. Afterwards the *sql.DB goes on, the migrations have run on
@@ -130,6 +133,13 @@ type Restored struct {
 //
 // While the database lies in memory, it is replaced there.
 func (s *Store) Restore(ctx context.Context, name string) (Restored, error) {
+	if err := s.refuseShut("restore", name); err != nil {
+		return Restored{}, err
+	}
+	name, err := s.named(ctx, name)
+	if err != nil {
+		return Restored{}, err
+	}
 	if s.fallen() != nil {
 		return s.restoreInMemory(ctx, name)
 	}
@@ -137,8 +147,43 @@ func (s *Store) Restore(ctx context.Context, name string) (Restored, error) {
 	return restored(r), err
 }
 
+// latest is the newest backup that holds the database.
+const latest = "latest"
+
+// named gives a backup its name: a repository may hold what other programs back
+// up, so that the newest of all need not be ours. Emergency backups hold what
+// somebody replaced, and are the latest only if there is nothing else.
+func (s *Store) named(ctx context.Context, name string) (string, error) {
+	if name != latest {
+		return name, nil
+	}
+	r, err := s.keeper.Repository(ctx)
+	if err != nil {
+		return name, nil // replicas may stand in for it
+	}
+	infos, err := r.List(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, info := range infos {
+		if info.Err != nil || !slices.ContainsFunc(info.Metadata.Sources, s.isOurs) {
+			continue
+		}
+		if info.Metadata.Trigger != holdfast.TriggerEmergency {
+			return string(info.Name), nil
+		}
+		if name == latest {
+			name = string(info.Name)
+		}
+	}
+	return name, nil
+}
+
 // Rollback undoes the last restore. ErrNotFound if there is none.
 func (s *Store) Rollback(ctx context.Context) (Restored, error) {
+	if err := s.refuseShut("rollback", s.o.Database); err != nil {
+		return Restored{}, err
+	}
 	if d := s.fallen(); d != nil {
 		return Restored{}, &holdfast.Error{
 			Op: "rollback", Object: s.o.Database, Err: holdfast.Kindf(holdfast.ErrRefused, "the database lies in memory: %s", d.reason),
@@ -218,10 +263,14 @@ func (s *Store) swapMemory(ctx context.Context, l *location) error {
 	return old.drop()
 }
 
-// OpenBackup gives the database in a backup as one plain SQLite file, to be sent
+// OpenBackup gives the database in a backup, or in the "latest", as one plain SQLite file, to be sent
 // or looked at, without restoring anything. Whoever reads it checks each byte
 // against what was recorded. The caller closes it.
 func (s *Store) OpenBackup(ctx context.Context, name string) (fs.File, error) {
+	name, err := s.named(ctx, name)
+	if err != nil {
+		return nil, err
+	}
 	e, err := s.keeper.Engine(ctx)
 	if err != nil {
 		return nil, err

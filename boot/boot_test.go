@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -277,5 +278,35 @@ func TestClose_CanRepeat(t *testing.T) {
 	}
 	if _, err := os.Stat(w.o.Database + "-wal"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a log was left: %v", err)
+	}
+	for what, late := range map[string]func() error{
+		"backup":   func() error { _, err := s.Backup(t.Context(), BackupOptions{}); return err },
+		"restore":  func() error { _, err := s.Restore(t.Context(), "latest"); return err },
+		"rollback": func() error { _, err := s.Rollback(t.Context()); return err },
+		"task":     func() error { return s.Task("late", time.Second, func(context.Context) error { return nil }) },
+	} {
+		if err := late(); !errors.Is(err, holdfast.ErrUsage) {
+			t.Errorf("a %s after Close: %v", what, err)
+		}
+	}
+}
+
+// What does not end must not take the time of the last backup.
+func TestClose_BesideATaskThatDoesNotEnd(t *testing.T) {
+	w := newWorld(t)
+	w.o.ShutdownTimeout = 6 * time.Second
+	w.o.OnChange = Never
+	s := w.start()
+	eventually(t, "the backup of the start", func() bool { return s.Status().Backups.Last != "" })
+	running, end := make(chan struct{}), make(chan struct{})
+	defer close(end)
+	if err := s.Task("deaf", 10*time.Millisecond, func(context.Context) error { close(running); <-end; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	<-running
+	fill(t, s.DB(), 3)
+	w.close(s)
+	if st := s.Status().Backups; st.LastTrigger != holdfast.TriggerShutdown {
+		t.Errorf("the last backup: %+v", st)
 	}
 }

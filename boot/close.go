@@ -49,7 +49,7 @@ func (s *Store) close() error {
 	s.leave(errClosed)
 	s.awaitUrgent(ctx)
 	s.rest()
-	s.await(ctx, &s.busy)
+	s.await(ctx, &s.busy, "a task")
 	turned := s.take(ctx) == nil // else a restore goes on; the next start settles it
 	if turned && s.displaced() {
 		s.tell("the displaced database could not be copied", s.fall(ctx, reasonOf(s.displacedError())))
@@ -70,7 +70,7 @@ func (s *Store) close() error {
 		s.pass()
 	}
 	s.die()
-	s.await(ctx, &s.group)
+	s.await(ctx, &s.group, "a backup")
 	s.state(holdfast.StandingStopped)
 	if perr := s.control.Publish(s.Status()); perr != nil {
 		s.log.Warn("the status cannot be published", "error", perr)
@@ -90,6 +90,15 @@ func later(a, b time.Time) time.Time {
 // errShut is how statements fail that come too late.
 var errShut = errors.New("the store is closed")
 
+// refuseShut refuses what a store cannot do any more: nobody would wait for it, nor
+// keep others from the database meanwhile.
+func (s *Store) refuseShut(op, object string) error {
+	if !s.shut.Load() {
+		return nil
+	}
+	return &holdfast.Error{Op: op, Object: object, Err: holdfast.Kindf(holdfast.ErrUsage, "%w", errShut), Hint: "call it before Close"}
+}
+
 // openFor makes what the pool opens connections with.
 func (s *Store) openFor(open pool.Opener) pool.Opener {
 	return func(ctx context.Context, uri string) (driver.Conn, error) {
@@ -103,8 +112,7 @@ func (s *Store) openFor(open pool.Opener) pool.Opener {
 // closePool closes the database for the bot, after what is at work if that does
 // not take long: the last backup should have everything that was acknowledged.
 func (s *Store) closePool(ctx context.Context) error {
-	deadline, _ := ctx.Deadline()
-	limited, cancel := context.WithTimeout(ctx, time.Until(deadline)/3)
+	limited, cancel := third(ctx)
 	defer cancel()
 	hold, err := s.pool.Hold(limited)
 	s.shut.Store(true)
@@ -114,6 +122,22 @@ func (s *Store) closePool(ctx context.Context) error {
 		defer hold.Release()
 	}
 	return s.pool.DB().Close()
+}
+
+// third leaves two thirds of the time to what comes after.
+func third(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, _ := ctx.Deadline()
+	return context.WithTimeout(ctx, time.Until(deadline)/3)
+}
+
+// running names the tasks that run.
+func (s *Store) running() (names []string) {
+	for _, t := range s.runner.Standing() {
+		if t.Running {
+			names = append(names, t.Name)
+		}
+	}
+	return names
 }
 
 // awaitUrgent waits for the backup that a signal began.
@@ -130,8 +154,11 @@ func (s *Store) awaitUrgent(ctx context.Context) {
 	}
 }
 
-// await waits for a group, no longer than ctx.
-func (s *Store) await(ctx context.Context, group *sync.WaitGroup) {
+// await waits for a group, no longer than a third of what is left: what does not
+// end must not take the time of the last backup.
+func (s *Store) await(ctx context.Context, group *sync.WaitGroup, what string) {
+	ctx, cancel := third(ctx)
+	defer cancel()
 	done := make(chan struct{})
 	go func() {
 		group.Wait()
@@ -140,7 +167,7 @@ func (s *Store) await(ctx context.Context, group *sync.WaitGroup) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		s.log.Warn("something does not end; it is left behind", "database", s.o.Database)
+		s.log.Warn(what+" does not end; it is left behind", "database", s.o.Database, "running", s.running())
 	}
 }
 

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"os"
 	"path/filepath"
@@ -100,6 +101,12 @@ func TestOptions_Mistakes(t *testing.T) {
 		"no database":  func(o *Options) { o.Database = "" },
 		"a bad name":   func(o *Options) { o.Name = "a/b" },
 		"mirror is it": func(o *Options) { o.Mirror = o.Database },
+		"no path":      func(o *Options) { o.Database = ":memory:" },
+		"a URI":        func(o *Options) { o.Database = "file:bot.db?mode=ro" },
+		"no time":      func(o *Options) { o.ShutdownTimeout = -time.Second },
+		"opens nothing": func(o *Options) {
+			o.Open = func(context.Context, string) (driver.Conn, error) { return nil, nil }
+		},
 	} {
 		o := w.o
 		change(&o)

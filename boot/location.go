@@ -102,7 +102,13 @@ func saveLive(ctx context.Context, path, to string) (err error) {
 // opener opens connections as the bot gets them.
 func (o Options) opener() func(context.Context, string) (driver.Conn, error) {
 	if o.Open != nil {
-		return o.Open
+		return func(ctx context.Context, uri string) (driver.Conn, error) {
+			conn, err := o.Open(ctx, uri)
+			if err == nil && conn == nil {
+				err = holdfast.Kindf(holdfast.ErrUsage, "boot.Options.Open gave neither a connection nor an error")
+			}
+			return conn, err
+		}
 	}
 	return func(ctx context.Context, uri string) (driver.Conn, error) {
 		return sqlite.OpenConn(ctx, uri, o.Pragmas...)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -69,8 +70,9 @@ type Options struct {
 	// has its price: a backup is made by VACUUM INTO over a connection of that
 	// library, which reads and writes the whole database and makes increments
 	// larger, and where the storage fails the database lives in a temporary file,
-	// not in memory. Its pragmas are Open's business (a busy timeout is worth
-	// having): Pragmas must be empty.
+	// not in memory. Its pragmas are Open's business, so Pragmas must
+	// be empty: a busy timeout and WAL mode are worth having, or statements fail
+	// with "database is locked" while a backup reads.
 	Open func(ctx context.Context, uri string) (driver.Conn, error)
 
 	// Logger takes what happens; nil is slog.Default, since a bot whose database
@@ -102,6 +104,12 @@ func (o Options) settle() (*settings, error) {
 	}
 	if o.Database == "" {
 		return fail(holdfast.Kindf(holdfast.ErrUsage, "no database is named"), "set boot.Options.Database to its path")
+	}
+	if strings.HasPrefix(o.Database, ":memory:") || strings.HasPrefix(o.Database, "file:") {
+		return fail(holdfast.Kindf(holdfast.ErrUsage, "it is no path"), "Database is the path of a file, as the shell has it")
+	}
+	if o.ShutdownTimeout < 0 {
+		return fail(holdfast.Kindf(holdfast.ErrUsage, "ShutdownTimeout is negative"), "the last backup needs a moment; the zero value is 9 s")
 	}
 	if o.Open != nil && len(o.Pragmas) > 0 {
 		return fail(holdfast.Kindf(holdfast.ErrUsage, "Pragmas are set, and Open too"), "run them in Open")

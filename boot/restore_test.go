@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -60,6 +61,39 @@ func TestRestore_TheSameHandleGoesOn(t *testing.T) {
 }
 
 // A backup of an older program is brought up to date before the bot sees it.
+// Several databases may share a repository: the latest of each is its own.
+func TestRestore_TheLatestIsOurs(t *testing.T) {
+	w := newWorld(t)
+	s := w.start()
+	fill(t, s.DB(), 2)
+	ours, err := s.Backup(t.Context(), BackupOptions{Name: "ours"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.o.Database += ".other.db"
+	other := w.start()
+	fill(t, other.DB(), 5)
+	if _, err := other.Backup(t.Context(), BackupOptions{Name: "theirs"}); err != nil {
+		t.Fatal(err)
+	}
+	run(t, s.DB(), "DELETE FROM users")
+	f, err := s.OpenBackup(t.Context(), "latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := f.Stat(); err != nil || info.Size() != ours.LogicalBytes || f.Close() != nil {
+		t.Errorf("the latest that is opened: %v, %v", info, err)
+	}
+	for range 2 { // the second time there is an emergency backup that is newer
+		if r, err := s.Restore(t.Context(), "latest"); err != nil || r.Backup != "ours" || rows(t, s) != 2 {
+			t.Errorf("restored %+v, %v; %d rows", r, err, rows(t, s))
+		}
+	}
+	if kept, _ := filepath.Glob(w.dir + "/data/*.before-*"); len(kept) > 0 {
+		t.Errorf("a restore left %v, which its emergency backup holds", kept)
+	}
+}
+
 func TestRestore_MigratesWhatWasRestored(t *testing.T) {
 	w := newWorld(t)
 	w.o.Migrations = migrations(first)

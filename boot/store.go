@@ -153,7 +153,10 @@ func toolVersion() string {
 
 // DB is the bot's database: the same handle for as long as the store is open,
 // wherever the data lies meanwhile. While it is moved or restored, statements
-// wait. The caller need not close it.
+// wait, prepared ones and those of a *sql.Conn too. What a connection keeps for
+// itself ends then, as with any new connection of the pool: temporary tables,
+// attached databases, and pragmas that are not in Options.Pragmas. The caller need
+// not close it.
 func (s *Store) DB() *sql.DB { return s.pool.DB() }
 
 // Context ends when the program is to end: a SIGTERM or SIGINT came, or Close
@@ -165,6 +168,9 @@ func (s *Store) Context() context.Context { return s.ctx }
 // and nothing else. How the last run went is in the status. The context of fn
 // ends when the program is to end. ErrUsage if the name is taken.
 func (s *Store) Task(name string, every time.Duration, fn func(context.Context) error) error {
+	if err := s.refuseShut("task", name); err != nil {
+		return err
+	}
 	if name == keeper.TaskName {
 		return &holdfast.Error{Op: "task", Object: name, Err: holdfast.Kindf(holdfast.ErrUsage, "the backups have this name"), Hint: "Options.Every is their interval"}
 	}
