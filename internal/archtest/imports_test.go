@@ -65,6 +65,7 @@ var rows = []row{
 	{"docs/rescue", nil, "a script that works without us, and is printed by whoever embeds it"},
 	{"cmd/holdfast", []string{root, "internal/cli"}, "main only"},
 	{"bench", []string{"..."}, "a program beside the product"},
+	{"bench/startbot", []string{"boot"}, "the bot whose start bench measures"},
 	{"examples/...", []string{"..."}, "what a user of the library would write"},
 	{"test/...", []string{"..."}, "end to end"},
 }
