@@ -67,11 +67,17 @@ func (p *page) file(name string) string {
 // backups, and which of the backups that are due at once is the one that is made.
 var moving = regexp.MustCompile(`\w+_(backup|restore)_[\d_]+|trigger=\w+|form="[^"]*"|\d+(\.\d+)?( ?(KiB|MiB|GiB|ms|µs|s|B)\b)?|op_id=\w+|just now| seconds? ago| {2,}`)
 
+// machineLine matches what a start says of the disk that a test runs on.
+var machineLine = regexp.MustCompile(`finding=(overlay|memory|network|low_space)`)
+
 // alike gives the different lines without what moves, in an order of their own:
 // what happens in the background has none.
 func alike(text string) []string {
 	var out []string
 	for line := range strings.Lines(text) {
+		if machineLine.MatchString(line) {
+			continue
+		}
 		out = append(out, strings.TrimRight(moving.ReplaceAllString(strings.TrimRight(line, "\n"), "#"), " #"))
 	}
 	slices.Sort(out)
@@ -80,9 +86,12 @@ func alike(text string) []string {
 
 // shows wants the console block of this name to be what was really printed, and
 // with -update writes it, in the translations too.
-func (p *page) shows(name, printed string) {
+func (p *page) shows(name, printed string) { p.t.Helper(); p.showsAs("console", name, printed) }
+
+// showsAs is shows for a block of another kind.
+func (p *page) showsAs(kind, name, printed string) {
 	p.t.Helper()
-	begin, end := "<!-- log: "+name+" -->\n```console\n", "```\n<!-- log: end -->\n"
+	begin, end := "<!-- log: "+name+" -->\n```"+kind+"\n", "```\n<!-- log: end -->\n"
 	for _, path := range p.paths {
 		text := readText(p.t, path)
 		before, rest, ok := strings.Cut(text, begin)
@@ -213,3 +222,6 @@ func freePort(t *testing.T) string {
 	}
 	return port
 }
+
+// variable matches the name of a variable of holdfast's.
+var variable = regexp.MustCompile(`HOLDFAST_[A-Z_]*[A-Z]`)
