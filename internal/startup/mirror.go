@@ -73,7 +73,7 @@ func (p *preparation) restoreMirror(ctx context.Context) error {
 			return p.step(holdfast.StepStage, func() error { return copyFile(ctx, p.FS, p.Mirror, stage) })
 		},
 		func(ctx context.Context, stage string) error {
-			return p.step(holdfast.StepCheck, func() error { return checkDatabase(ctx, stage) })
+			return p.step(holdfast.StepCheck, func() error { return sqlite.CheckFile(ctx, stage) })
 		})
 	p.decision.Aside = append(p.decision.Aside, aside...)
 	return err
@@ -96,20 +96,6 @@ func refuseHandles(ctx context.Context, t holdfast.Target) error {
 		return &holdfast.Error{
 			Op: opReplace, Object: t.Path, Err: holdfast.Kindf(holdfast.ErrRefused, "it is held open by process %d (%s)", h.PID, h.Command),
 			Hint: "end that process and start again",
-		}
-	}
-	return nil
-}
-
-// checkDatabase opens a copy as its owner would.
-func checkDatabase(ctx context.Context, path string) error {
-	report, err := sqlite.CheckDatabase(ctx, os.DirFS(filepath.Dir(path)), filepath.Base(path), holdfast.CheckOptions{})
-	if err != nil {
-		return err
-	}
-	for _, problem := range report.Problems {
-		if problem.Severity == holdfast.Damaged {
-			return holdfast.Kindf(holdfast.ErrDamaged, "%s", problem.Message)
 		}
 	}
 	return nil

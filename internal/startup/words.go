@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
@@ -74,6 +75,9 @@ func (p *preparation) took(r *engine.RestoreResult) {
 	p.emergency = r.Emergency
 }
 
+// clocksDiffer is how far the clocks of two machines may be apart without a word.
+const clocksDiffer = 10 * time.Minute
+
 // restored tells what took the place of the data.
 func (p *preparation) restored(cand candidate, c Condition) {
 	d := &p.decision
@@ -91,6 +95,9 @@ func (p *preparation) restored(cand candidate, c Condition) {
 		d.From = theRepository
 	}
 	words := []string{p.was(c) + "; restored " + what + " of " + cand.at.UTC().Format("2006-01-02 15:04:05") + " UTC from " + from}
+	if cand.at.After(p.Now().Add(clocksDiffer)) {
+		words = append(words, "that is in the future: a clock was wrong when it was made, or is now, so it may not be the newest (`holdfast list` shows all)")
+	}
 	for _, passed := range d.Passed {
 		words = append(words, passed.Object+" "+passed.Message)
 	}
