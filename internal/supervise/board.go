@@ -20,6 +20,8 @@ type board struct {
 	message  string
 	problems map[string]holdfast.Problem // by what they are about
 
+	publishing sync.Mutex // so that no older news follows newer
+
 	changed chan struct{}
 	done    chan struct{}
 	closing sync.Once
@@ -101,9 +103,16 @@ func (b *board) standing() holdfast.Standing {
 // are full of them.
 const publishPause = 100 * time.Millisecond
 
+// publish publishes what is known now.
+func (b *board) publish(write func(holdfast.Standing)) {
+	b.publishing.Lock()
+	defer b.publishing.Unlock()
+	write(b.standing())
+}
+
 // run publishes every change until the board is closed, the last one included.
-func (b *board) run(publish func(holdfast.Standing)) {
-	publish(b.standing())
+func (b *board) run(write func(holdfast.Standing)) {
+	b.publish(write)
 	for {
 		select {
 		case <-time.After(publishPause):
@@ -111,9 +120,9 @@ func (b *board) run(publish func(holdfast.Standing)) {
 		}
 		select {
 		case <-b.changed:
-			publish(b.standing())
+			b.publish(write)
 		case <-b.done:
-			publish(b.standing())
+			b.publish(write)
 			return
 		}
 	}

@@ -15,8 +15,13 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/wire"
 )
 
-// startChild starts the program with the environment of this moment.
+// startChild starts the program with the environment of this moment. The first
+// thing that it reads may be the status file: that tells everything by then.
 func (s *supervisor) startChild() (*child.Child, error) {
+	if s.degraded() {
+		s.running()
+	}
+	s.board.publish(s.publish)
 	return child.Start(child.Command{Args: s.Args, Env: s.environment(), Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr})
 }
 
