@@ -16,7 +16,10 @@ import (
 // names are the names of all backups.
 func (m *machine) names() []string {
 	m.t.Helper()
-	stdout, _ := m.must(0, "list", "--quiet")
+	code, stdout, stderr := m.run("list", "--quiet")
+	if code != 0 && code != holdfast.ExitNotFound { // nobody has made the repository yet
+		m.t.Fatalf("list: exit %d\n%s", code, stderr)
+	}
 	return strings.Fields(stdout)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/s3test"
 )
 
 // newHost is a machine on which a bot is run by one line, told everything by
@@ -44,11 +45,18 @@ func bothModes(t *testing.T, test func(t *testing.T, mode string)) {
 // wiped, and the same line starts it again: everything that a backup held is
 // there, and the program reads in its status what happened.
 func TestRun_KilledAndWipedAgainAndAgain(t *testing.T) {
-	bothModes(t, func(t *testing.T, mode string) { lives(t, newHost(t, "backups"), mode, 10) })
+	bothModes(t, func(t *testing.T, mode string) { lives(t, newHost(t, "backups"), mode, 10, "data") })
+}
+
+// The same with a repository in object storage: nothing at all stays on the machine.
+func TestRun_KilledAndWipedWithObjectStorage(t *testing.T) {
+	t.Parallel()
+	m := newHost(t, newStore(t).at("backups")).with(s3test.Environment()...)
+	lives(t, m, "wal", 4, "data", ".local")
 }
 
 // lives lets a bot be killed and wiped a number of times.
-func lives(t *testing.T, m *machine, mode string, rounds int) {
+func lives(t *testing.T, m *machine, mode string, rounds int, wiped ...string) {
 	r := seeded(t)
 	line := append([]string{"run", "--"}, botCommand(t, mode)...)
 	var before *program
@@ -83,7 +91,7 @@ func lives(t *testing.T, m *machine, mode string, rounds int) {
 		p.await(1 + r.IntN(20))
 		time.Sleep(time.Duration(r.IntN(1400)) * time.Millisecond)
 		p.crash()
-		m.wipe("data")
+		m.wipe(wiped...)
 		before = p
 	}
 	if restored < rounds/2 {
@@ -97,7 +105,7 @@ func lives(t *testing.T, m *machine, mode string, rounds int) {
 	if p.prints("bye", 1); len(p.printed("bye")) != 1 {
 		t.Error("the program's own shutdown code did not run")
 	}
-	m.wipe("data")
+	m.wipe(wiped...)
 	again := m.launch(line...)
 	if rows, want := again.found(1, mode), p.acked(time.Now()); rows != want {
 		t.Errorf("after an end in order %d rows come back, %d were acknowledged", rows, want)
