@@ -5,10 +5,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
-	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
 	"github.com/holdfast-backup/holdfast/internal/startup"
 	"github.com/holdfast-backup/holdfast/source/sqlite"
@@ -34,21 +32,7 @@ func (s *Store) place(ctx context.Context, fsys fs.FS, file string) error {
 // database's own check, and tells where it left what was there.
 func (s *Store) placed(ctx context.Context, fill func(ctx context.Context, stage string) error) (aside []string, err error) {
 	target := s.disk.Target()
-	return startup.Place(ctx, durable.OS, target.Path, target.Companions, fill, checkFile)
-}
-
-// checkFile refuses a database that does not pass its own check.
-func checkFile(ctx context.Context, path string) error {
-	report, err := sqlite.CheckDatabase(ctx, os.DirFS(filepath.Dir(path)), filepath.Base(path), holdfast.CheckOptions{})
-	if err != nil {
-		return err
-	}
-	for _, p := range report.Problems {
-		if p.Severity == holdfast.Damaged {
-			return holdfast.Kindf(holdfast.ErrDamaged, "%s", p.Message)
-		}
-	}
-	return nil
+	return startup.Place(ctx, durable.OS, target.Path, target.Companions, fill, sqlite.CheckFile)
 }
 
 // remove removes the database and what belongs to it.

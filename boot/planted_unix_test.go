@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/source/sqlite"
 )
 
 // The copy from before migrations is for nobody else to read, goes through no
@@ -35,7 +36,7 @@ func TestMigrations_TheCopyIsPrivate(t *testing.T) {
 	if info, err := os.Lstat(copied); err != nil || info.Mode() != 0o600 || m.copied != copied {
 		t.Errorf("%v of mode %v, noted as %q: %v", copied, info.Mode(), m.copied, err)
 	}
-	if err := checkFile(t.Context(), copied); err != nil {
+	if err := sqlite.CheckFile(t.Context(), copied); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Lstat(victim); !errors.Is(err, fs.ErrNotExist) {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -23,6 +25,21 @@ const shownFindings = 5
 // function or a collation of its application, is said and is no damage.
 func (s *Source) Check(ctx context.Context, copy fs.FS, opts holdfast.CheckOptions) (holdfast.Report, error) {
 	return CheckDatabase(ctx, copy, s.file(), opts)
+}
+
+// CheckFile refuses a database, which nobody has open, that does not pass its own
+// check.
+func CheckFile(ctx context.Context, path string) error {
+	report, err := CheckDatabase(ctx, os.DirFS(filepath.Dir(path)), filepath.Base(path), holdfast.CheckOptions{})
+	if err != nil {
+		return err
+	}
+	for _, p := range report.Problems {
+		if p.Severity == holdfast.Damaged {
+			return holdfast.Kindf(holdfast.ErrDamaged, "%s", p.Message)
+		}
+	}
+	return nil
 }
 
 // CheckDatabase is Check for the database at name in copy; other sources that

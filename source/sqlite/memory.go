@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -172,7 +171,9 @@ func (m *Memory) Save(ctx context.Context, path string) error {
 		return l.copyPages(ctx, w, noProgress)
 	})
 	if err == nil {
-		err = sound(ctx, path)
+		if err = CheckFile(ctx, path); err != nil {
+			err = &holdfast.Error{Err: err, Hint: "do not use this file; the database in memory goes on"}
+		}
 	}
 	if err == nil {
 		return nil
@@ -189,21 +190,4 @@ func (m *Memory) mode() fs.FileMode {
 		return info.Mode().Perm()
 	}
 	return 0o600
-}
-
-// sound checks the file that was written.
-func sound(ctx context.Context, path string) error {
-	report, err := CheckDatabase(ctx, os.DirFS(filepath.Dir(path)), filepath.Base(path), holdfast.CheckOptions{})
-	if err != nil {
-		return err
-	}
-	for _, p := range report.Problems {
-		if p.Severity == holdfast.Damaged {
-			return &holdfast.Error{
-				Err:  holdfast.Kindf(holdfast.ErrDamaged, "%s", p.Message),
-				Hint: "do not use this file; the database in memory goes on",
-			}
-		}
-	}
-	return nil
 }
