@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -96,6 +97,9 @@ func durationOrOff(field func(*Config) *time.Duration) func(*Config, string) err
 func httpURL(field func(*Config) *string) func(*Config, string) error {
 	return func(c *Config, raw string) error {
 		u, err := url.Parse(raw)
+		if err == nil && u.User != nil {
+			return errors.New("the URL holds a name or a password, which would be shown in messages: let the program answer without")
+		}
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return fmt.Errorf("%q is not a URL such as http://127.0.0.1:8000/healthz", raw)
 		}
