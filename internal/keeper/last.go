@@ -161,11 +161,10 @@ func (k *Keeper) lost(why error) error {
 	case !k.unsaved.IsZero():
 		changes = "what changed since " + k.unsaved.UTC().Format(time.RFC3339) + " is not saved"
 	}
+	hint := "the data is where it was; if that outlives this program, the next start backs it up"
 	if errors.Is(why, context.DeadlineExceeded) {
 		why = fmt.Errorf("the time was over: %w", why)
+		hint += ". shutdown_timeout gives it more time"
 	}
-	return &holdfast.Error{
-		Op: "last backup", Err: fmt.Errorf("%w; %s, %s", why, saved, changes),
-		Hint: "the data is where it was; if that outlives this program, the next start backs it up. shutdown_timeout gives it more time",
-	}
+	return &holdfast.Error{Op: "last backup", Err: fmt.Errorf("%w; %s, %s", why, saved, changes), Hint: hint}
 }

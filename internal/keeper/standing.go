@@ -28,6 +28,13 @@ func (k *Keeper) Standing() holdfast.BackupStanding {
 	return s
 }
 
+// Failure is why the last attempt to make a backup failed; nil if it did not.
+func (k *Keeper) Failure() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.failure
+}
+
 // stamp is a time, or nil for none.
 func stamp(t time.Time) *holdfast.Time {
 	if t.IsZero() {

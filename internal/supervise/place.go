@@ -22,6 +22,7 @@ type place struct {
 
 	mu    sync.Mutex
 	away  holdfast.Source // while the storage cannot hold it
+	born  bool            // it was there since the start
 	stand holdfast.SourceStanding
 }
 

@@ -2,7 +2,9 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -20,6 +22,10 @@ const dataWait = 30 * time.Second
 func (s *supervisor) prepare(ctx context.Context) error {
 	ctx, stop := s.interruptible(ctx)
 	defer stop()
+	if err := s.checkRepository(); err != nil {
+		return err
+	}
+	s.tellPath()
 	for _, p := range s.places {
 		if p.needsStorage() {
 			s.probe(ctx, p)
@@ -31,8 +37,24 @@ func (s *supervisor) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	s.keeper.SetSources(s.sources())
+	s.keepBorn()
 	return s.migrate(ctx)
+}
+
+// checkRepository refuses a start with a repository that can never be one. One that
+// cannot be used for another reason may be back later, and its backups fail until
+// then.
+func (s *supervisor) checkRepository() error {
+	if config.IsURL(s.Config.Repository) {
+		return nil
+	}
+	if info, err := os.Stat(s.Config.Repository); err != nil || info.IsDir() {
+		return nil
+	}
+	return &holdfast.Error{
+		Op: "open repository", Object: s.Config.Repository, Err: holdfast.Kindf(holdfast.ErrUsage, "it is not a directory"),
+		Hint: "a repository is a directory; name another one",
+	}
 }
 
 // interruptible gives a context that a signal to end cancels: before the program
@@ -116,6 +138,9 @@ func (s *supervisor) judgeMarker(err error) {
 func (s *supervisor) compareMarker(ctx context.Context) {
 	m := s.presence()
 	r, err := s.keeper.Repository(ctx)
+	if errors.Is(err, holdfast.ErrNotFound) {
+		m.NoRecords()
+	}
 	if err != nil {
 		r = nil // locally known is better than not at all; Renew asks again
 	}

@@ -139,6 +139,7 @@ func (s *supervisor) backUpBeside(ctx context.Context, c *child.Child, alone tim
 		return // the last backup is next
 	}
 	begun := time.Now()
+	s.keepBorn()
 	if _, err := s.keeper.Last(ctx); err != nil {
 		s.Logger.Warn("the backup beside the end of the program failed", "error", err)
 	}
@@ -186,6 +187,7 @@ func (s *supervisor) sweep(ctx context.Context, c *child.Child, deadline time.Ti
 
 // lastBackup backs up what no backup holds yet.
 func (s *supervisor) lastBackup(ctx context.Context) error {
+	s.keepBorn()
 	result, err := s.keeper.Last(ctx)
 	if err != nil {
 		return err
@@ -217,17 +219,20 @@ func (s *supervisor) trust() {
 	}
 }
 
-// leave gives the code to exit with. A last backup that failed shows in the code
-// of a program that ended well.
+// leave gives the code to exit with. A last backup that failed, or lacks what the
+// program was to make, shows in the code of a program that ended well.
 func (s *supervisor) leave(end ending, failed error) (int, error) {
 	s.tell("the program %s", end.words())
-	if failed == nil {
+	lacking := s.lacking()
+	if failed == nil && len(lacking) == 0 {
 		return end.exit.Code, nil
 	}
-	s.warn(holdfast.Problem{
-		Severity: holdfast.Incomplete, Message: fmt.Sprintf("the last backup failed: %v; %s", failed, s.unsavedWords()),
-		Hint: "shutdown_timeout gives it more time; `holdfast backup` makes one now",
-	})
+	for _, p := range lacking {
+		s.warn(p.missed("the program ended without having made it"))
+	}
+	if failed != nil && len(lacking) < len(s.places) {
+		s.warn(holdfast.Problem{Severity: holdfast.Incomplete, Message: failed.Error(), Hint: holdfast.HintOf(failed)})
+	}
 	if end.exit.Code == holdfast.ExitDone {
 		return holdfast.ExitIncomplete, nil
 	}

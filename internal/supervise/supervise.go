@@ -4,6 +4,7 @@
 // Start from [Run]. What it does, in the order of a life, and where:
 //
 //	prepare.go    before the program: probe, marker, restore, migrations
+//	birth.go      sources that the program is still to make
 //	fallback.go   a storage that cannot hold a database, and the way back
 //	program.go    the program over all its starts; nothing else starts or ends it
 //	watch.go      what happens while it runs: signals, ends, restarts
@@ -102,6 +103,9 @@ type supervisor struct {
 	markerMu sync.Mutex
 	marker   *survival.Marker
 	compared atomic.Bool // with what the repository knows
+
+	birthMu sync.Mutex
+	kept    int // how many sources the keeper backs up; zero before it was told
 
 	newsMu sync.Mutex
 	news   holdfast.BackupStanding // what was said of the backups last
@@ -219,15 +223,6 @@ func (s *supervisor) warn(p holdfast.Problem) { s.Warn(p) }
 
 // tell says a line.
 func (s *supervisor) tell(format string, args ...any) { s.Tell(fmt.Sprintf(format, args...)) }
-
-// sources are the sources as they lie now.
-func (s *supervisor) sources() []holdfast.Source {
-	var out []holdfast.Source
-	for _, p := range s.places {
-		out = append(out, p.source())
-	}
-	return out
-}
 
 // presence is the marker, once there is one.
 func (s *supervisor) presence() *survival.Marker {

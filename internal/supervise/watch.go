@@ -1,10 +1,9 @@
 package supervise
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -38,6 +37,7 @@ func (s *supervisor) run(ctx context.Context) (int, error) {
 	s.background.Go(func() { s.keep(background) })
 	s.background.Go(func() { s.renew(background) })
 	s.background.Go(func() { s.seeReady(background) })
+	s.background.Go(func() { s.awaitBirth(background) })
 	if s.degraded() {
 		s.background.Go(func() { s.watchHome(background) })
 	}
@@ -147,7 +147,7 @@ func (s *supervisor) running() {
 		s.board.set(holdfast.StandingDegraded, "The program runs, but its storage cannot hold its data, which lies in memory.")
 		return
 	}
-	s.board.set(holdfast.StandingReady, "The program runs, and its data is being backed up.")
+	s.board.set(holdfast.StandingReady, "The program runs.")
 }
 
 // fill adds to the standing what others keep.
@@ -164,15 +164,40 @@ func (s *supervisor) fill(out *holdfast.Standing) {
 		out.Backups = s.keeper.Standing()
 		out.Tasks = []holdfast.TaskStanding{s.keeper.Task()}
 		out.Problems = append(out.Problems, s.keeper.Problems()...)
-		if s.unborn(out.Backups) {
-			out.Backups.Error, out.Backups.Failed = "", 0
+		if s.noneBorn(out.Backups) {
+			out.Backups.Error, out.Backups.Failed, out.Backups.Unsaved = "", 0, nil
+			out.Tasks[0].Error = ""
 		}
 		if out.Backups.Error != "" {
 			out.Problems = append(out.Problems, holdfast.Problem{
-				Severity: holdfast.Incomplete, Message: "the last backup failed: " + out.Backups.Error,
+				Severity: holdfast.Incomplete, Message: "the last backup failed: " + out.Backups.Error, Hint: s.failureHint(),
 			})
 		}
+		if out.State == holdfast.StandingReady {
+			out.Message = s.readyWords(out.Backups)
+		}
 	}
+}
+
+// readyWords say how well a program runs that has all it needs.
+func (s *supervisor) readyWords(b holdfast.BackupStanding) string {
+	lacking := s.lacking()
+	switch {
+	case b.Error != "":
+		return "The program runs, but its backups fail."
+	case b.Standby != "":
+		return "The program runs, and another instance makes the backups of its data."
+	case len(lacking) == len(s.places):
+		return "The program runs, but has not made its data yet."
+	case len(lacking) > 0:
+		return "The program runs, and its data is being backed up, except for what it has not made yet."
+	}
+	return "The program runs, and its data is being backed up."
+}
+
+// failureHint says what to do about backups that fail.
+func (s *supervisor) failureHint() string {
+	return cmp.Or(holdfast.HintOf(s.keeper.Failure()), "it is tried again")
 }
 
 // keeperChanged says what became of backups, as far as it is news.
@@ -186,10 +211,10 @@ func (s *supervisor) keeperChanged() {
 	defer s.newsMu.Unlock()
 	now := k.Standing()
 	switch {
-	case now.Error != "" && s.unborn(now):
+	case now.Error != "" && s.noneBorn(now):
 		now.Error = "" // there is nothing to back up yet
 	case now.Error != "" && now.Error != s.news.Error:
-		s.warn(holdfast.Problem{Severity: holdfast.Incomplete, Message: "a backup failed: " + now.Error, Hint: "it is tried again"})
+		s.warn(holdfast.Problem{Severity: holdfast.Incomplete, Message: "a backup failed, and is tried again: " + now.Error, Hint: holdfast.HintOf(k.Failure())})
 	case now.Error == "" && s.news.Error != "":
 		s.tell("backups work again")
 	case now.Last != s.news.Last && now.LastAt != nil && !now.LastAt.Before(s.begun.Time) && slices.Contains(worthTelling, now.LastTrigger):
@@ -201,19 +226,17 @@ func (s *supervisor) keeperChanged() {
 	s.news = now
 }
 
-// unborn tells whether a source is still to be made by the program, on its first
-// start: that the first backup finds nothing is no failure then.
-func (s *supervisor) unborn(now holdfast.BackupStanding) bool {
-	for _, p := range s.places {
-		if start := p.standing().Start; start == nil || start.Action != holdfast.StartNew {
-			continue
-		}
-		_, err := os.Lstat(p.path())
-		if errors.Is(err, fs.ErrNotExist) || now.Last == "" && now.Failed <= 1 {
-			return true
-		}
+// noneBorn tells whether the program is still to make its data, on its first start:
+// that the first backup finds nothing, or something half made, is no failure then.
+func (s *supervisor) noneBorn(now holdfast.BackupStanding) bool {
+	if len(s.lacking()) == len(s.places) {
+		return true
 	}
-	return false
+	first := slices.ContainsFunc(s.places, func(p *place) bool {
+		start := p.standing().Start
+		return start != nil && start.Action == holdfast.StartNew
+	})
+	return first && now.Last == "" && now.Failed <= 1
 }
 
 // worthTelling are the triggers of backups that come seldom.

@@ -44,7 +44,7 @@ func (s *state) survival(reason error, holder string) holdfast.Survival {
 	case s.fresh:
 		v.State, v.Words = holdfast.SurvivalFirst, "a first start: nothing is known of an earlier one"
 		if !s.asked {
-			v.Words += ", and the repository was not asked yet"
+			v.Words = "a first start, as far as this storage tells"
 		}
 	default:
 		v.State, v.Words = holdfast.SurvivalKept, history

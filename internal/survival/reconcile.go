@@ -14,6 +14,14 @@ import (
 // that comes later is reconciled then.
 func (m *Marker) Reconcile(ctx context.Context, r *repo.Repository) error { return m.Renew(ctx, r) }
 
+// NoRecords tells that there is no repository yet, so that nobody can know of an
+// earlier start.
+func (m *Marker) NoRecords() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state.asked = true
+}
+
 // Renew says to the others that this instance lives, and looks whether they do.
 // A process that does not have the lock only tries to take it: the one that has
 // it speaks for the storage. An error of the repository changes nothing that is
