@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,6 +117,24 @@ func TestOptions_Mistakes(t *testing.T) {
 				s.Close()
 			}
 		}
+	}
+}
+
+func TestOptions_AnObserverThatPanics(t *testing.T) {
+	w := newWorld(t)
+	var calls atomic.Int64
+	w.o.Observer = func(holdfast.Event) { calls.Add(1); panic("oh") }
+	s := w.start()
+	fill(t, s.DB(), 1)
+	if _, err := s.Backup(t.Context(), BackupOptions{Name: "one"}); err != nil {
+		t.Error(err)
+	}
+	if r, err := s.Restore(t.Context(), "one"); err != nil || r.Backup != "one" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	w.close(s)
+	if n := calls.Load(); n != 1 {
+		t.Errorf("it was called %d times", n)
 	}
 }
 

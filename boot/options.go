@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -69,7 +71,8 @@ type Options struct {
 	// since POSIX locks are lost when any descriptor of the file is closed. It
 	// has its price: a backup is made by VACUUM INTO over a connection of that
 	// library, which reads and writes the whole database and makes increments
-	// larger, and where the storage fails the database lives in a temporary file,
+	// larger; a restore leaves what it replaced beside the database, since it cannot
+	// tell whether a copy holds every byte of that; and where the storage fails the database lives in a temporary file,
 	// not in memory. Its pragmas are Open's business, so Pragmas must
 	// be empty: a busy timeout and WAL mode are worth having, or statements fail
 	// with "database is locked" while a backup reads.
@@ -78,7 +81,8 @@ type Options struct {
 	// Logger takes what happens; nil is slog.Default, since a bot whose database
 	// lies in memory should not keep quiet about it.
 	Logger *slog.Logger
-	// Observer takes the steps of backups and restores as they happen.
+	// Observer takes the steps of backups and restores as they happen, from several
+	// goroutines. One that panics is not called again.
 	Observer holdfast.Observer
 	// NoSignals leaves SIGTERM and SIGINT to the program. It should then call
 	// Close when it is told to end.
@@ -138,7 +142,28 @@ func (o Options) settle() (*settings, error) {
 		return nil, err
 	}
 	o.Logger = cmp.Or(o.Logger, slog.Default())
+	o.Observer = contained(o.Observer, o.Logger)
 	return &settings{Options: o, config: c, source: c.Sources[0]}, nil
+}
+
+// contained gives an observer whose panic ends nothing but itself: it is called in
+// the middle of backups and restores.
+func contained(observe holdfast.Observer, log *slog.Logger) holdfast.Observer {
+	if observe == nil {
+		return nil
+	}
+	var broken atomic.Bool
+	return func(e holdfast.Event) {
+		if broken.Load() {
+			return
+		}
+		defer func() {
+			if p := recover(); p != nil && !broken.Swap(true) {
+				log.Error("the observer panicked; it is told nothing more", "error", p, "stack", string(debug.Stack()))
+			}
+		}()
+		observe(e)
+	}
 }
 
 // flags are the options that are keys of the configuration.
