@@ -41,7 +41,7 @@ func TestLoad_Faults(t *testing.T) {
 		"disagreeing names":    {env: "HOLDFAST_COMPRESSION=true BACKUP_COMPRESSION=false", want: []string{"keep one of them"}},
 		"memory of a database": {yaml: "sources:\n  b: {type: sqlite, path: a, memory: {collection: m}}\n", want: []string{"only a Chroma source has a memory"}},
 		"excluded tables":      {yaml: "sources:\n  b: {type: sqlite, path: a, exclude: t}\n", want: []string{"only a source of files"}},
-		"password in a URL":    {env: "HOLDFAST_RUN_READY=http://bot:hunter2@127.0.0.1/", want: []string{"the URL holds a name or a password"}},
+		"password in a URL":    {env: "HOLDFAST_RUN_READY=http://bot:secret@127.0.0.1/", want: []string{"the URL holds a name or a password"}},
 		"all at once":          {yaml: "a: 1\nb: 2\n", env: "MAX_BACKUP_SIZE_MB=0", want: []string{`"a"`, `"b"`, "MAX_BACKUP_SIZE_MB"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,10 +15,12 @@
 // process, however that ends: a record whose lock is free is of a dead program,
 // whoever has its process id by now, and is removed by whoever finds it.
 // programs/<id>.status.json is its standing. Records of another host are left to
-// it: what has the same path there is other data.
+// it, for what has the same path there is other data, and forgotten when nothing was
+// heard of it for a month.
 //
 // The socket lies in a private temporary directory, since the path of a socket
-// is bound to about a hundred bytes.
+// is bound to about a hundred bytes. On Windows a socket's mode guards nothing, and
+// the user's own temporary directory does.
 //
 // # Protocol
 //

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -82,7 +83,11 @@ func living(stateDir string) ([]record, error) {
 			continue
 		}
 		r, err := readRecord(filepath.Join(dir, e.Name()))
-		if errors.Is(err, fs.ErrNotExist) || (r.Host != "" && r.Host != host) {
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if r.Host != "" && r.Host != host {
+			forget(dir, id)
 			continue
 		}
 		dead, lockErr := isDead(dir, id)
@@ -103,11 +108,33 @@ func living(stateDir string) ([]record, error) {
 	return out, nil
 }
 
+// maxFile bounds what is read of a record or a status.
+const maxFile = 4 << 20
+
+// readSmall reads a file that a program has published, which a later one may have
+// replaced by then.
+func readSmall(name string) (_ []byte, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = holdfast.Kindf(holdfast.ErrRefused, "it has more than %d bytes", maxFile)
+	}
+	return data, err
+}
+
 func readRecord(name string) (record, error) {
-	data, err := os.ReadFile(name)
+	data, err := readSmall(name)
 	if err != nil {
 		return record{}, err
 	}
+	return parseRecord(data)
+}
+
+func parseRecord(data []byte) (record, error) {
 	var r record
 	if err := json.Unmarshal(data, &r); err != nil {
 		return record{}, holdfast.Kindf(holdfast.ErrDamaged, "it is no record of a program: %w", err)
@@ -145,6 +172,26 @@ func bury(dir, id string, r record) {
 	_ = os.Remove(r.Socket)
 	_ = os.Remove(filepath.Join(private, statusFile))
 	_ = os.Remove(private)
+}
+
+// forgetAge is how long the program of another host says nothing before its
+// record is of no use: each container has a name of its own, and one that was
+// killed clears nothing away.
+const forgetAge = 30 * 24 * time.Hour
+
+// forget removes the record of a program of another host that has died long ago.
+// What it names lies on that host.
+func forget(dir, id string) {
+	for _, suffix := range []string{recordSuffix, statusSuffix} {
+		info, err := os.Lstat(filepath.Join(dir, id+suffix))
+		if err == nil && time.Since(info.ModTime()) < forgetAge || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+	}
+	if dead, err := isDead(dir, id); !dead || err != nil {
+		return
+	}
+	bury(dir, id, record{})
 }
 
 // removeStray removes what is left of a record that was never finished.

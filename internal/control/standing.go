@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
@@ -44,7 +43,7 @@ func Standings(stateDir string) ([]holdfast.Standing, error) {
 	var errs []error
 	for _, p := range programs {
 		standing := holdfast.Standing{PID: p.PID, Host: p.Host, Started: p.Started, State: holdfast.StandingStarting}
-		data, err := os.ReadFile(p.Status)
+		data, err := readSmall(p.Status)
 		if err == nil {
 			err = json.Unmarshal(data, &standing)
 		}
