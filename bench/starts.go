@@ -47,7 +47,7 @@ type launch struct {
 	memory int64         // most resident bytes of the process until it was ready
 }
 
-// A standing start is a program with its launches.
+// An entry is a program with its launches.
 type entry struct {
 	program
 	launches []launch // none if what it needs is missing
@@ -62,11 +62,15 @@ type lineup struct {
 // The situations. $P is the folder of a program, in which its database and its
 // backups lie; $SEED a database and backups of it, made by prepareStarts.
 const (
-	fresh   = `rm -rf "$P"; mkdir "$P"; cp -a "$SEED/data" "$SEED/repo" "$SEED/home" "$P"`
-	settled = `[ -d "$P" ] || { ` + fresh + `; }`
 	missing = `rm -rf "$P/data" "$P/home"; mkdir -p "$P"; [ -d "$P/repo" ] || cp -a "$SEED/repo" "$P"`
 	emptied = `rm -rf "$P"; mkdir "$P"`
 )
+
+// settled is a database after a clean end of a program. Its first ends come soon
+// after the file was made, when its times do not tell yet whether it has changed.
+func settled(command string) string {
+	return `[ -d "$P" ] || { mkdir "$P"; cp -a "$SEED/data" "$P"; sleep 2; ` + command + ` </dev/null; ` + command + ` </dev/null; }`
+}
 
 // starts are what is measured. s3 is the repository in an S3 server.
 func starts(s3 string) []start {
@@ -74,7 +78,10 @@ func starts(s3 string) []start {
 		bot   = []string{"$BOT"}
 		plain = []string{"$BOT", "-plain"}
 	)
-	both := func(before string, killed ...string) []program {
+	below := func(before, where string) program {
+		return program{label: "sql.Open below holdfast run" + where, before: before, args: slices.Concat([]string{"$H", "run", "--quiet", "--"}, plain), serves: true}
+	}
+	both := func(killed ...string) []program {
 		leave := func(args []string) []string {
 			if len(killed) == 0 {
 				return nil
@@ -82,25 +89,25 @@ func starts(s3 string) []start {
 			return slices.Concat(args, killed)
 		}
 		return []program{
-			{label: "boot.Start", before: before, killed: leave(bot), args: bot, serves: true},
-			{label: "sql.Open, the same driver", before: before, killed: leave(plain), args: plain, serves: true},
+			{label: "boot.Start", before: settled(`"$BOT"`), killed: leave(bot), args: bot, serves: true},
+			{label: "sql.Open, the same driver", before: settled(`"$BOT" -plain`), killed: leave(plain), args: plain, serves: true},
 		}
 	}
-	healthy := both(settled)
-	healthy = slices.Insert(healthy, 1, program{label: "sql.Open below holdfast run", before: settled, args: slices.Concat([]string{"$H", "run", "--quiet", "--"}, plain), serves: true})
+	nothing := `"$H" run --quiet -- true`
+	healthy := slices.Insert(both(), 1, below(settled(nothing), ""))
 	return []start{
 		{"a healthy database after a clean end", healthy},
-		{"a healthy database after kill -9", both(settled, "-write")},
+		{"a healthy database after kill -9", both("-write")},
 		{"a database that is gone", []program{
 			{label: "boot.Start, backups in a directory", before: missing, args: bot, serves: true},
 			{label: "boot.Start, backups in S3", before: missing, args: slices.Concat([]string{"env", "HOLDFAST_REPOSITORY=" + s3}, bot), serves: true},
-			{label: "sql.Open below holdfast run, backups in a directory", before: missing, args: slices.Concat([]string{"$H", "run", "--quiet", "--"}, plain), serves: true},
+			below(missing, ", backups in a directory"),
 			{label: "litestream restore", needs: "litestream", before: emptied, args: []string{"litestream", "restore", "-o", "$P/data.db", "file://$SEED/litestream"}},
 			{label: "zstd -d, sync", before: emptied, args: []string{"sh", "-ec", `zstd -q -d "$SEED/data.zst" -o "$P/data.db"; sync "$P/data.db" "$P"`}},
 		}},
 		{"a command that ends at once", []program{
-			{label: "holdfast run -- true", before: settled, args: []string{"$H", "run", "--quiet", "--", "true"}},
-			{label: "true", before: settled, args: []string{"true"}},
+			{label: "holdfast run -- true", before: settled(nothing), args: []string{"$H", "run", "--quiet", "--", "true"}},
+			{label: "true", args: []string{"true"}},
 		}},
 	}
 }
