@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -148,7 +149,7 @@ func (p *preparation) restoreWasCut() (bool, error) {
 		return false, nil
 	}
 	_, err := os.Lstat(filepath.Join(p.StateDir, journalFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 		return false, explain("look into", p.StateDir, err)
 	}
 	return err == nil, nil

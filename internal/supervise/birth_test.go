@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,8 +81,9 @@ func TestRun_AFileIsNoRepository(t *testing.T) {
 	if err := os.WriteFile(w.flag.Repository, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l := w.begin(sh("echo started"))
-	if exit, err := l.end(); exit != holdfast.ExitUsage || err == nil || !strings.Contains(err.Error(), "not a directory") || l.stdout() != "" {
-		t.Errorf("exit %d, %v\n%s", exit, err, l)
+	var said bytes.Buffer
+	exit, err := Run(t.Context(), Options{Config: w.config(), Args: sh("echo started"), Stdout: &said})
+	if exit != holdfast.ExitUsage || err == nil || !strings.Contains(err.Error(), "not a directory") || said.Len() > 0 {
+		t.Errorf("exit %d, %v, %s", exit, err, said.String())
 	}
 }

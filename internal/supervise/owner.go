@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -155,7 +156,14 @@ func (s *supervisor) release(ctx context.Context) error {
 		return nil // it was not to run, or waits for its next start
 	}
 	s.tell("the program was started again")
-	return s.awaitReady(ctx)
+	err := s.awaitReady(ctx)
+	if err != nil {
+		select {
+		case s.unanswered <- struct{}{}:
+		default:
+		}
+	}
+	return err
 }
 
 // Polling the URL that tells whether the program serves.
@@ -173,15 +181,17 @@ func (s *supervisor) awaitReady(ctx context.Context) error {
 	}
 	if url := s.Config.Run.Ready; url != "" {
 		limit := s.Config.Run.ReadyTimeout
-		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer after %s", limit))
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w after %s", errNoAnswer, limit))
 		defer cancel()
 		switch err := answers(ctx, url, c.Done()); {
 		case errors.Is(err, errEnded):
 			return err // told as an end
 		case err != nil:
-			err = &holdfast.Error{Op: "wait for", Object: url, Err: err, Hint: "look at what the program says; run.ready and run.ready_timeout set what is waited for"}
-			s.board.problem("ready", holdfast.Problem{Object: url, Severity: holdfast.Incomplete, Message: err.Error()}, s.warn)
-			return err
+			const hint = "look at what the program says; run.ready and run.ready_timeout set what is waited for"
+			if errors.Is(err, errNoAnswer) {
+				s.board.problem("ready", holdfast.Problem{Object: url, Severity: holdfast.Incomplete, Message: "the program does not serve: " + err.Error(), Hint: hint}, s.warn)
+			}
+			return &holdfast.Error{Op: "wait for", Object: url, Err: err, Hint: hint}
 		}
 		s.board.solved("ready")
 	}
@@ -189,8 +199,11 @@ func (s *supervisor) awaitReady(ctx context.Context) error {
 	return nil
 }
 
-// errEnded tells that nobody will answer any more.
-var errEnded = errors.New("the program has ended")
+// errEnded tells that nobody will answer any more, errNoAnswer that nobody did.
+var (
+	errEnded    = errors.New("the program has ended")
+	errNoAnswer = errors.New("no answer")
+)
 
 // answers waits until a URL gives any answer that is no server error.
 func answers(ctx context.Context, url string, ended <-chan struct{}) error {
@@ -217,12 +230,15 @@ func answers(ctx context.Context, url string, ended <-chan struct{}) error {
 }
 
 // ask asks once.
-func ask(ctx context.Context, client *http.Client, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func ask(ctx context.Context, client *http.Client, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
 	}
 	resp, err := client.Do(req)
+	if told, ok := errors.AsType[*url.Error](err); ok {
+		return told.Err // without the URL, which whoever shows it has named
+	}
 	if err != nil {
 		return err
 	}

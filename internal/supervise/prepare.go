@@ -22,9 +22,6 @@ const dataWait = 30 * time.Second
 func (s *supervisor) prepare(ctx context.Context) error {
 	ctx, stop := s.interruptible(ctx)
 	defer stop()
-	if err := s.checkRepository(); err != nil {
-		return err
-	}
 	s.tellPath()
 	for _, p := range s.places {
 		if p.needsStorage() {

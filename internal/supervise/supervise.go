@@ -110,6 +110,9 @@ type supervisor struct {
 	newsMu sync.Mutex
 	news   holdfast.BackupStanding // what was said of the backups last
 
+	// unanswered tells that the program did not answer in time after a restore.
+	unanswered chan struct{}
+
 	background sync.WaitGroup
 	stop       context.CancelFunc // ends what runs in the background
 	publishing sync.WaitGroup     // of the board, which outlives the rest
@@ -137,7 +140,7 @@ func newSupervisor(o Options) (*supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &supervisor{Options: o, stateDir: stateDir, turn: make(chan struct{}, 1), stop: func() {}, begun: holdfast.At(o.Now())}
+	s := &supervisor{Options: o, stateDir: stateDir, turn: make(chan struct{}, 1), unanswered: make(chan struct{}, 1), stop: func() {}, begun: holdfast.At(o.Now())}
 	for _, conf := range o.Config.Sources {
 		p, err := newPlace(conf)
 		if err != nil {
@@ -152,6 +155,9 @@ func newSupervisor(o Options) (*supervisor, error) {
 		ToolVersion: o.ToolVersion, Standby: s.standby, Opening: s.opening, Changed: s.keeperChanged, Now: o.Now,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkRepository(); err != nil {
 		return nil, err
 	}
 	s.serve()

@@ -3,6 +3,7 @@ package supervise
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -32,6 +33,9 @@ func (s *supervisor) run(ctx context.Context) (int, error) {
 	if err := s.program.Start(); err != nil {
 		return child.Code(err), err
 	}
+	if url := s.Config.Run.Ready; url != "" {
+		s.board.set(holdfast.StandingStarting, "The program was started, and "+url+" does not answer yet.")
+	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.background.Go(func() { s.keep(background) })
@@ -51,10 +55,13 @@ func (s *supervisor) keep(ctx context.Context) {
 	}
 }
 
-// seeReady says when the program serves after a start.
+// seeReady says when the program serves after a start, however long that takes.
 func (s *supervisor) seeReady(ctx context.Context) {
-	if err := s.awaitReady(ctx); err != nil && ctx.Err() == nil {
-		s.Logger.Warn("the program does not answer", "error", err)
+	for ctx.Err() == nil {
+		err := s.awaitReady(ctx)
+		if err == nil || errors.Is(err, errEnded) {
+			return
+		}
 	}
 }
 
@@ -106,6 +113,8 @@ func (s *supervisor) watch(ctx, background context.Context) (int, error) {
 				return s.finish(ctx, end)
 			}
 			restart.Reset(s.announce(&row, end))
+		case <-s.unanswered:
+			s.background.Go(func() { s.seeReady(background) })
 		case <-restart.C:
 			s.program.Sweep(background)
 			if err := s.program.Start(); err != nil {
