@@ -19,6 +19,9 @@ import (
 // it. Stored bytes can still be checked: see Repository.VerifyStored.
 var ErrNoKey = errors.New("no key was given")
 
+// ErrWrongPassphrase tells that the passphrase that was given opens no private keys.
+var ErrWrongPassphrase = errors.New("the passphrase is wrong")
+
 // identityFile holds the private keys of a repository that a passphrase opens,
 // encrypted by that passphrase.
 const identityFile = "identity.age"
@@ -143,7 +146,7 @@ func (r *Repository) unlock(ctx context.Context, passphrase string) (string, err
 	key.SetMaxWorkFactor(maxWork)
 	plain, err := age.Decrypt(strings.NewReader(string(data)), key)
 	if _, wrong := errors.AsType[*age.NoIdentityMatchError](err); wrong {
-		return fail(holdfast.Kindf(holdfast.ErrRefused, "the passphrase is wrong"), "it is the one given when the repository was encrypted, or last changed with `holdfast key passphrase`")
+		return fail(holdfast.Kindf(holdfast.ErrRefused, "%w", ErrWrongPassphrase), "it is the one given when the repository was encrypted, or last changed with `holdfast key passphrase`")
 	}
 	if err != nil {
 		return fail(&damage{"", err}, "put a copy of the file back")

@@ -2,6 +2,7 @@ package startup_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"filippo.io/age"
@@ -53,14 +54,19 @@ func TestPrepare_EncryptedBackupsAreNotNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Backup(t.Context(), engine.BackupRequest{}); err != nil {
-		t.Fatal(err)
+	for range 3 {
+		if _, err := e.Backup(t.Context(), engine.BackupRequest{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w.wipe()
 
 	withoutKey()
 	d, err := w.refuse(startup.ErrNothingUsable)
 	wantWords(t, d.Reason+err.Error(), "encrypted", "no key")
+	if len(d.Passed) != 1 || !strings.Contains(holdfast.HintOf(err), "identity_file") {
+		t.Errorf("passed over %d backups of one place, with the hint %q", len(d.Passed), holdfast.HintOf(err))
+	}
 
 	withKey()
 	if d := w.prepare(); d.Action != holdfast.StartRestored {

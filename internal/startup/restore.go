@@ -1,6 +1,7 @@
 package startup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,9 +35,10 @@ func (p *preparation) bringBack(ctx context.Context, c Condition) error {
 	}
 	outOfReach := len(f.outOfReach) > 0
 	var full error // the storage does not take what the engine restores
+	shut := map[string]error{}
 	for _, cand := range f.candidates {
-		if full != nil && !cand.mirror {
-			continue // each of them needs as much, a mirror at least no repository
+		if !cand.mirror && (full != nil || shut[cand.from] != nil) {
+			continue // each of them needs as much, or the same key; a mirror neither
 		}
 		err := p.restoreUnheld(ctx, f, cand, c)
 		switch {
@@ -52,6 +54,8 @@ func (p *preparation) bringBack(ctx context.Context, c Condition) error {
 			return p.failed(c, err)
 		case noRoom(err):
 			full = err
+		case lacksKey(err):
+			shut[cand.from] = err
 		case !provesBad(err):
 			outOfReach = true
 		}
@@ -61,6 +65,12 @@ func (p *preparation) bringBack(ctx context.Context, c Condition) error {
 	p.decision.Passed = slices.Concat(p.decision.Passed, f.unreadable, f.outOfReach)
 	if full != nil {
 		return p.failed(c, full)
+	}
+	for _, err := range shut {
+		return p.failed(c, &holdfast.Error{
+			Err:  holdfast.Kindf(holdfast.ErrRefused, "%w: %s", ErrNothingUsable, p.why()),
+			Hint: cmp.Or(holdfast.HintOf(err), "give the key of the backups"),
+		})
 	}
 	return p.nothingRestored(c, tried, outOfReach)
 }
@@ -179,10 +189,16 @@ func noRoom(err error) bool {
 	return ok && e.Op == "space"
 }
 
+// lacksKey tells that a place opens nothing for whoever starts: each try costs a
+// second, and there may be hundreds of backups.
+func lacksKey(err error) bool {
+	return errors.Is(err, repo.ErrNoKey) || errors.Is(err, repo.ErrWrongPassphrase)
+}
+
 // provesBad tells that a candidate itself is of no use, rather than the way to
 // it.
 func provesBad(err error) bool {
-	for _, kind := range []error{holdfast.ErrDamaged, holdfast.ErrRefused, holdfast.ErrNotFound, repo.ErrNoKey} {
+	for _, kind := range []error{holdfast.ErrDamaged, holdfast.ErrRefused, holdfast.ErrNotFound} {
 		if errors.Is(err, kind) {
 			return true
 		}
