@@ -33,7 +33,8 @@ func (m *machine) serveChroma(v chromatest.Version, flags ...string) *chromaRun 
 	}
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	// The shell tells its id, which becomes the server's.
-	args := append(chromaGlobals[:len(chromaGlobals):len(chromaGlobals)], "run", "--ready", url+"/api/v2/heartbeat")
+	signal := map[chromatest.Version]string{chromatest.Old: "TERM", chromatest.New: "INT"}[v]
+	args := append(chromaGlobals[:len(chromaGlobals):len(chromaGlobals)], "run", "--stop-signal", signal, "--ready", url+"/api/v2/heartbeat")
 	args = append(append(args, flags...), "--", "/bin/sh", programFile(m.t, "server.sh"))
 	s := &chromaRun{m.launch(append(args, command...)...), url}
 	s.ready(m)

@@ -19,6 +19,7 @@
 package child
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ type Command struct {
 	Args []string // the program, looked up in PATH, and its arguments
 	Dir  string   // empty is that of this process
 	Env  []string // nil is that of this process
+	// StopSignal asks the child to end; nil is SIGTERM.
+	StopSignal os.Signal
 	// Nil streams are the null device. Streams that are no files are copied.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -76,6 +79,7 @@ const killPatience = 5 * time.Second
 // A Child is a running or ended program.
 type Child struct {
 	cmd      *exec.Cmd
+	stop     os.Signal // asks it to end
 	group    group
 	terminal *terminal // nil: it has none, or not that of this process
 
@@ -103,7 +107,7 @@ func Start(c Command) (*Child, error) {
 	cmd.Dir, cmd.Env = c.Dir, c.Env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
 	cmd.WaitDelay = copyPatience
-	child := &Child{cmd: cmd, terminal: terminalOf(c.Stdin), done: make(chan struct{})}
+	child := &Child{cmd: cmd, stop: cmp.Or(c.StopSignal, os.Signal(syscall.SIGTERM)), terminal: terminalOf(c.Stdin), done: make(chan struct{})}
 	child.group.prepare(cmd, child.terminal)
 	if err := cmd.Start(); err != nil {
 		child.terminal.takeBack()
@@ -146,13 +150,13 @@ func (c *Child) Signal(sig os.Signal) error {
 	return c.group.signal(c.cmd.Process, sig, c.ended)
 }
 
-// Stop ends the child and all that it started: it asks with SIGTERM, and kills
-// what is left after grace, or at once when ctx ends. It also ends what a child
+// Stop ends the child and all that it started: it asks with SIGTERM, or what the
+// command says, and kills what is left after grace, or at once when ctx ends. It also ends what a child
 // left behind that has ended itself. On nil nothing is left.
 func (c *Child) Stop(ctx context.Context, grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	if c.Signal(syscall.SIGTERM) == nil && c.gone(ctx) {
+	if c.Signal(c.stop) == nil && c.gone(ctx) {
 		return nil
 	}
 	switch err := c.Signal(os.Kill); {

@@ -16,6 +16,7 @@ type runCmd struct {
 	Migrate         string   `value:"COMMAND" help:"Run this by the shell before the program, to migrate its data. A backup comes before it, and is restored if it fails."`
 	Ready           string   `value:"URL" help:"The program serves once this answers; a restore waits for it."`
 	Restart         string   `enum:",no,on-failure,always" default:"" value:"WHEN" help:"Start the program again when it ends: no (default), on-failure, always."`
+	StopSignal      string   `enum:",TERM,INT,QUIT,HUP" default:"" value:"SIGNAL" help:"What asks the program to end: TERM, INT, QUIT, HUP (default: the signal that holdfast gets, and TERM for a restore)."`
 	Every           string   `value:"DURATION" help:"How often a backup is made (default 6h), or off."`
 	OnChange        string   `value:"DURATION" help:"The longest that a change goes without a backup (default 1m), or off."`
 	ShutdownTimeout string   `value:"DURATION" help:"How long the end of the program and the last backup may take together (default 9s)."`
@@ -48,7 +49,7 @@ its last backup failed, it is 3. The others below tell why it was not started.`,
 			{"holdfast run --sqlite /data/bot.db --repo s3://bucket/bot -- python bot.py", "a bot in any language"},
 			{"holdfast run -- node bot.js", "configured by the environment: DATABASE_PATH, HOLDFAST_REPOSITORY …"},
 			{"holdfast run --migrate 'alembic upgrade head' -- gunicorn app:app", "migrations that are undone if they fail"},
-			{"holdfast run --chroma ./chroma --ready http://127.0.0.1:8000/api/v2/heartbeat -- chroma run --path ./chroma", "a Chroma server; a restore waits until it serves again"},
+			{"holdfast run --chroma ./chroma --ready http://127.0.0.1:8000/api/v2/heartbeat --stop-signal INT -- chroma run --path ./chroma", "a Chroma server; a restore waits until it serves again"},
 		},
 		exits: []int{holdfast.ExitIncomplete, holdfast.ExitNotFound, holdfast.ExitLocked, holdfast.ExitDamaged, holdfast.ExitRefused},
 	}
@@ -61,6 +62,7 @@ func (c *runCmd) settings() map[string]config.FlagValue {
 		{"run.migrate", "migrate", c.Migrate},
 		{"run.ready", "ready", c.Ready},
 		{"run.restart", "restart", c.Restart},
+		{"run.stop_signal", "stop-signal", c.StopSignal},
 		{"schedule.every", "every", c.Every},
 		{"schedule.on_change", "on-change", c.OnChange},
 		{"shutdown_timeout", "shutdown-timeout", c.ShutdownTimeout},

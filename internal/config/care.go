@@ -25,6 +25,7 @@ type Run struct {
 	Ready        string // URL that answers once the program serves, or empty
 	ReadyTimeout time.Duration
 	Restart      string // RestartNo …
+	StopSignal   string // TERM …; empty: the one that was got, or TERM
 }
 
 // The values of Run.Restart.
@@ -71,6 +72,11 @@ func careKeys() []Key {
 			Name: "run.restart", Default: RestartNo,
 			Doc:    "When `holdfast run` starts the program again after it ended: no, on-failure, always.",
 			assign: oneOf(func(c *Config) *string { return &c.Run.Restart }, RestartNo, RestartOnFailure, RestartAlways),
+		},
+		{
+			Name:   "run.stop_signal",
+			Doc:    "Signal that asks the program of `holdfast run` to end: TERM, INT, QUIT or HUP; unset, the one that holdfast got, and TERM for a restore. Chroma's newest server needs INT.",
+			assign: oneOf(func(c *Config) *string { return &c.Run.StopSignal }, "TERM", "INT", "QUIT", "HUP"),
 		},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/child"
 	"github.com/holdfast-backup/holdfast/internal/config"
 )
@@ -135,6 +136,26 @@ func TestRun_ASecondSignalKillsAtOnce(t *testing.T) {
 	l.until("it is ending", func() bool { return l.state() == holdfast.StandingStopping })
 	l.signals <- os.Interrupt
 	if exit, _ := l.end(); exit != 137 {
+		t.Errorf("exit %d\n%s", exit, l)
+	}
+}
+
+func TestRun_TheStopSignalIsThePrograms(t *testing.T) {
+	w := newWorld(t).set("run.stop_signal", "INT")
+	w.begin(bot(t, "0")).end()
+	name := w.backups()[0].Name
+	l := w.begin(sh(`trap 'echo int; exit 6' INT; trap '' TERM; echo up; while :; do sleep 0.05; done`))
+	l.prints("up")
+	l.until("it is restored", func() bool {
+		_, err := w.engine().Restore(t.Context(), engine.RestoreRequest{Name: string(name)})
+		if err != nil && !errors.Is(err, holdfast.ErrLocked) { // by a backup of its own
+			t.Fatalf("%v\n%s", err, l)
+		}
+		return err == nil
+	})
+	l.prints("up\nint\nup")
+	l.signals <- syscall.SIGTERM
+	if exit, _ := l.end(); exit != 6 || l.warned("was killed") {
 		t.Errorf("exit %d\n%s", exit, l)
 	}
 }

@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,15 @@ const terminate = syscall.SIGTERM
 
 // signalBase and the number of a signal are what a shell exits with after it.
 const signalBase = 128
+
+// stopSignals are those that run.stop_signal can name.
+var stopSignals = map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "HUP": syscall.SIGHUP}
+
+// stopSignal is what asks the program to end, where this process was asked with
+// got.
+func (s *supervisor) stopSignal(got os.Signal) os.Signal {
+	return cmp.Or(stopSignals[s.Config.Run.StopSignal], got, os.Signal(terminate))
+}
 
 // grace is how long the program may take to end when it is asked to, outside of
 // a shutdown.
@@ -111,7 +121,7 @@ func (s *supervisor) shutdown(ctx context.Context, sig os.Signal) (int, error) {
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	if c != nil {
-		_ = c.Signal(sig)
+		_ = c.Signal(s.stopSignal(sig))
 	}
 	hot := make(chan time.Duration, 1)
 	first, stopFirst := context.WithCancel(ctx)

@@ -22,7 +22,7 @@ func (s *supervisor) startChild() (*child.Child, error) {
 		s.running()
 	}
 	s.board.publish(s.publish)
-	return child.Start(child.Command{Args: s.Args, Env: s.environment(), Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr})
+	return child.Start(child.Command{Args: s.Args, Env: s.environment(), StopSignal: s.stopSignal(nil), Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr})
 }
 
 // run runs the program until it ends for good.
