@@ -25,6 +25,9 @@ func FuzzParseRecord(f *testing.F) {
 		if err == nil && r.Version != version {
 			t.Errorf("version %d is taken", r.Version)
 		}
+		if err != nil {
+			return
+		}
 		_ = r.name()
 		_ = r.touched([]place{{"bot", filepath.Join("data", "bot.db")}})
 	})

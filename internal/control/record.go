@@ -142,6 +142,11 @@ func parseRecord(data []byte) (record, error) {
 	if r.Version != version {
 		return r, holdfast.Kindf(holdfast.ErrRefused, "it is of version %d, and this holdfast knows version %d", r.Version, version)
 	}
+	for _, p := range r.Sources {
+		if !filepath.IsAbs(p.Path) {
+			return r, holdfast.Kindf(holdfast.ErrDamaged, "it says that its source %q lies at %q, which is no place", p.Name, p.Path)
+		}
+	}
 	return r, nil
 }
 
