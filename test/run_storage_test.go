@@ -98,7 +98,7 @@ func TestRun_DeadObjectStorage(t *testing.T) {
 	}
 	p.await(10)
 	p.ends(holdfast.ExitIncomplete)
-	contains(t, "run", p.stderr.String(), "the last backup failed", "hint: ")
+	contains(t, "run", p.stderr.String(), "last backup: ", "nothing of this run is saved", "hint: ")
 
 	m.wipe("data")
 	p = m.launch(append([]string{"run", "--"}, botCommand(t, "wal")...)...)
