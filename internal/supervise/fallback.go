@@ -190,7 +190,7 @@ func (s *supervisor) remind(p *place) {
 	st := p.standing()
 	problem := holdfast.Problem{
 		Source: p.conf.Name, Object: p.conf.Path, Severity: holdfast.Incomplete,
-		Message: fmt.Sprintf("DEGRADED since %s: the storage cannot hold the database, so it lies in memory (%s): %s", st.DegradedSince.UTC().Format(time.RFC3339), st.At, st.Reason),
+		Message: fmt.Sprintf("DEGRADED since %s: the storage cannot hold the database, so it lies %s (%s): %s", st.DegradedSince.UTC().Format(time.RFC3339), meanwhile(st.At), st.At, st.Reason),
 		Hint:    "make " + filepath.Dir(p.conf.Path) + " usable; the database then returns by itself",
 	}
 	s.board.problem("storage "+p.conf.Name, problem, func(holdfast.Problem) {})

@@ -22,12 +22,21 @@ import (
 // A refuge is the folder in memory of a database whose storage cannot hold it:
 // /dev/shm/holdfast-<uid>/<hash of the path>. /dev/shm is open to all users, so
 // the folder for all refuges is one that nobody else owns or can look into. Where
-// somebody else has taken its name, it gets another one.
+// somebody else has taken its name, it gets another one. Systems without /dev/shm
+// (macOS, Windows) have the folder for temporary files instead, on some disk.
 
 const sharedMem = "/dev/shm"
 
 // refugeBases are the directories that a refuge can lie in, the best first.
 func refugeBases() []string { return []string{sharedMem, os.TempDir()} }
+
+// meanwhile says what a refuge is.
+func meanwhile(path string) string {
+	if strings.HasPrefix(path, sharedMem+"/") {
+		return "in memory"
+	}
+	return "in the folder for temporary files"
+}
 
 // refuge is the folder in memory for a database, made if it is not there.
 func (s *supervisor) refuge(ctx context.Context, p *place) (string, error) {
