@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,8 +82,23 @@ func (out *statusObject) failing() (holdfast.Standing, bool) {
 func programLines(out statusObject, now time.Time) (lines [][2]string) {
 	for _, p := range out.Programs {
 		lines = append(lines, [2]string{"program", programWords(p, now)})
+		for _, problem := range p.Problems {
+			if !toldOf(p, problem) {
+				lines = append(lines, [2]string{"", string(problem.Severity) + ": " + problemText(problem)})
+			}
+		}
 	}
 	return lines
+}
+
+// toldOf tells whether the words about a program say already what a problem says.
+func toldOf(p holdfast.Standing, problem holdfast.Problem) bool {
+	if e := p.Backups.Error; e != "" && strings.Contains(problem.Message, e) {
+		return true
+	}
+	return slices.ContainsFunc(p.Sources, func(s holdfast.SourceStanding) bool {
+		return s.DegradedSince != nil && s.Name == problem.Source && strings.Contains(problem.Message, s.Reason)
+	})
 }
 
 // programWords tell how one program stands.

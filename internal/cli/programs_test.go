@@ -24,14 +24,17 @@ func TestStatusOfProgramsIsGolden(t *testing.T) {
 		Survival: &holdfast.Survival{Words: "kept over 12 restarts"},
 		Backups:  holdfast.BackupStanding{Last: "monday", LastAt: before(time.Minute), Unsaved: before(2 * time.Second)},
 	}
+	well.Problems = []holdfast.Problem{{Source: "docs", Object: "/data/docs", Severity: holdfast.Incomplete, Message: "it does not exist, so it is in no backup"}}
 	degraded := holdfast.Standing{
-		State: holdfast.StandingDegraded, PID: 42, Started: *before(time.Hour),
+		Problems: []holdfast.Problem{{Source: "bot", Severity: holdfast.Incomplete, Message: "DEGRADED: /data is mounted read-only"}},
+		State:    holdfast.StandingDegraded, PID: 42, Started: *before(time.Hour),
 		Sources: []holdfast.SourceStanding{{
 			Name: "bot", Path: "/data/bot.db", At: "/dev/shm/bot.db", DegradedSince: before(time.Hour), Reason: "/data is mounted read-only",
 		}},
 	}
 	failing := holdfast.Standing{
-		State: holdfast.StandingReady, PID: 43, Started: *before(time.Hour),
+		Problems: []holdfast.Problem{{Severity: holdfast.Incomplete, Message: "the last backup failed: repository s3://b: no answer"}},
+		State:    holdfast.StandingReady, PID: 43, Started: *before(time.Hour),
 		Backups: holdfast.BackupStanding{Error: "repository s3://b: no answer", Failed: 3, Last: "monday", LastAt: before(time.Hour)},
 	}
 	standby := holdfast.Standing{

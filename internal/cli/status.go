@@ -270,6 +270,9 @@ func (c *statusCmd) judge(out *statusObject, infos []repo.Info, now time.Time) {
 		case s.Error != "":
 			set(verdictMissing, "`holdfast doctor` tells more", "%s cannot be read: %s.", s.Name, s.Error)
 			return
+		case s.LastAt == nil && !s.Exists:
+			set(verdictNever, "correct its path, or start the program that makes it", "Your data is not safe: %s does not exist, and was never backed up.", s.Name)
+			return
 		case s.LastAt == nil:
 			set(verdictNever, "`holdfast backup` makes the first backup", "Your data is not safe: %s was never backed up.", s.Name)
 			return
