@@ -12,6 +12,7 @@
 //	alone.go      the moments in which the program is left alone with its data
 //	shutdown.go   the end, within its time limit
 //	board.go      what the status file and other surfaces see of all that
+//	rest.go       memory, while nothing happens
 //
 // It promises that its own words never reach standard output, which is the
 // program's, and that the exit code is the program's. Backups are the keeper's,
@@ -91,6 +92,7 @@ type supervisor struct {
 	stateDir string
 	places   []*place
 	board    *board
+	rest     *rest
 	keeper   *keeper.Keeper
 	server   *control.Server
 	program  *program
@@ -148,11 +150,11 @@ func newSupervisor(o Options) (*supervisor, error) {
 		}
 		s.places = append(s.places, p)
 	}
-	s.board = newBoard(s.fill)
+	s.board, s.rest = newBoard(s.fill), newRest()
 	s.program = newProgram(s.startChild)
 	s.keeper, err = keeper.New(keeper.Options{
 		Config: o.Config, Sources: s.sources(), Owner: (*localOwner)(s), Observer: o.Observer, Logger: o.Logger,
-		ToolVersion: o.ToolVersion, Standby: s.standby, Opening: s.opening, Changed: s.keeperChanged, Now: o.Now,
+		ToolVersion: o.ToolVersion, Standby: s.standby, Opening: s.opening, Changed: func() { s.keeperChanged(); s.rest.disturb() }, Now: o.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -187,6 +189,7 @@ func (s *supervisor) close(ctx context.Context) error {
 	s.stop()
 	s.program.Close()
 	s.background.Wait()
+	s.rest.end()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.farewell())
 	defer cancel()
 	var errs []error

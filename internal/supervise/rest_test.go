@@ -1,0 +1,36 @@
+package supervise
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestRest_MemoryIsGivenBackOnceNothingHappens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var times int
+		r := newRestWith(func() { times++ })
+		expect := func(want int, when string) {
+			t.Helper()
+			synctest.Wait()
+			if times != want {
+				t.Errorf("%s: memory was given back %d times, want %d", when, times, want)
+			}
+		}
+		time.Sleep(time.Hour)
+		expect(0, "nothing has happened")
+		for range 5 { // a backup and what follows it
+			r.disturb()
+			time.Sleep(restAfter - time.Nanosecond)
+		}
+		expect(0, "something happens all the time")
+		time.Sleep(time.Nanosecond)
+		expect(1, "at rest")
+		time.Sleep(time.Hour)
+		expect(1, "still at rest")
+		r.disturb()
+		r.end()
+		time.Sleep(time.Hour)
+		expect(1, "after the end")
+	})
+}
