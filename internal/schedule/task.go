@@ -54,10 +54,11 @@ func (r *Runner) run(ctx context.Context, t *task) {
 
 	r.mu.Lock()
 	now := r.clock.Passed()
+	took := now - t.begun // which the next run may set as soon as the lock is free
 	t.running = false
 	t.runs++
 	before := t.err
-	t.lastAt, t.last, t.err = &begun, now-t.begun, ""
+	t.lastAt, t.last, t.err = &begun, took, ""
 	if err != nil {
 		t.err = err.Error()
 	}
@@ -71,13 +72,13 @@ func (r *Runner) run(ctx context.Context, t *task) {
 	r.mu.Unlock()
 	switch {
 	case failed && err.Error() == before: // said already, and in the standing
-		r.o.Logger.Debug("task failed again", keyTask, t.Name, keyError, err, keyDuration, now-t.begun)
+		r.o.Logger.Debug("task failed again", keyTask, t.Name, keyError, err, keyDuration, took)
 	case failed:
-		r.tellFailed(t.Name, err, now-t.begun)
+		r.tellFailed(t.Name, err, took)
 	case err == nil && before != "":
-		r.o.Logger.Info("task works again", keyTask, t.Name, keyDuration, now-t.begun)
+		r.o.Logger.Info("task works again", keyTask, t.Name, keyDuration, took)
 	case err == nil:
-		r.o.Logger.Debug("task done", keyTask, t.Name, keyDuration, now-t.begun)
+		r.o.Logger.Debug("task done", keyTask, t.Name, keyDuration, took)
 	}
 	r.o.Changed()
 	r.look()
