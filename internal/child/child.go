@@ -27,6 +27,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -109,14 +110,32 @@ func Start(c Command) (*Child, error) {
 	cmd.WaitDelay = copyPatience
 	child := &Child{cmd: cmd, stop: cmp.Or(c.StopSignal, os.Signal(syscall.SIGTERM)), terminal: terminalOf(c.Stdin), done: make(chan struct{})}
 	child.group.prepare(cmd, child.terminal)
-	if err := cmd.Start(); err != nil {
+	dieWithUs(cmd, child.stop)
+	if err := child.launch(); err != nil {
 		child.terminal.takeBack()
 		code, hint, err := explain(cmd.Path, err)
 		return nil, startError(c, code, err, hint)
 	}
-	child.group.id = cmd.Process.Pid
-	go child.watch()
 	return child, nil
+}
+
+// launch starts the process and watches it, both by one thread: the system takes the
+// end of the thread that started a child for the end of this process.
+func (c *Child) launch() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := c.cmd.Start()
+		if err == nil {
+			c.group.id = c.cmd.Process.Pid
+		}
+		started <- err
+		if err == nil {
+			c.watch()
+		}
+	}()
+	return <-started
 }
 
 // watch waits for the end.

@@ -31,8 +31,11 @@ func TestMain(m *testing.M) {
 // entryPoint is what the first process runs as its child. It tells who it is,
 // leaves an orphan behind, and does what CHILD_TEST_ROLE says.
 func entryPoint() int {
-	if os.Getenv("CHILD_TEST_ROLE") == "terminal" {
+	switch os.Getenv("CHILD_TEST_ROLE") {
+	case "terminal":
 		return atTerminal()
+	case "killed":
+		return isKilled()
 	}
 	fmt.Printf("pid %d parent %d args %q\n", os.Getpid(), os.Getppid(), os.Args[1:])
 	switch role := os.Getenv("CHILD_TEST_ROLE"); role {
