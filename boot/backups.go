@@ -256,9 +256,10 @@ func (s *Store) swapMemory(ctx context.Context, l *location) error {
 	defer hold.Release()
 	hold.Move(l.uri)
 	s.mu.Lock()
-	old := s.location
+	old, disk := s.location, s.degraded.disk
 	s.location = l
 	s.mu.Unlock()
+	s.noteOrigin(l, disk)
 	s.keeper.SetSources([]holdfast.Source{l.source})
 	return old.drop()
 }

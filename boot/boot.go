@@ -53,7 +53,7 @@
 //
 // The package has no logic of its own about backups. What the files are about:
 // options.go (what is decided before), start.go, startlock.go and migrate.go (the
-// start), location.go, memory.go, fall.go and displaced.go (where the data lies, and
+// start), location.go, scratch.go, memory.go, fall.go and displaced.go (where the data lies, and
 // how it moves), owner.go (letting go for a restore), presence.go (other instances),
 // signals.go and close.go (the end), status.go, backups.go and foreign.go (other
 // SQLite libraries).

@@ -198,6 +198,10 @@ func (s *Store) lastWriteBack(ctx context.Context, err error) error {
 	if werr == nil {
 		return nil // what is on disk again is not lost, backup or not
 	}
+	if err != nil && l.leave != nil {
+		s.log.Error("the database stays in memory for the next start, since it can go neither to disk nor into a backup", "database", s.o.Database, "at", l.at, "error", werr)
+		return errors.Join(err, l.leave())
+	}
 	s.log.Error("the database in memory ends with the program; what is in the backups is all that stays", "database", s.o.Database, "error", werr)
 	return errors.Join(err, l.drop())
 }

@@ -7,7 +7,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/holdfast-backup/holdfast"
@@ -23,6 +22,10 @@ type location struct {
 	// save writes it to a new file at path. Only a location in memory has it.
 	save func(ctx context.Context, path string) error
 	drop func() error // forgets it
+	// leave lets go of it and leaves it to the next start, for which note writes down
+	// the state of the disk that it began from. Only a location in a file has them.
+	leave func() error
+	note  func(disk string) error
 }
 
 // onDisk is where the database belongs.
@@ -43,29 +46,6 @@ func (s *Store) newMemory() (*location, error) {
 		return nil, err
 	}
 	return &location{uri: uri, source: mem, at: "memory", save: mem.Save, drop: mem.Close}, nil
-}
-
-// sharedMemory is the directory whose files lie in memory, where there is one.
-const sharedMemory = "/dev/shm"
-
-// newScratch is newMemory for a foreign library.
-func (s *Store) newScratch() (*location, error) {
-	dir, err := os.MkdirTemp(sharedMemory, "holdfast-")
-	if err != nil {
-		if dir, err = os.MkdirTemp("", "holdfast-"); err != nil {
-			return nil, err
-		}
-	}
-	path := filepath.Join(dir, filepath.Base(s.o.Database))
-	uri, err := sqlite.FileURI(path)
-	if err != nil {
-		return nil, err
-	}
-	source, err := newForeign(s.o.Options, s.o.source.Name, path, uri)
-	if err != nil {
-		return nil, err
-	}
-	return &location{uri: uri, source: source, at: path, save: source.into, drop: func() error { return os.RemoveAll(dir) }}, nil
 }
 
 // fill gives a new location in memory the database in a file of a tree.

@@ -68,6 +68,11 @@ func (s *Store) intoMemory(ctx context.Context) (l *location, from origin, passe
 		passed = append(passed, holdfast.Problem{Severity: holdfast.Warning, Source: s.o.source.Name, Object: o.words, Message: "passed over: " + err.Error(), Hint: holdfast.HintOf(err)})
 		return false
 	}
+	if !s.opened() {
+		if l, from = s.goOn(ctx); l != nil {
+			return l, from, nil, nil
+		}
+	}
 	if info, serr := os.Stat(s.o.Database); serr == nil && info.Size() > 0 {
 		for i := range diskTries {
 			before := s.seen()
@@ -196,6 +201,7 @@ func (s *Store) settleInMemory(l *location, from origin, reason string) {
 	s.degraded = &degraded{since: time.Now(), reason: reason, disk: from.disk}
 	s.mu.Unlock()
 	s.remember()
+	s.noteOrigin(l, from.disk)
 	s.keeper.SetSources([]holdfast.Source{l.source})
 	s.note(problemMemory, holdfast.Problem{
 		Severity: holdfast.Incomplete, Object: s.o.Database, Message: fmt.Sprintf("the database lies in %s, since %s; it was loaded from %s", l.at, reason, from.words),
@@ -208,4 +214,14 @@ func (s *Store) settleInMemory(l *location, from origin, reason string) {
 		})
 	}
 	s.log.Error("DEGRADED: the database lies in memory, not on disk", "database", s.o.Database, "reason", reason, "loaded_from", from.words, "at", l.at)
+}
+
+// noteOrigin writes down beside a location in a file what it began from.
+func (s *Store) noteOrigin(l *location, disk string) {
+	if l.note == nil {
+		return
+	}
+	if err := l.note(disk); err != nil {
+		s.log.Warn("if this process is killed, the next one cannot tell whether what lies in memory is newest", "at", l.at, "error", err)
+	}
 }

@@ -72,10 +72,11 @@ type Options struct {
 	// has its price: a backup is made by VACUUM INTO over a connection of that
 	// library, which reads and writes the whole database and makes increments
 	// larger; a restore leaves what it replaced beside the database, since it cannot
-	// tell whether a copy holds every byte of that; and where the storage fails the database lives in a temporary file,
-	// not in memory. Its pragmas are Open's business, so Pragmas must
-	// be empty: a busy timeout and WAL mode are worth having, or statements fail
-	// with "database is locked" while a backup reads.
+	// tell whether a copy holds every byte of that; and where the storage fails the
+	// database lives in a file in memory or TMPDIR, which the next start finds if
+	// this process is killed. Its pragmas are Open's business, so Pragmas must be
+	// empty: a busy timeout and WAL mode are worth having, or statements fail with
+	// "database is locked" while a backup reads.
 	Open func(ctx context.Context, uri string) (driver.Conn, error)
 
 	// Logger takes what happens; nil is slog.Default, since a bot whose database

@@ -28,6 +28,8 @@ const (
 	botCloses = "closes"
 	botStays  = "stays"
 	botLeaves = "leaves" // it starts, and closes at once
+	// It works with a library of its own.
+	botForeign = "foreign"
 	// A restore that has the bot let go, and is killed.
 	restoreDies = "dies"
 )
@@ -45,11 +47,15 @@ func TestMain(m *testing.M) {
 
 // bot is a bot: it writes rows, and says how many were acknowledged.
 func bot(how string) int {
-	s, err := start(context.Background(), Options{
+	o := Options{
 		Database: os.Getenv("TEST_DATABASE"), Repository: os.Getenv("TEST_REPOSITORY"),
 		Migrations: migrations(first), Every: Never, OnChange: time.Second, ShutdownTimeout: 3 * time.Second,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	}, fast)
+	}
+	if how == botForeign {
+		o.Open = openForeign
+	}
+	s, err := start(context.Background(), o, fast)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

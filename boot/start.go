@@ -93,6 +93,7 @@ func unusable(storage holdfast.Storage) string {
 // openOnDisk prepares the database where it belongs.
 func (s *Store) openOnDisk(ctx context.Context) error {
 	marker := s.openMarker()
+	s.bringHome(ctx)
 	decision, err := startup.Prepare(ctx, s.preparing(marker.Trusted()))
 	s.sourceStanding(func(src *holdfast.SourceStanding) { src.Start = &decision })
 	if err != nil {

@@ -31,6 +31,7 @@ type Store struct {
 	disk     holdfast.Source // the same, while the bot has it open
 	diskURI  string
 	stateDir string
+	alone    bool // no other store of this process has the database
 
 	pool    *pool.Pool
 	keeper  *keeper.Keeper

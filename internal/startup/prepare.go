@@ -28,6 +28,7 @@ type preparation struct {
 	engErr error
 
 	emergency holdfast.BackupName // of what was replaced
+	torn      string              // what is wrong with the log of the database
 }
 
 // Prepare brings the data of a source into a state that its owner can open, and
@@ -47,7 +48,11 @@ func Prepare(ctx context.Context, o Options) (holdfast.StartDecision, error) {
 	o = o.withDefaults()
 	begun := time.Now()
 	p := &preparation{Options: o, target: o.Source.Target(), deadline: begun.Add(o.Wait)}
+	p.lookAtLog()
 	err := p.prepare(ctx)
+	if err == nil {
+		p.forgetLog()
+	}
 	p.decision.TookMS = time.Since(begun).Milliseconds()
 	if err != nil {
 		p.decision.Action = holdfast.StartFailed
@@ -135,6 +140,7 @@ func (p *preparation) alone(ctx context.Context, first Condition, restoreCut boo
 
 func (p *preparation) examine(ctx context.Context) Condition {
 	c := Examine(ctx, p.Source, ExamineOptions{Trusted: p.Trusted, Budget: p.Budget})
+	c = p.weigh(ctx, c)
 	p.decision.Found = string(c.State)
 	return c
 }

@@ -12,9 +12,11 @@
 // What it promises:
 //
 //   - Healthy data is never replaced, neither by an older backup nor by a newer
-//     one. Data that somebody keeps locked, and data that cannot be checked here,
-//     counts as healthy; data that cannot be read (permissions, a failing disk) is
-//     no reason to replace it, but the start fails.
+//     one. A database that has lost committed changes with a part of its log is not
+//     healthy if the newest backup has them still. Data that somebody keeps locked,
+//     and data that cannot be checked here, counts as healthy; data that cannot be
+//     read (permissions, a failing disk) is no reason to replace it, but the start
+//     fails.
 //   - Nothing is taken for a first start while backups may exist out of reach:
 //     that is an error which matches [ErrOutOfReach].
 //   - What is replaced is kept: in an emergency backup, aside, or both.
@@ -23,8 +25,8 @@
 //
 // The rest of the files: examine.go and chroma.go (what is there), candidates.go
 // and mirror.go (what could be brought back), restore.go (bringing it back),
-// words.go (what is told), lock.go (one at a time), place.go and settle.go (one
-// file in another's place).
+// torn.go (a log that has lost changes), words.go (what is told), lock.go (one at a
+// time), place.go and settle.go (one file in another's place).
 package startup
 
 import (
@@ -55,6 +57,10 @@ type Options struct {
 	// Trusted is the state (see holdfast.Peeker) at which the data was known
 	// to be sound; empty if it is not known.
 	Trusted string
+	// Unopened tells that nothing of this process has the data open, and that
+	// nothing will before Prepare returns: the log of a database may be looked
+	// at as a file then, to find out whether it is torn.
+	Unopened bool
 	// Budget bounds the check of the data; zero is DefaultBudget.
 	Budget time.Duration
 	// Wait bounds the wait for another process: one that starts on the same

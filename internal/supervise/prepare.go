@@ -178,7 +178,7 @@ func (s *supervisor) startUp(ctx context.Context, p *place, source holdfast.Sour
 		trusted = m.Trusted()
 	}
 	d, err := startup.Prepare(ctx, startup.Options{
-		Source: source, Mirror: p.conf.Mirror, Engine: s.keeper.Engine, StateDir: s.stateDir, Trusted: trusted, Wait: dataWait,
+		Source: source, Mirror: p.conf.Mirror, Engine: s.keeper.Engine, StateDir: s.stateDir, Trusted: trusted, Unopened: source == p.home, Wait: dataWait,
 		FS: osFS, Logger: s.Logger, Observer: s.Observer, Now: s.Now,
 	})
 	if d.Action != "" {
