@@ -22,7 +22,9 @@
 //
 // # What it promises
 //
-//   - A healthy database is never replaced by a backup, older or newer.
+//   - A healthy database is never replaced by a backup, older or newer. One that has
+//     lost committed changes with a part of its log is not healthy if the newest
+//     backup still has them.
 //   - A start with nothing to restore or migrate waits for no network.
 //   - When the storage fills up, turns read-only or fails under the running bot, the
 //     data goes on in memory, with its backups, behind the same *sql.DB, and back to
@@ -52,8 +54,8 @@
 // the database and go on with the restored one.
 //
 // The package has no logic of its own about backups. What the files are about:
-// options.go (what is decided before), start.go, startlock.go and migrate.go (the
-// start), location.go, scratch.go, memory.go, fall.go and displaced.go (where the data lies, and
+// options.go (what is decided before), start.go, startlock.go, alone.go and migrate.go
+// (the start), location.go, scratch.go, memory.go, fall.go and displaced.go (where the data lies, and
 // how it moves), owner.go (letting go for a restore), presence.go (other instances),
 // signals.go and close.go (the end), status.go, backups.go and foreign.go (other
 // SQLite libraries).

@@ -23,6 +23,7 @@ var errClosed = errors.New("the store was closed")
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.closeErr = s.close()
+		delist(s.o.Database)
 		close(s.closed)
 	})
 	return s.closeErr

@@ -41,6 +41,7 @@ func start(ctx context.Context, o Options, p pace) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.alone = enlist(set.Database)
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(&holdfast.Error{Op: "start", Object: set.Database, Err: err}, s.giveUp(ctx))
 	}
@@ -136,7 +137,7 @@ func (s *Store) touch(ctx context.Context, uri string) (err error) {
 // preparing are the options of package startup.
 func (s *Store) preparing(trusted string) startup.Options {
 	return startup.Options{
-		Source: s.plain, Mirror: s.o.source.Mirror, Engine: s.keeper.Engine, StateDir: s.stateDir, Trusted: trusted,
+		Source: s.plain, Mirror: s.o.source.Mirror, Engine: s.keeper.Engine, StateDir: s.stateDir, Trusted: trusted, Unopened: s.alone,
 		Logger: s.log, Observer: s.o.Observer,
 	}
 }
@@ -215,6 +216,7 @@ func (s *Store) giveUp(ctx context.Context) error {
 	marker := s.marker
 	s.mu.Unlock()
 	err := s.pool.DB().Close()
+	delist(s.o.Database)
 	if marker != nil {
 		err = errors.Join(err, marker.Close(context.WithoutCancel(ctx), nil))
 	}
