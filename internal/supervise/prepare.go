@@ -28,6 +28,9 @@ func (s *supervisor) prepare(ctx context.Context) error {
 			s.probe(ctx, p)
 		}
 	}
+	if ctx.Err() != nil { // a probe that was cut tells nothing
+		return context.Cause(ctx)
+	}
 	s.mark()
 	for _, p := range s.places {
 		if err := s.settle(ctx, p); err != nil {
