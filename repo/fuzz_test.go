@@ -117,7 +117,7 @@ func FuzzSealedFiles(f *testing.F) {
 	f.Add(example(f, ".holdfast/state/enhanced_backup_20241030_143000.json"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, data := range [][]byte{body, sealed(body)} {
-			for _, v := range []any{&repositoryInfo{}, &state{}} {
+			for _, v := range []any{&repositoryInfo{}, &state{}, &instanceFile{}} {
 				if err := unseal(data, v); err != nil && !errors.Is(err, holdfast.ErrDamaged) && !errors.Is(err, holdfast.ErrRefused) {
 					t.Fatalf("neither damaged nor refused: %v", err)
 				}
