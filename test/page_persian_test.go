@@ -20,10 +20,7 @@ const (
 // codeOf gives everything in a document that is code and stands alone: fenced
 // blocks, and commands that are indented below an empty line.
 func codeOf(text string) []string {
-	var out []string
-	for _, b := range fence.FindAllString(text, -1) {
-		out = append(out, b)
-	}
+	out := fence.FindAllString(text, -1)
 	empty := true
 	for line := range strings.Lines(fence.ReplaceAllString(text, "")) {
 		if strings.HasPrefix(line, "    ") && strings.TrimSpace(line) != "" && (empty || strings.HasPrefix(last(out), "    ")) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/testserver"
 )
@@ -172,6 +174,31 @@ func TestPageRun_Guard(t *testing.T) {
 	contains(t, "guard", printed, "exit status 1\n")
 	if got := m.sqlite("notes.db", "SELECT group_concat(id) FROM notes"); got != "1,2,3" {
 		t.Errorf("after the rollback there are the notes %s", got)
+	}
+}
+
+// The compose file is what compose reads: its settings go to the service whose
+// volume the Dockerfile's database lies in.
+func TestPageRun_Compose(t *testing.T) {
+	t.Parallel()
+	p := openPage(t, runPage)
+	var compose struct {
+		Services map[string]struct {
+			Environment map[string]string
+			Volumes     []string
+		}
+		Volumes map[string]any
+	}
+	if err := yaml.Unmarshal([]byte(p.file("compose.yaml")), &compose); err != nil {
+		t.Fatal(err)
+	}
+	bot, ok := compose.Services["bot"]
+	if !ok || !strings.HasPrefix(bot.Environment["HOLDFAST_REPOSITORY"], "s3://") {
+		t.Fatalf("got %+v", compose)
+	}
+	name, at, _ := strings.Cut(bot.Volumes[0], ":")
+	if _, ok := compose.Volumes[name]; !ok || !strings.Contains(p.file("Dockerfile"), "path: "+at+"/") {
+		t.Errorf("the volume %s is not there, or nothing lies in %s", name, at)
 	}
 }
 
