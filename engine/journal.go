@@ -135,6 +135,9 @@ func (e *Engine) loadJournal() (*journal, error) {
 	if j.Version != journalVersion {
 		return nil, &holdfast.Error{Op: "journal", Object: filepath.Join(e.o.StateDir, journalFile), Err: holdfast.Kindf(holdfast.ErrRefused, "version %d is not known here, this program reads version %d", j.Version, journalVersion), Hint: "recover with the version of holdfast that began the restore"}
 	}
+	if err := j.plausible(); err != nil {
+		return nil, strange(filepath.Join(e.o.StateDir, journalFile), err)
+	}
 	return j, nil
 }
 
@@ -168,6 +171,9 @@ func (e *Engine) loadLastRestore() (*lastRestore, error) {
 	found, err := e.readState(lastRestoreFile, l)
 	if err != nil || !found {
 		return nil, err
+	}
+	if err := l.plausible(); err != nil {
+		return nil, strange(filepath.Join(e.o.StateDir, lastRestoreFile), err)
 	}
 	return l, nil
 }

@@ -133,10 +133,12 @@ func (b *backup) cleanMirrorTemps(path string) error {
 		return err
 	}
 	for _, d := range entries {
-		if durable.TempOf(d.Name(), base) {
-			if err := b.e.o.FS.Remove(filepath.Join(dir, d.Name())); err != nil {
-				return err
-			}
+		left := filepath.Join(dir, d.Name())
+		if !durable.TempOf(d.Name(), base) || planted.Check(left) != nil {
+			continue
+		}
+		if err := b.e.o.FS.Remove(left); err != nil {
+			return err
 		}
 	}
 	return nil

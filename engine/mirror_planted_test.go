@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/holdfast-backup/holdfast/internal/durable"
 )
 
 // A file that another user made first in an open directory does not become the
@@ -25,6 +27,15 @@ func TestMirror_OfAnotherUserIsLeftAlone(t *testing.T) {
 	if os.Geteuid() != 0 { // giving files away takes root
 		return
 	}
+	left := filepath.Join(filepath.Dir(path), durable.TempName(filepath.Base(path)))
+	write(t, left, "of somebody else")
+	if err := os.Chown(left, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	w.set("more")
+	if r := w.backup("evening"); len(r.Problems) > 0 || read(t, left) != "of somebody else" || read(t, path) != "more\nmore\n" {
+		t.Errorf("beside what another user left: %+v", r.Problems)
+	}
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +47,7 @@ func TestMirror_OfAnotherUserIsLeftAlone(t *testing.T) {
 	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Message, "belongs to user 65534") || r.Problems[0].Hint == "" {
 		t.Errorf("problems: %+v", r.Problems)
 	}
-	if read(t, path) != "one\none\n" {
+	if read(t, path) != "more\nmore\n" {
 		t.Error("the mirror was touched")
 	}
 }
