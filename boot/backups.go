@@ -140,6 +140,9 @@ func (s *Store) Restore(ctx context.Context, name string) (Restored, error) {
 	if err != nil {
 		return Restored{}, err
 	}
+	if s.displaced() {
+		s.fault(s.displacedError()) // what the open file holds is to be saved first
+	}
 	if s.fallen() != nil {
 		return s.restoreInMemory(ctx, name)
 	}

@@ -13,7 +13,7 @@ import (
 
 // displacements are ways to take a database from under a running bot.
 var displacements = map[string]func(w *world) error{
-	"the directory removed": func(w *world) error { return os.RemoveAll(filepath.Dir(w.o.Database)) },
+	"the directory removed": func(w *world) error { return w.removeData() },
 	"the files removed": func(w *world) error {
 		found, err := filepath.Glob(w.o.Database + "*")
 		for _, f := range found {
@@ -37,6 +37,17 @@ func isAt(s *Store) bool {
 	file := s.file
 	s.mu.Unlock()
 	return s.fallen() == nil && file != nil && !s.displaced()
+}
+
+// removeData removes the directory of the database, in which the bot may be
+// making files.
+func (w *world) removeData() (err error) {
+	for range 100 {
+		if err = os.RemoveAll(filepath.Dir(w.o.Database)); err == nil {
+			break
+		}
+	}
+	return err
 }
 
 // What SQLite writes on into a file without a name is not lost, nor is what is
@@ -84,7 +95,7 @@ func TestDisplaced_AtTheEnd(t *testing.T) {
 	w := newWorld(t)
 	s := w.start()
 	fill(t, s.DB(), 20)
-	if err := os.RemoveAll(filepath.Dir(w.o.Database)); err != nil {
+	if err := w.removeData(); err != nil {
 		t.Fatal(err)
 	}
 	w.close(s)
@@ -126,7 +137,7 @@ func TestDisplaced_ARestoreSavesFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, s.DB(), 10)
-	if err := os.RemoveAll(filepath.Dir(w.o.Database)); err != nil {
+	if err := w.removeData(); err != nil {
 		t.Fatal(err)
 	}
 	restored := restoreMoving(t, s, b.Name)
@@ -168,7 +179,7 @@ func TestDisplaced_WithoutAConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(filepath.Dir(w.o.Database)); err != nil {
+	if err := w.removeData(); err != nil {
 		t.Fatal(err)
 	}
 	hold.Release()
