@@ -66,6 +66,8 @@ type deployed struct {
 	refuse []string
 	status *holdfast.Standing // the last one
 	states []holdfast.StandingState
+	made   map[holdfast.BackupName]bool // the newest backups that it told of
+	failed []string                     // what it told of backups that failed
 	stderr tail
 }
 
@@ -99,7 +101,7 @@ func (m *machine) deploy(args ...string) *deployed {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	d := &deployed{t: m.t, cmd: exec.Command(program, args...), ended: make(chan struct{})}
+	d := &deployed{t: m.t, cmd: exec.Command(program, args...), ended: make(chan struct{}), made: map[holdfast.BackupName]bool{}}
 	d.heard = sync.NewCond(&d.mu)
 	d.cmd.Dir = m.dir
 	d.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + m.dir, "TMPDIR=" + os.TempDir()}, m.env...)
@@ -160,6 +162,12 @@ func (d *deployed) hear(line string) {
 			return
 		}
 		d.status = st
+		if b := st.Backups; b.Last != "" {
+			d.made[b.Last] = true
+		}
+		if e := st.Backups.Error; e != "" && !slices.Contains(d.failed, e) {
+			d.failed = append(d.failed, e)
+		}
 		if n := len(d.states); n == 0 || d.states[n-1] != st.State {
 			d.states = append(d.states, st.State)
 		}
