@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -209,7 +210,11 @@ func (k *Keeper) tell(ctx context.Context, a *attempt) func() {
 		if info.Metadata != nil {
 			stored, took = info.Metadata.StoredBytes, info.Metadata.DurationMS
 		}
-		k.log.Info("backup made", keyBackup, info.Name, keyTrigger, a.request.Trigger, keyForm, a.result.Form.String(),
+		level := slog.LevelInfo
+		if a.request.Trigger == holdfast.TriggerChange { // a busy program has thousands a day
+			level = slog.LevelDebug
+		}
+		k.log.Log(context.Background(), level, "backup made", keyBackup, info.Name, keyTrigger, a.request.Trigger, keyForm, a.result.Form.String(),
 			keyBytes, stored, keyDuration, time.Duration(took)*time.Millisecond)
 	}
 }
