@@ -17,14 +17,16 @@ import (
 // programs gives what the programs say that run in holdfast's care with this
 // repository. One that cannot be asked is a warning: it says nothing about the
 // data.
-func (a *app) programs(cfg *config.Config) ([]holdfast.Standing, error) {
+func (a *app) programs(ctx context.Context, cfg *config.Config) ([]holdfast.Standing, error) {
 	state, err := wire.StateDir(cfg)
 	if err != nil {
 		return nil, err
 	}
-	all, err := control.Standings(state)
+	all, err := control.Standings(ctx, state)
 	if err != nil {
-		a.ui.warn(holdfast.Problem{Severity: holdfast.Warning, Object: "programs", Message: errorText(err), Hint: hintOf(err)})
+		for _, part := range holdfast.Parts(err) {
+			a.ui.warn(holdfast.Problem{Severity: holdfast.Warning, Object: "programs", Message: errorText(part), Hint: hintOf(part)})
+		}
 	}
 	return all, nil
 }
@@ -36,7 +38,7 @@ func (a *app) besidePrograms(ctx context.Context, verb func() (*engine.RestoreRe
 	if err != nil {
 		return nil, err
 	}
-	programs, err := a.programs(cfg)
+	programs, err := a.programs(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

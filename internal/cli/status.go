@@ -150,7 +150,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if pending != nil {
 		out.Pending = &pendingItem{Op: pending.Op, Backup: pending.Backup, Begun: pending.Begun}
 	}
-	if out.Programs, err = a.programs(cfg); err != nil {
+	if out.Programs, err = a.programs(ctx, cfg); err != nil {
 		return err
 	}
 	wanted := slices.DeleteFunc(slices.Clone(infos), ofReplacedState)

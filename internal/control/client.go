@@ -173,34 +173,40 @@ func (c *connection) close() { _ = c.conn.Close() }
 
 // ask makes a request and waits for the answer.
 func (c *connection) ask(ctx context.Context, req request, want string) error {
+	_, err := c.exchange(ctx, req, want)
+	return err
+}
+
+// exchange is ask for a request whose answer says more.
+func (c *connection) exchange(ctx context.Context, req request, want string) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limits.answer)
 	defer cancel()
 	ended := context.AfterFunc(ctx, c.close)
 	defer ended()
 	line, err := json.Marshal(req)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
 	_ = c.conn.SetDeadline(time.Now().Add(c.limits.line))
 	if _, err := c.conn.Write(append(line, '\n')); err != nil {
-		return c.lost(ctx, err)
+		return answer{}, c.lost(ctx, err)
 	}
 	for c.in.Scan() {
 		var a answer
 		if err := json.Unmarshal(c.in.Bytes(), &a); err != nil {
-			return c.strange(err)
+			return answer{}, c.strange(err)
 		}
 		switch {
 		case a.Error != nil:
-			return a.Error.error()
+			return answer{}, a.Error.error()
 		case a.State == want:
-			return nil
+			return a, nil
 		case a.State != "working":
-			return c.strange(fmt.Errorf("it answers %q", a.State))
+			return answer{}, c.strange(fmt.Errorf("it answers %q", a.State))
 		}
 		_ = c.conn.SetDeadline(time.Now().Add(c.limits.line))
 	}
-	return c.lost(ctx, c.in.Err())
+	return answer{}, c.lost(ctx, c.in.Err())
 }
 
 // errGone tells that the connection was closed from the other side.

@@ -439,3 +439,42 @@ func TestLiving_RecordsThatAreNotOurs(t *testing.T) {
 		t.Errorf("a record of a newer version: %v", err)
 	}
 }
+
+// What a program says itself is newer than what it has published; a program that
+// does not answer is told by the latter, and that it is.
+func TestStandings_AreAskedForAndOtherwiseRead(t *testing.T) {
+	state := t.TempDir()
+	for _, c := range []struct {
+		name string
+		lock func(*Server)
+		want string
+		fail bool
+	}{
+		{"it answers", func(*Server) {}, "asked", false},
+		{"it cannot be reached", func(s *Server) { _ = s.listener.Close() }, "published", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := Serve(state, nil, standingOnly{}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if err := s.Publish(holdfast.Standing{Message: "published", At: holdfast.At(time.Now())}); err != nil {
+				t.Fatal(err)
+			}
+			c.lock(s)
+			got, err := Standings(t.Context(), state)
+			if len(got) != 1 || got[0].Message != c.want || (err != nil) != c.fail {
+				t.Errorf("%+v, %v", got, err)
+			}
+			if c.fail && !strings.Contains(err.Error(), "is shown") {
+				t.Errorf("the error does not say what is shown: %v", err)
+			}
+		})
+	}
+}
+
+// standingOnly is a program that only says how it stands.
+type standingOnly struct{ Handler }
+
+func (standingOnly) Standing() holdfast.Standing { return holdfast.Standing{Message: "asked"} }

@@ -174,7 +174,7 @@ func TestProcesses_ARestoreStopsAndStarts(t *testing.T) {
 	state, data := t.TempDir(), filepath.Join(t.TempDir(), "bot.db")
 	program := run(t, "program", state, data)
 	program.says("serving")
-	standings, err := Standings(state)
+	standings, err := Standings(t.Context(), state)
 	if err != nil || len(standings) != 1 || standings[0].PID != program.cmd.Process.Pid || standings[0].Message != "بد نیست" {
 		t.Errorf("standings %+v, %v", standings, err)
 	}
@@ -200,7 +200,7 @@ func TestProcesses_ARestoreStopsAndStarts(t *testing.T) {
 	if left := programs(t, state); len(left) != 0 {
 		t.Errorf("it leaves %q", left)
 	}
-	if standings, err := Standings(state); err != nil || len(standings) != 0 {
+	if standings, err := Standings(t.Context(), state); err != nil || len(standings) != 0 {
 		t.Errorf("standings of nobody: %+v, %v", standings, err)
 	}
 }

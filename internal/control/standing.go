@@ -1,10 +1,13 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
-	"strings"
+	"sync"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
@@ -31,26 +34,57 @@ func (s *Server) Publish(standing holdfast.Standing) error {
 	return nil
 }
 
-// Standings reads what the programs that live below stateDir have published.
-// One that has published nothing yet, or whose file cannot be read, is told by
-// who it is; the error then says why.
-func Standings(stateDir string) ([]holdfast.Standing, error) {
+// Standings tells how the programs stand that live below stateDir. Each is asked; of
+// one that does not answer it is what it has published last, or who it is if that
+// cannot be read either, and the error says why.
+func Standings(ctx context.Context, stateDir string) ([]holdfast.Standing, error) {
 	programs, err := living(stateDir)
 	if err != nil {
 		return nil, err
 	}
-	var out []holdfast.Standing
-	var errs []error
-	for _, p := range programs {
-		standing := holdfast.Standing{PID: p.PID, Host: p.Host, Started: p.Started, State: holdfast.StandingStarting}
-		data, err := readSmall(p.Status)
-		if err == nil {
-			err = json.Unmarshal(data, &standing)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, &holdfast.Error{Op: "read the status of", Object: strings.TrimSpace(p.name()), Err: pathless(err)})
-		}
-		out = append(out, standing)
+	out, errs := make([]holdfast.Standing, len(programs)), make([]error, len(programs))
+	var asked sync.WaitGroup
+	for i, p := range programs {
+		asked.Go(func() { out[i], errs[i] = p.standing(ctx) })
 	}
+	asked.Wait()
 	return out, errors.Join(errs...)
+}
+
+// glance bounds how long a program may take to say how it stands: it does nothing
+// else for that.
+var glance = limits{line: 2 * time.Second, answer: 2 * time.Second}
+
+// standing asks a program how it stands.
+func (r record) standing(ctx context.Context) (holdfast.Standing, error) {
+	c := Client{limits: glance}
+	conn, err := c.connect(ctx, r)
+	if err == nil {
+		defer conn.close()
+		var a answer
+		if a, err = conn.exchange(ctx, request{Op: "standing"}, "standing"); err == nil && a.Standing != nil {
+			return *a.Standing, nil
+		}
+	}
+	out, from := r.published()
+	if errors.Is(err, errGone) && errors.Is(from, fs.ErrNotExist) {
+		return out, nil // it has just ended
+	}
+	if from == nil {
+		from = fmt.Errorf("what it told %s is shown", out.At.UTC().Format(time.RFC3339))
+	}
+	return out, &holdfast.Error{Op: "ask", Object: r.name(), Err: fmt.Errorf("%w; %w", err, from), Hint: "see whether it hangs"}
+}
+
+// published reads what a program has published.
+func (r record) published() (holdfast.Standing, error) {
+	standing := holdfast.Standing{PID: r.PID, Host: r.Host, Started: r.Started, State: holdfast.StandingStarting}
+	data, err := readSmall(r.Status)
+	if err == nil {
+		err = json.Unmarshal(data, &standing)
+	}
+	if err != nil {
+		return standing, &holdfast.Error{Op: "read", Object: r.Status, Err: pathless(err)}
+	}
+	return standing, nil
 }

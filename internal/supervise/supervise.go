@@ -106,6 +106,8 @@ type supervisor struct {
 	marker   *survival.Marker
 	compared atomic.Bool // with what the repository knows
 
+	unpublished atomic.Bool // the status file could not be written the last time
+
 	birthMu sync.Mutex
 	kept    int // how many sources the keeper backs up; zero before it was told
 
@@ -177,10 +179,15 @@ func (s *supervisor) serve() {
 	s.publishing.Go(func() { s.board.run(s.publish) })
 }
 
-// publish writes the status file.
+// publish writes the status file. That it cannot be written is told once: the program
+// reads an old one.
 func (s *supervisor) publish(standing holdfast.Standing) {
-	if err := s.server.Publish(standing); err != nil {
-		s.Logger.Warn("the status file cannot be written", "error", err)
+	switch err := s.server.Publish(standing); {
+	case err == nil:
+		s.unpublished.Store(false)
+		s.board.solved("status")
+	case !s.unpublished.Swap(true):
+		s.board.problem("status", holdfast.Problem{Severity: holdfast.Warning, Message: fmt.Sprintf("what HOLDFAST_STATUS names is out of date: %v", err), Hint: "`holdfast status` asks the program itself"}, s.warn)
 	}
 }
 
