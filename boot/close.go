@@ -21,6 +21,7 @@ var errClosed = errors.New("the store was closed")
 // same error. An error tells that changes are in no backup; what lies on disk
 // is sound all the same.
 func (s *Store) Close() error {
+	s.ending.Store(true)
 	s.closing.Do(func() {
 		s.closeErr = s.close()
 		delist(s.o.Database)

@@ -2,11 +2,14 @@ package boot
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"modernc.org/sqlite"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -188,5 +191,23 @@ func TestDisplaced_WithoutAConnection(t *testing.T) {
 	}
 	if !s.noted(problemLost) {
 		t.Errorf("it is not told that changes may be lost: %+v", s.Status().Problems)
+	}
+}
+
+// Another library's connections are asked in the same way.
+func TestDisplaced_AnotherLibrary(t *testing.T) {
+	w := newWorld(t)
+	w.o.Open = func(_ context.Context, uri string) (driver.Conn, error) {
+		return (&sqlite.Driver{}).Open(uri + "&_pragma=journal_mode(wal)&_pragma=busy_timeout(5000)")
+	}
+	s := w.start()
+	fill(t, s.DB(), 20)
+	if err := os.RemoveAll(filepath.Dir(w.o.Database)); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s.DB(), 10)
+	eventually(t, "back on disk", func() bool { return isAt(s) })
+	if n := rows(t, s); n != 30 {
+		t.Errorf("%d rows, want 30", n)
 	}
 }

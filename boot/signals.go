@@ -43,15 +43,23 @@ func (s *Store) signal(sig os.Signal, more chan os.Signal) {
 		}
 	}()
 	s.leave(fmt.Errorf("the program is to end: %s", sig))
-	select {
-	case <-s.closed:
+	late := time.NewTimer(limit - min(limit/3, 3*time.Second))
+	defer late.Stop()
+	for {
+		select {
+		case <-s.closed:
+			return
+		case sig = <-more: // again: leave now
+			s.log.Warn("told to end again; the last backup is given up", "signal", sig.String())
+		case <-late.C:
+			if s.ending.Load() {
+				continue // the program is closing the store, and ends by itself
+			}
+			s.log.Warn("the program did not close its store in time; it is closed now, and ended", "signal", sig.String())
+			s.tell("the end was not clean", s.Close())
+		}
+		signal.Stop(more)
+		raise(sig)
 		return
-	case sig = <-more: // again: leave now
-		s.log.Warn("told to end again; the last backup is given up", "signal", sig.String())
-	case <-time.After(limit - min(limit/3, 3*time.Second)):
-		s.log.Warn("the program did not close its store in time; it is closed now, and ended", "signal", sig.String())
-		s.tell("the end was not clean", s.Close())
 	}
-	signal.Stop(more)
-	raise(sig)
 }

@@ -61,7 +61,8 @@ type Store struct {
 	problems map[problem]holdfast.Problem
 	told     chan struct{} // something has changed that is to be published
 
-	shut atomic.Bool // no connection is opened any more
+	shut   atomic.Bool // no connection is opened any more
+	ending atomic.Bool // Close was called
 
 	signalled time.Time     // when the first signal came; zero: none did
 	urgent    chan struct{} // closed when the backup that a signal began has ended; nil: none was
