@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -108,8 +109,26 @@ func AutomaticName(trigger Trigger, typ Type, at time.Time, emergencyPrefix stri
 	default:
 		prefix = string(trigger) + "_backup"
 	}
-	return BackupName(prefix + "_" + at.UTC().Format("20060102_150405"))
+	return BackupName(prefix + "_" + at.UTC().Format(nameTime))
 }
+
+// AutomaticTime gives the moment in a name that AutomaticName made, suffixed or
+// not; false for every other name. An emergency prefix that somebody chose is not
+// known here, so such a name is another one.
+func (n BackupName) AutomaticTime() (time.Time, bool) {
+	m := automaticName.FindStringSubmatch(string(n))
+	if m == nil {
+		return time.Time{}, false
+	}
+	at, err := time.ParseInLocation(nameTime, m[1], time.UTC)
+	return at, err == nil
+}
+
+// nameTime is how automatic names write the moment.
+const nameTime = "20060102_150405"
+
+// automaticName matches what AutomaticName makes.
+var automaticName = regexp.MustCompile(`^(?:[a-z]+_backup|` + DefaultEmergencyPrefix + `)_([0-9]{8}_[0-9]{6})(?:_[0-9]+)?$`)
 
 // Suffixed gives the name for the n-th backup (from 2) that asked for the
 // same name in one second.

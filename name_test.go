@@ -87,3 +87,25 @@ func FuzzParseBackupName(f *testing.F) {
 		}
 	})
 }
+
+func TestAutomaticTime(t *testing.T) {
+	at := time.Date(2024, 10, 30, 22, 15, 9, 0, time.FixedZone("", 7*3600))
+	for _, trigger := range Triggers() {
+		for _, typ := range []Type{Standard, Enhanced} {
+			name := AutomaticName(trigger, typ, at, "")
+			for _, n := range []BackupName{name, name.Suffixed(2), name.Suffixed(12)} {
+				if got, ok := n.AutomaticTime(); !ok || !got.Equal(at) {
+					t.Errorf("the time of %s is %v, %t; want %v", n, got, ok, at)
+				}
+			}
+		}
+	}
+	for _, name := range []BackupName{
+		"before-upload.v2", "weekend_backup_20241030", "change_backup_20241330_101112", "change_backup_20241030_10111", "my_change_backup_20241030_101112",
+		"change_backup_20241030_101112_", "change_backup_20241030_101112_b", AutomaticName(TriggerEmergency, Standard, at, "sauvetage"),
+	} {
+		if got, ok := name.AutomaticTime(); ok {
+			t.Errorf("%s is taken for an automatic name of %v", name, got)
+		}
+	}
+}

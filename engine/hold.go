@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -59,18 +61,49 @@ type yardstick struct {
 }
 
 // A past is the backups before a new one, newest first, and the restore that
-// may have come after them.
+// may have come after them. Of the backups no more are read than are compared
+// with.
 type past struct {
-	infos    []repo.Info
+	next     func() (repo.Info, error, bool)
+	infos    []repo.Info // read so far
+	err      error       // why no more can be read
 	restored *lastRestore
+}
+
+// backups gives the backups from the newest on, as often as they are asked for.
+func (p *past) backups() iter.Seq[repo.Info] {
+	return func(yield func(repo.Info) bool) {
+		for i := 0; ; i++ {
+			if i == len(p.infos) {
+				info, err, ok := p.next()
+				if p.err = cmp.Or(p.err, err); !ok || p.err != nil {
+					return
+				}
+				p.infos = append(p.infos, info)
+			}
+			if !yield(p.infos[i]) {
+				return
+			}
+		}
+	}
+}
+
+// named finds one of the backups.
+func (p *past) named(name holdfast.BackupName) (repo.Info, bool) {
+	for i := range p.backups() {
+		if i.Name == name {
+			return i, true
+		}
+	}
+	return repo.Info{}, false
 }
 
 // yardstick finds the newest backup of a source that can be measured the same
 // way. An emergency backup is none: it holds what somebody chose to replace.
 // After a restore the backup that was restored is one, too, and the smaller
 // one counts.
-func (p past) yardstick(s holdfast.SourceMetadata, m measure) (yardstick, bool) {
-	for _, i := range p.infos {
+func (p *past) yardstick(s holdfast.SourceMetadata, m measure) (yardstick, bool) {
+	for i := range p.backups() {
 		if i.Metadata == nil || i.Metadata.Trigger == holdfast.TriggerEmergency {
 			continue
 		}
@@ -82,18 +115,18 @@ func (p past) yardstick(s holdfast.SourceMetadata, m measure) (yardstick, bool) 
 		if !p.replaced(s.Name, i.Metadata.CreatedAt) {
 			return y, true
 		}
-		at := slices.IndexFunc(p.infos, func(i repo.Info) bool { return i.Name == p.restored.Backup })
-		if at < 0 {
+		restored, known := p.named(p.restored.Backup)
+		if !known {
 			return yardstick{}, false
 		}
-		n, ok = measured(p.infos[at], s, m)
+		n, ok = measured(restored, s, m)
 		return yardstick{i.Name, min(n, y.n)}, ok
 	}
 	return yardstick{}, false
 }
 
 // replaced tells whether a source was restored after a time.
-func (p past) replaced(source string, after holdfast.Time) bool {
+func (p *past) replaced(source string, after holdfast.Time) bool {
 	return p.restored != nil && p.restored.Undone == nil && p.restored.At.After(after.Time) &&
 		slices.ContainsFunc(p.restored.Targets, func(t lastTarget) bool { return t.Source == source })
 }
@@ -113,7 +146,7 @@ func measured(i repo.Info, s holdfast.SourceMetadata, m measure) (int64, bool) {
 
 // shrunk finds the sources of a new backup that hold less than percent of what
 // they held.
-func (p past) shrunk(captured []holdfast.SourceMetadata, percent int) []repo.Shrink {
+func (p *past) shrunk(captured []holdfast.SourceMetadata, percent int) []repo.Shrink {
 	var found []repo.Shrink
 	for _, s := range captured {
 		list, all := measures(s.Kind)
@@ -142,17 +175,16 @@ func (b *backup) watch(ctx context.Context) error {
 	if percent <= 0 || b.trigger == holdfast.TriggerEmergency {
 		return nil
 	}
-	infos, err := b.repository.List(ctx)
-	if err != nil {
-		return err
-	}
 	restored, err := b.e.loadLastRestore()
 	if err != nil { // then a restore may look like a shrink, which does no harm
 		b.log.Warn("the last restore cannot be looked at", keyError, err)
 	}
-	found := past{infos, restored}.shrunk(b.captured, percent)
-	if len(found) == 0 {
-		return nil
+	next, stop := iter.Pull2(b.repository.Newest(ctx))
+	defer stop()
+	before := &past{next: next, restored: restored}
+	found := before.shrunk(b.captured, percent)
+	if before.err != nil || len(found) == 0 {
+		return before.err
 	}
 	hold := repo.Hold{Since: holdfast.At(b.e.o.Now()), Backup: b.pending.Name(), Shrunk: found}
 	switch old, err := b.repository.Hold(ctx); {
