@@ -245,12 +245,10 @@ func (c *conn) IsValid() bool {
 	return true
 }
 
-// Close closes the connection. In a hold, the hold does it.
+// Close closes the connection. In a hold, the hold does it. Whatever was at work on
+// it is over then: a transaction that a statement began, which SQLite rolls back, and
+// what a panic of the caller has cut off.
 func (c *conn) Close() error {
-	if c.raw {
-		c.raw = false // SQLite rolls it back
-		c.leave()
-	}
 	if !c.tryEnter() {
 		c.p.mu.Lock()
 		defer c.p.mu.Unlock()
@@ -260,10 +258,14 @@ func (c *conn) Close() error {
 		}
 		return nil
 	}
-	defer c.leave()
 	c.p.mu.Lock()
 	delete(c.p.conns, c)
 	shut := c.detach()
 	c.p.mu.Unlock()
-	return shut()
+	err := shut()
+	c.p.mu.Lock()
+	c.raw, c.busy = false, 1
+	c.p.mu.Unlock()
+	c.leave()
+	return err
 }
