@@ -102,10 +102,10 @@ type fated struct {
 	saved  tally // is in a backup for certain
 	backed bool  // there was a backup
 	// wiped and torn tell what was done to the disk since the bot last said
-	// what it found there, lost that also the repository was.
-	wiped, torn, lost bool
-	deaths            map[string]int
-	count             *lifetimes
+	// what it found there.
+	wiped, torn bool
+	deaths      map[string]int
+	count       *lifetimes
 }
 
 func newFated(t *testing.T, m *machine, repository string) *fated {
@@ -179,7 +179,7 @@ func (f *fated) found(d *deployed) {
 		f.t.Fatalf("start %d (wiped %v, torn %v) %s the database, which was %s (%s):\n%s", f.run, f.wiped, f.torn, decision.Action, decision.Found, decision.Reason, lost)
 	}
 	f.count.told(d)
-	f.disk, f.wiped, f.torn, f.lost = have, false, false, false
+	f.disk, f.wiped, f.torn = have, false, false
 }
 
 // died takes down what must be there from now on.
