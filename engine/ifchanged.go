@@ -68,7 +68,7 @@ func (b *backup) nothingNew(ctx context.Context) (*repo.Info, error) {
 	if b.form.Base == "" || !b.sourcesUnchanged() {
 		return nil, nil
 	}
-	newest, err := b.repository.Stat(ctx, latest)
+	newest, err := b.repository.Latest(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)

@@ -220,8 +220,13 @@ func (r *Repository) Stat(ctx context.Context, ref string) (Info, error) {
 	if len(readable) > 0 {
 		return readable[max(wanted, 0)], nil
 	}
-	return Info{}, &holdfast.Error{
-		Op: "find backup", Object: ref,
+	return Info{}, noneYet()
+}
+
+// noneYet is the error for the newest of no backups.
+func noneYet() error {
+	return &holdfast.Error{
+		Op: "find backup", Object: "latest",
 		Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no backup yet"), Hint: "make one with holdfast backup",
 	}
 }

@@ -63,6 +63,27 @@ func (r *Repository) Newest(ctx context.Context) iter.Seq2[Info, error] {
 	}
 }
 
+// Latest gives what Stat gives for "latest", from Newest: for whoever asks again
+// and again.
+func (r *Repository) Latest(ctx context.Context) (Info, error) {
+	var emergency *Info
+	for info, err := range r.Newest(ctx) {
+		switch {
+		case err != nil:
+			return Info{}, err
+		case info.Err != nil: // unreadable ones come last
+		case info.Metadata.Trigger != holdfast.TriggerEmergency:
+			return info, nil
+		case emergency == nil:
+			emergency = &info
+		}
+	}
+	if emergency != nil {
+		return *emergency, nil
+	}
+	return Info{}, noneYet()
+}
+
 // queue gives all backups, the last one next. Those whose names do not tell how
 // old they are have been read.
 func (r *Repository) queue(ctx context.Context) ([]queued, error) {
