@@ -1,8 +1,10 @@
 package keeper
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -190,8 +192,10 @@ func TestRun_EveryChangeIsBackedUpInTime(t *testing.T) {
 // A writer that never rests is backed up all the same, and no more often than it must.
 func TestRun_APermanentWriterIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		var mu sync.Mutex
 		s := newSeen("bot")
-		k, f := newFake(t, Options{Config: scheduleOf(0, time.Minute), Sources: []holdfast.Source{s}})
+		k, f := newFake(t, Options{Config: scheduleOf(0, time.Minute), Sources: []holdfast.Source{s}, Logger: slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, nil))})
 		stop := run(t, k)
 		for range 10 * 60 * 10 { // ten minutes
 			time.Sleep(100 * time.Millisecond)
@@ -208,6 +212,11 @@ func TestRun_APermanentWriterIsNotWaitedFor(t *testing.T) {
 			t.Errorf("a day of silence: %d more backups, %d looks", len(f.all())-n, f.looks()-looks)
 		}
 		stop()
+		mu.Lock()
+		defer mu.Unlock()
+		if n := strings.Count(log.String(), "\n"); n > 3 {
+			t.Errorf("%d lines of log where nothing is remarkable:\n%s", n, &log)
+		}
 	})
 }
 
