@@ -40,7 +40,10 @@ type Options struct {
 	Mirror string
 	// Repository is where the backups go: a directory, or s3://bucket/prefix; by
 	// default ./data/chromadb_backup, as for the holdfast command. A directory on the
-	// disk of the database is lost with it.
+	// disk of the database is lost with it. Several databases may share one, under
+	// different Names; each is better off with its own, since increments need the
+	// backup before to be of the same database, and Rollback undoes the last restore
+	// of all of them.
 	Repository string
 
 	// Migrations holds the SQL files that bring the database up to date, in the
