@@ -2,14 +2,11 @@ package boot
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"modernc.org/sqlite"
 
 	"github.com/holdfast-backup/holdfast"
 )
@@ -197,9 +194,7 @@ func TestDisplaced_WithoutAConnection(t *testing.T) {
 // Another library's connections are asked in the same way.
 func TestDisplaced_AnotherLibrary(t *testing.T) {
 	w := newWorld(t)
-	w.o.Open = func(_ context.Context, uri string) (driver.Conn, error) {
-		return (&sqlite.Driver{}).Open(uri + "&_pragma=journal_mode(wal)&_pragma=busy_timeout(5000)")
-	}
+	w.o.Open = openForeign
 	s := w.start()
 	fill(t, s.DB(), 20)
 	if err := os.RemoveAll(filepath.Dir(w.o.Database)); err != nil {

@@ -9,15 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"modernc.org/sqlite"
-
 	"github.com/holdfast-backup/holdfast"
 )
-
-// openForeign opens a database with a library that is not ours.
-func openForeign(_ context.Context, uri string) (driver.Conn, error) {
-	return new(sqlite.Driver).Open(uri + "&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
-}
 
 // scratches are the directories in memory of a world's database.
 func (w *world) scratches() []string {
