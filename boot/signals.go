@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// echoTime is for how long a repeated signal says nothing new: some tools send it to
+// the process and then to its group. Whoever means "at once" comes later.
+const echoTime = time.Second
+
 // watchSignals makes SIGTERM and SIGINT end the store. Whatever else the program
 // does about them goes on.
 func (s *Store) watchSignals() {
@@ -49,7 +53,11 @@ func (s *Store) signal(sig os.Signal, more chan os.Signal) {
 		select {
 		case <-s.closed:
 			return
-		case sig = <-more: // again: leave now
+		case again := <-more:
+			if time.Since(s.signalled) < echoTime {
+				continue
+			}
+			sig = again // leave now
 			s.log.Warn("told to end again; the last backup is given up", "signal", sig.String())
 		case <-late.C:
 			if s.ending.Load() {

@@ -109,14 +109,20 @@ func TestRun_AProgramThatDoesNotEnd(t *testing.T) {
 	}
 }
 
-// A second signal kills at once, however long the timeout.
+// A second signal kills at once, however long the timeout; one that only repeats the
+// first, as tools send it that tell the process and its group, does not.
 func TestRun_ASecondSignal(t *testing.T) {
 	t.Parallel()
 	m := newHost(t, "backups").with("HOLDFAST_SHUTDOWN_TIMEOUT=10m")
 	p := m.launch("run", "--", python, programFile(t, "stubborn.py"))
 	p.await(5)
 	p.signal(syscall.SIGTERM)
+	p.signal(syscall.SIGTERM)
 	p.until("the end has begun", func() bool { return strings.Contains(p.stderr.String(), "ending within") })
+	time.Sleep(1100 * time.Millisecond) // no echo any more
+	if strings.Contains(p.stderr.String(), "a second signal") {
+		t.Errorf("the echo of a signal was taken for a second one\n%s", p)
+	}
 	p.signal(syscall.SIGTERM)
 	if code := p.exit(); code != 128+9 {
 		t.Errorf("exit %d, want %d\n%s", code, 128+9, p)

@@ -296,7 +296,8 @@ func TestLoad_DatabasePathIsTheSourceOnlyIfNoneIsConfigured(t *testing.T) {
 		flags Flags
 		want  string
 	}{
-		{"not asked for", "", Flags{}, ""},
+		{"nothing else is there", "", Flags{}, "bot_database /data/bot_database.db"},
+		{"the usual place is assumed otherwise", "", Flags{AssumeUsual: true}, "bot_database /data/bot_database.db"},
 		{"none configured", "", Flags{DatabasePath: true}, "bot_database /data/bot_database.db"},
 		{"in the file", "sources: {other: {type: sqlite, path: /other.db}}\n", Flags{DatabasePath: true}, "other /other.db"},
 		{"by flag", "", Flags{DatabasePath: true, Sources: []Source{{Name: "x", Kind: "sqlite", Path: "/x.db"}}}, "x /x.db"},
@@ -312,4 +313,21 @@ func TestLoad_DatabasePathIsTheSourceOnlyIfNoneIsConfigured(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the usual place is there", func(t *testing.T) {
+		at(t, nil)
+		if err := os.MkdirAll(DefaultChroma, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for asked, want := range map[bool]holdfast.Kind{false: holdfast.KindChroma, true: holdfast.KindSQLite} {
+			if c := load(t, Flags{DatabasePath: asked}, "DATABASE_PATH=/data/bot.db"); len(c.Sources) != 1 || c.Sources[0].Kind != want {
+				t.Errorf("before the usual place %v: %+v", asked, c.Sources)
+			}
+		}
+	})
+	t.Run("another kind of database", func(t *testing.T) {
+		at(t, nil)
+		if c := load(t, Flags{DatabasePath: true}, "DATABASE_PATH=postgres://db/bot"); len(c.Sources) != 0 {
+			t.Errorf("%+v", c.Sources)
+		}
+	})
 }

@@ -28,7 +28,7 @@ type Flags struct {
 	// Settings are further keys, by their name.
 	Settings map[string]FlagValue
 	// DatabasePath takes the database that DATABASE_PATH names as the source, if
-	// none is configured.
+	// none is configured, rather than one that is found in the usual place.
 	DatabasePath bool
 }
 
@@ -70,7 +70,7 @@ func Load(flags Flags, environ []string) (*Config, error) {
 	if flags.DatabasePath {
 		layers = append(layers, pathLayer(envVars[databasePath]))
 	}
-	c.settleSources(layers, flags, last)
+	c.settleSources(layers, flags, pathLayer(envVars[databasePath]), last)
 	c.settleReplicas(layers, last)
 	c.settleEncryption(last)
 	var errs []error
@@ -100,7 +100,7 @@ func (f Flags) layer() *layer {
 // set.
 func pathLayer(path string) *layer {
 	l := newLayer()
-	if path == "" {
+	if path == "" || strings.Contains(path, "://") { // of another kind of database
 		return l
 	}
 	name := defaultName(holdfast.KindSQLite, path)
@@ -150,8 +150,8 @@ func (c *Config) settle(layers []*layer) {
 }
 
 // settleSources takes the sources of the strongest layer that has any, else
-// what is found in the usual place.
-func (c *Config) settleSources(layers []*layer, flags Flags, faults *layer) {
+// what is found in the usual place, else the database that DATABASE_PATH names.
+func (c *Config) settleSources(layers []*layer, flags Flags, named, faults *layer) {
 	configured := false
 	for _, l := range layers {
 		if l.sources != nil {
@@ -163,6 +163,8 @@ func (c *Config) settleSources(layers []*layer, flags Flags, faults *layer) {
 		if info, err := os.Stat(DefaultChroma); err == nil && info.IsDir() {
 			c.Detected = true
 			c.Sources = []Source{usual("found")}
+		} else if named.sources != nil {
+			c.Sources = named.sources
 		} else if flags.AssumeUsual {
 			c.Assumed = true
 			c.Sources = []Source{usual("assumed")}

@@ -66,6 +66,9 @@ type Options struct {
 // Run runs the program until it ends for good, and gives the code to exit with:
 // the program's own. An error is for what kept it from being started.
 func Run(ctx context.Context, o Options) (exit int, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	o.Signals = withoutEchoes(ctx, o.Signals)
 	s, err := newSupervisor(o)
 	if err != nil {
 		return holdfast.ExitCode(err), err
