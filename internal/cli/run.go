@@ -26,9 +26,9 @@ func (runCmd) about() about {
 	return about{
 		text: `Runs a program whose data survives. Before it starts, its directory is probed, a
 database that is missing or damaged is restored from the newest backup that is
-good, and the migrations run. While it runs, backups are made: at once, every 6
-hours, within a minute of a change, and a last one when it ends. Nothing is stored
-when nothing has changed. A healthy database is never replaced.
+good, and the migrations run. While it runs, backups are made: once it has started,
+every 6 hours, within a minute of a change, and a last one when it ends. Nothing is
+stored when nothing has changed. A healthy database is never replaced.
 
 The program finds its database in DATABASE_PATH (of several sources each in
 DATABASE_PATH_NAME), and how it stands in the file that HOLDFAST_STATUS names. If
