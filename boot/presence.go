@@ -2,8 +2,10 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/startup"
 	"github.com/holdfast-backup/holdfast/internal/survival"
 )
@@ -26,7 +28,10 @@ func (s *Store) presence(ctx context.Context) {
 		marker := s.marker
 		s.mu.Unlock()
 		r, err := s.keeper.Repository(ctx)
-		if err == nil {
+		switch {
+		case errors.Is(err, holdfast.ErrNotFound):
+			marker.NoRecords()
+		case err == nil:
 			if met {
 				err = marker.Renew(ctx, r)
 			} else {

@@ -20,6 +20,7 @@ func (m *Marker) NoRecords() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.state.asked = true
+	m.state.none = m.state.fresh && !m.state.recorded
 }
 
 // Renew says to the others that this instance lives, and looks whether they do.

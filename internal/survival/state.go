@@ -18,6 +18,7 @@ type state struct {
 	// took over the history of a storage that is gone.
 	fresh, wiped bool
 	asked        bool // the repository was asked
+	none         bool // it did not exist yet when this start began
 	recorded     bool // this process wrote its record
 	trusted      string
 	seen         map[string]*sight
@@ -96,7 +97,9 @@ func (s *state) settle(list []repo.Instance, c clocks) (obsolete []string, chang
 		}
 		s.seen[i.ID].look(i, c)
 		if v := s.seen[i.ID].verdict; v == gone {
-			past = append(past, i)
+			if !s.none || !i.Created.After(s.me.Created.Time) {
+				past = append(past, i) // else it began after this one, beside it
+			}
 			obsolete = append(obsolete, i.ID)
 		} else {
 			s.others = append(s.others, other{i, v})

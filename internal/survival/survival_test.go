@@ -189,6 +189,26 @@ func TestMarker_CleanHandover(t *testing.T) {
 	})
 }
 
+// Of two instances that begin beside one repository that does not exist yet, neither
+// takes the place of the other, whichever is recorded first.
+func TestMarker_TwoBeginTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := newHost(t, 0).start(nil)
+		first.NoRecords()
+		time.Sleep(time.Second)
+		r, _ := newRepo(t)
+		second := newHost(t, 0).start(r)
+		time.Sleep(time.Second)
+		live(t, 2*time.Minute, r, first, second)
+		want(t, first, holdfast.SurvivalTwo, "")
+		want(t, second, holdfast.SurvivalTwo, "")
+		end(t, second, r)
+		live(t, time.Second, r, first)
+		want(t, first, holdfast.SurvivalFirst, "a first start")
+		end(t, first, r)
+	})
+}
+
 // Clocks of hosts are wrong by hours and must decide nothing.
 func TestMarker_ClocksThatDiffer(t *testing.T) {
 	for _, skew := range []time.Duration{-25 * time.Hour, -time.Hour, time.Hour, 25 * time.Hour} {
