@@ -80,6 +80,16 @@ func (out *statusObject) failing() (holdfast.Standing, bool) {
 	return holdfast.Standing{}, false
 }
 
+// hintOfFailing says what to do about backups that fail: the program knows why they do.
+func hintOfFailing(p holdfast.Standing) string {
+	for _, problem := range p.Problems {
+		if problem.Hint != "" && strings.Contains(problem.Message, p.Backups.Error) {
+			return problem.Hint
+		}
+	}
+	return "`holdfast doctor` tells more; it is tried again"
+}
+
 // programLines says in a line each how the programs stand.
 func programLines(out statusObject, now time.Time) (lines [][2]string) {
 	for _, p := range out.Programs {

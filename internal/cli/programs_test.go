@@ -33,7 +33,7 @@ func TestStatusOfProgramsIsGolden(t *testing.T) {
 		}},
 	}
 	failing := holdfast.Standing{
-		Problems: []holdfast.Problem{{Severity: holdfast.Incomplete, Message: "the last backup failed: repository s3://b: no answer"}},
+		Problems: []holdfast.Problem{{Severity: holdfast.Incomplete, Message: "the last backup failed: repository s3://b: no answer", Hint: "look whether it can be reached from here"}},
 		State:    holdfast.StandingReady, PID: 43, Started: *before(time.Hour),
 		Backups: holdfast.BackupStanding{Error: "repository s3://b: no answer", Failed: 3, Last: "monday", LastAt: before(time.Hour)},
 	}

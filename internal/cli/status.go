@@ -288,7 +288,7 @@ func (c *statusCmd) judge(out *statusObject, infos []repo.Info, now time.Time) {
 	failing, fails := out.failing()
 	switch {
 	case fails:
-		set(verdictFailing, "`holdfast doctor` tells more; it is tried again", "Your data may not be safe: the backups of process %d fail: %s.", failing.PID, failing.Backups.Error)
+		set(verdictFailing, hintOfFailing(failing), "Your data may not be safe: the backups of process %d fail: %s.", failing.PID, failing.Backups.Error)
 	case !out.Repository.Exists:
 		set(verdictLost, "`holdfast restore` takes backups from there; `holdfast backup` makes the repository again", "The repository is gone; only replicas have backups, the newest of %s made %s.", oldest.Name, ago(oldest.LastAt.Time, now))
 	case age > c.MaxAge:
