@@ -3,6 +3,7 @@
 package test
 
 import (
+	"flag"
 	"os"
 	"strconv"
 	"testing"
@@ -11,6 +12,10 @@ import (
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/s3test"
 )
+
+// starts is for a longer run: go test ./test -run Killed -starts 200 -timeout 1h.
+// The default is what every change has to survive.
+var starts = flag.Int("starts", 20, "starts of a bot that is killed and whose disk is wiped, in all")
 
 // newHost is a machine on which a bot is run by one line, told everything by
 // variables. Its backups survive, data does not.
@@ -45,7 +50,7 @@ func bothModes(t *testing.T, test func(t *testing.T, mode string)) {
 // wiped, and the same line starts it again: everything that a backup held is
 // there, and the program reads in its status what happened.
 func TestRun_KilledAndWipedAgainAndAgain(t *testing.T) {
-	bothModes(t, func(t *testing.T, mode string) { lives(t, newHost(t, "backups"), mode, 10, "data") })
+	bothModes(t, func(t *testing.T, mode string) { lives(t, newHost(t, "backups"), mode, *starts/2, "data") })
 }
 
 // The same with a repository in object storage: nothing at all stays on the machine.

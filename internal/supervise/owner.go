@@ -216,8 +216,12 @@ func answers(ctx context.Context, url string, ended <-chan struct{}) error {
 	defer ticker.Stop()
 	last := errors.New("nothing was asked yet")
 	for {
-		if last = ask(ctx, client, url); last == nil {
+		err := ask(ctx, client, url)
+		if err == nil {
 			return nil
+		}
+		if ctx.Err() == nil { // else it says only that the time is over
+			last = err
 		}
 		select {
 		case <-ticker.C:
