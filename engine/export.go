@@ -52,6 +52,7 @@ func (r *run) exportCopy(ctx context.Context, f *found, dir string) error {
 		return err
 	}
 	defer b.Close()
+	b.Until(ctx)
 	return r.step(ctx, holdfast.StepExport, func(ctx context.Context) (string, error) {
 		return dir, r.extractElsewhere(ctx, b, []string{"."}, dir, holdfast.StepExport)
 	})

@@ -72,6 +72,7 @@ func (b *backup) refreshMirror(ctx context.Context, s holdfast.Source, path stri
 		return err
 	}
 	defer from.Close()
+	from.Until(ctx)
 	if err := m.write(ctx, b.e.o.FS, from, s.Name()+"/"+s.Target().File); err != nil {
 		return err
 	}

@@ -117,6 +117,7 @@ func (r *run) planFor(ctx context.Context, f *found, req RestoreRequest) (_ *pla
 	if err != nil {
 		return nil, nil, err
 	}
+	b.Until(ctx)
 	defer func() {
 		if err != nil {
 			b.Close()

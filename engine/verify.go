@@ -135,6 +135,7 @@ func (r *run) examine(ctx context.Context, name holdfast.BackupName, full bool) 
 		return nil, err
 	}
 	defer b.Close()
+	b.Until(ctx)
 	v := &VerifyResult{Backup: name, Reports: map[string]holdfast.Report{}}
 	err = r.step(ctx, holdfast.StepVerify, func(ctx context.Context) (string, error) {
 		tell := r.progress(holdfast.StepVerify, "")

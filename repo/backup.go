@@ -22,6 +22,7 @@ import (
 type Backup struct {
 	r        *Repository
 	ctx      context.Context // for opening stored files: fs.FS has none
+	stop     context.CancelCauseFunc
 	name     holdfast.BackupName
 	metadata *holdfast.Metadata
 	manifest *manifest
@@ -63,8 +64,9 @@ func (r *Repository) open(ctx context.Context, name holdfast.BackupName) (*Backu
 	if err != nil {
 		return nil, err
 	}
+	reading, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	b := &Backup{
-		r: r, ctx: context.WithoutCancel(ctx), name: name, metadata: m.Metadata, manifest: mf, mark: m, marker: data,
+		r: r, ctx: reading, stop: stop, name: name, metadata: m.Metadata, manifest: mf, mark: m, marker: data,
 		others: map[holdfast.BackupName]*Backup{},
 	}
 	if m.Encrypted {
@@ -204,6 +206,13 @@ func (b *Backup) Close() error {
 	return errors.Join(errs...)
 }
 
+// Until makes all reading of the backup end with ctx, also a download that hangs. A
+// backup outlives the context in which it was opened; whoever reads it for one
+// purpose says so here.
+func (b *Backup) Until(ctx context.Context) {
+	context.AfterFunc(ctx, func() { b.stop(context.Cause(ctx)) })
+}
+
 // Metadata is what the backup says about itself.
 func (b *Backup) Metadata() *holdfast.Metadata { return b.metadata }
 
@@ -292,6 +301,7 @@ func (b *Backup) other(name holdfast.BackupName) (*Backup, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Until(b.ctx)
 	b.others[name] = o
 	return o, nil
 }

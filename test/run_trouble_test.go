@@ -3,12 +3,15 @@
 package test
 
 import (
+	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/s3test"
 )
 
 // A repository without room: the program goes on, status tells that its backups
@@ -74,4 +77,38 @@ func TestRun_ARestoreBetweenTwoStarts(t *testing.T) {
 		t.Errorf("the next start finds %d rows, want %d", got, rows)
 	}
 	p.ends(1)
+}
+
+// A platform ends a start that is still restoring: it ends at once, nothing half
+// restored is left in the database's place, and the next start restores it.
+func TestRun_EndedWhileItRestores(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	m := newHost(t, s.at("backups")).with(s3test.Environment()...).with("BOT_ROWS=40")
+	line := append([]string{"run", "--"}, botCommand(t, "wal")...)
+	if p := m.launch(line...); p.exit() != 0 {
+		t.Fatal(p)
+	}
+	m.wipe("data", ".local")
+	held, until := make(chan struct{}, 1), make(chan struct{})
+	t.Cleanup(func() { close(until) })
+	payload := func(r *http.Request) bool { return r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/bot/") }
+	s.proxy.Inject(s3test.Rule{When: payload, Fault: s3test.Hold(held, until, make(chan int, 1)), Times: 1})
+	p := m.launch(line...)
+	p.until("it restores", func() bool { return len(held) > 0 })
+	p.signal(syscall.SIGTERM)
+	code := p.exit()
+	if code != holdfast.ExitInterrupted || len(p.printed("pid")) != 0 {
+		t.Errorf("exit %d\n%s", code, p)
+	}
+	if _, err := os.Stat(m.path("data", "bot.db")); err == nil {
+		t.Error("a database was left in place")
+	}
+	p = m.launch(line...)
+	if got := p.found(1, "wal"); got != 41 {
+		t.Errorf("the next start finds %d rows, want 41\n%s", got, p)
+	}
+	if code := p.exit(); code != 0 {
+		t.Errorf("exit %d\n%s", code, p)
+	}
 }
