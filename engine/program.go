@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/holdfast-backup/holdfast"
@@ -42,8 +43,8 @@ func (r *run) startOwner(ctx context.Context, j *journal, result *RestoreResult)
 	})
 	if err != nil {
 		result.Problems = append(result.Problems, r.problem(holdfast.Problem{
-			Severity: holdfast.Incomplete, Message: "the program that uses the data could not be started again: " + err.Error(),
-			Hint: "the data is in place; start the program by hand",
+			Severity: holdfast.Incomplete, Message: "the data is in place, but the program that uses it does not go on as it should: " + err.Error(),
+			Hint: cmp.Or(holdfast.HintOf(err), "look whether it runs; start it by hand if not"),
 		}))
 	}
 	j.OwnerStopped = false
