@@ -95,7 +95,7 @@ func (p *page) status(bot *served) {
 		return st.State == holdfast.StandingReady && st.Backups.Last != "" && st.Backups.Unsaved == nil && st.Tasks[0].Runs > 0 && !st.Tasks[0].Running
 	})
 	// What depends on the machine, and on the moment.
-	st.Host, st.Backups.LastChecked, st.Backups.LastTrigger, st.Tasks[0].LastMS = "bot-1", nil, holdfast.TriggerChange, 26
+	st.Host, st.Backups.LastChecked, st.Tasks[0].LastMS = "bot-1", nil, 26
 	storage := st.Sources[0].Storage
 	storage.FileSystem = "ext4"
 	storage.Findings = slices.DeleteFunc(storage.Findings, func(f holdfast.Finding) bool { return f.Code != holdfast.FindingSameDisk })

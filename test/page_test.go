@@ -65,7 +65,7 @@ func (p *page) file(name string) string {
 
 // moving is what is another in every run: times, sizes, names of operations and
 // backups, and which of the backups that are due at once is the one that is made.
-var moving = regexp.MustCompile(`\w+_(backup|restore)_[\d_]+|trigger=\w+|form="[^"]*"|\d+(\.\d+)?( ?(KiB|MiB|GiB|ms|µs|s|B)\b)?|op_id=\w+|just now| seconds? ago| {2,}`)
+var moving = regexp.MustCompile(`\w+_(backup|restore)_[\d_]+|trigger=\w+|"last_trigger": "\w+"|form="[^"]*"|\d+(\.\d+)?( ?(KiB|MiB|GiB|ms|µs|s|B)\b)?|op_id=\w+|just now| seconds? ago| {2,}`)
 
 // machineLine matches what a start says of the disk that a test runs on.
 var machineLine = regexp.MustCompile(`finding=(overlay|memory|network|low_space)`)
