@@ -84,10 +84,20 @@ func within[T any](ctx context.Context, limit time.Duration, place string, fn fu
 	defer cancel()
 	v, err := fn(bounded)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		err = &holdfast.Error{Op: "open repository", Object: place, Err: fmt.Errorf("it did not answer within %s: %w", limit, err), Hint: "look whether it can be reached from here; it is tried again"}
+		err = &holdfast.Error{Op: "open repository", Object: place, Err: &unansweredError{limit, err}, Hint: "look whether it can be reached from here; it is tried again"}
 	}
 	return v, err
 }
+
+// An unansweredError says that a place took too long. What the parts below said
+// about that, each with the place again, tells people nothing more.
+type unansweredError struct {
+	limit time.Duration
+	err   error
+}
+
+func (u *unansweredError) Error() string { return fmt.Sprintf("it did not answer within %s", u.limit) }
+func (u *unansweredError) Unwrap() error { return u.err }
 
 // location is where the repository is, as people see it.
 func (k *Keeper) location() string { return wire.Location(k.o.Config.Repository) }
