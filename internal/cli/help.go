@@ -75,7 +75,8 @@ func overview(w io.Writer, m *kong.Application) {
 	fmt.Fprint(w, "\nFlags of every command\n")
 	flagTable(w, m.Flags)
 	fmt.Fprint(w, `
-Without a configuration file and source flags, ./data/chromadb is protected.
+Without a configuration file and source flags, ./data/chromadb is protected, or
+else the database that DATABASE_PATH names.
 `+"`holdfast COMMAND --help` shows examples and exit status; a backup can be named\nby its name or as \"latest\", the newest that is not an emergency backup.\n")
 }
 
