@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -20,7 +21,8 @@ type CopyOptions struct {
 	// Journal remembers what is complete of a copy that was cut; nil begins
 	// each copy anew.
 	Journal CopyJournal
-	// Progress is told the bytes that are in the other repository.
+	// Progress is told the bytes that are in the other repository, one call at
+	// a time.
 	Progress func(done, total int64)
 }
 
@@ -110,6 +112,9 @@ type copying struct {
 	before map[string]string // complete since an earlier attempt
 	done   atomic.Int64
 	reused atomic.Int64
+
+	telling sync.Mutex
+	told    int64 // of done
 }
 
 // asItIs copies the objects as they are stored.
@@ -236,7 +241,13 @@ func (c *copying) isThere(ctx context.Context, key string, noted bool, sum strin
 
 func (c *copying) advance(n int64) {
 	done := c.done.Add(n)
-	if c.o.Progress != nil && n > 0 {
+	if c.o.Progress == nil || n == 0 {
+		return
+	}
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	if done > c.told {
+		c.told = done
 		c.o.Progress(done, c.inv.bytes())
 	}
 }

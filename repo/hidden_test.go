@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
@@ -215,7 +216,10 @@ func TestDelete_EveryFailureIsFinishedLater(t *testing.T) {
 		remove(t, r, "monday")
 		remove(t, r, "wednesday")
 		ops, failed := 0, false
+		var mu sync.Mutex // several backups are looked at side by side
 		b.Inject(func(op, key string) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if ops++; ops > n {
 				failed = true
 				return fmt.Errorf("cut at %s %s", op, key)
