@@ -197,7 +197,7 @@ func TestDisplaced_AnotherLibrary(t *testing.T) {
 	w.o.Open = openForeign
 	s := w.start()
 	fill(t, s.DB(), 20)
-	if err := os.RemoveAll(filepath.Dir(w.o.Database)); err != nil {
+	if err := w.removeData(); err != nil {
 		t.Fatal(err)
 	}
 	fill(t, s.DB(), 10)
