@@ -179,7 +179,7 @@ func TestStop(t *testing.T) {
 	}{
 		"asks first":         {`trap 'exit 3' TERM; echo >"$1"; while :; do sleep 0.01; done`, grace, 3},
 		"kills the deaf":     {`trap '' TERM; echo >"$1"; while :; do sleep 0.01; done`, 50 * time.Millisecond, 137},
-		"kills what is left": {`(trap '' TERM; echo >"$1"; while :; do sleep 0.01; done) & trap 'exit 4' TERM; while :; do sleep 0.01; done`, 50 * time.Millisecond, 4},
+		"kills what is left": {`trap 'exit 4' TERM; (trap '' TERM; echo >"$1"; while :; do sleep 0.01; done) & while :; do sleep 0.01; done`, 50 * time.Millisecond, 4},
 		"has nothing to do":  {`echo >"$1"; exit 5`, grace, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
