@@ -72,11 +72,12 @@ go tool -modfile=tools/go.mod staticcheck ./...
 
 # What the race detector would slow down without finding anything runs without
 # it in the last stage: packages that spend their time in SQLite, which is C
-# translated to Go here, or only drive other processes; and the tests that repeat
-# one single-threaded run for every point at which it can be cut or damaged.
+# translated to Go here, or only drive other processes; the tests that repeat one
+# single-threaded run for every point at which it can be cut or damaged; and the
+# scripts that spend their time in scrypt.
 stage "tests with the race detector"
 go list ./... | grep -Ev '/(source/sqlite|source/chroma|internal/chromatest|internal/demo|internal/archtest|bench|test)(/|$)' |
-	CGO_ENABLED=1 xargs go test -race -timeout 15m -skip 'Every(Crash|Cut|Flipped)'
+	CGO_ENABLED=1 xargs go test -race -timeout 15m -skip 'Every(Crash|Cut|Flipped)|TestScripts/(passphrase|encryption)$'
 
 stage "all tests"
 exec go test -timeout 20m ./...
