@@ -50,6 +50,7 @@ func (s *Store) seen() string {
 type origin struct {
 	words string
 	at    time.Time // zero: it is the last state
+	rank  int       // of startup.Rank
 	name  holdfast.BackupName
 	from  string
 	fill  func(ctx context.Context, l *location) error
@@ -140,19 +141,13 @@ func (s *Store) quickCheck(ctx context.Context, l *location) (err error) {
 	return nil
 }
 
-// backupOrigins are the backups that memory can begin from, the newest first.
-// The error tells that there may be more, out of reach.
+// backupOrigins are the backups that memory can begin from, in the order in which a
+// start tries them. The error tells that there may be more, out of reach.
 func (s *Store) backupOrigins(ctx context.Context) (all []origin, reach error) {
-	if m := s.o.source.Mirror; m != "" {
-		if info, err := os.Stat(m); err == nil && info.Size() > 0 {
-			all = append(all, origin{words: "the mirror " + m, at: info.ModTime(), from: m, fill: func(ctx context.Context, l *location) error {
-				if err := startup.CheckMirror(m); err != nil {
-					return err
-				}
-				return s.fill(ctx, l, os.DirFS(filepath.Dir(m)), filepath.Base(m))
-			}})
-		}
-	}
+	defer func() {
+		all = append(all, s.mirrorOrigin()...) // last of the same moment
+		slices.SortStableFunc(all, func(a, b origin) int { return cmp.Or(a.rank-b.rank, b.at.Compare(a.at)) })
+	}()
 	e, err := s.keeper.Engine(ctx)
 	switch {
 	case errors.Is(err, holdfast.ErrNotFound):
@@ -166,17 +161,34 @@ func (s *Store) backupOrigins(ctx context.Context) (all []origin, reach error) {
 			all = append(all, s.originOf(e, c))
 		}
 	}
-	slices.SortStableFunc(all, func(a, b origin) int { return b.at.Compare(a.at) })
 	for _, p := range problems {
 		err = cmp.Or(err, errors.New(p.Message))
 	}
 	return all, err
 }
 
+// mirrorOrigin is the mirror file, if there is one.
+func (s *Store) mirrorOrigin() []origin {
+	m := s.o.source.Mirror
+	if m == "" {
+		return nil
+	}
+	info, err := os.Stat(m)
+	if err != nil || info.Size() == 0 {
+		return nil
+	}
+	return []origin{{words: "the mirror " + m, at: info.ModTime(), from: m, fill: func(ctx context.Context, l *location) error {
+		if err := startup.CheckMirror(m); err != nil {
+			return err
+		}
+		return s.fill(ctx, l, os.DirFS(filepath.Dir(m)), filepath.Base(m))
+	}}}
+}
+
 // originOf makes an origin of a backup.
 func (s *Store) originOf(e *engine.Engine, c engine.Candidate) origin {
 	return origin{
-		words: "backup " + string(c.Name), at: c.CreatedAt.Time, name: c.Name, from: cmp.Or(c.From, s.standing.Repository),
+		words: "backup " + string(c.Name), at: c.CreatedAt.Time, rank: startup.Rank(c), name: c.Name, from: cmp.Or(c.From, s.standing.Repository),
 		fill: func(ctx context.Context, l *location) error { return s.fillFromBackup(ctx, e, c.Name, l) },
 	}
 }

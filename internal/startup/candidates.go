@@ -134,14 +134,14 @@ func backups(ctx context.Context, e *engine.Engine, s holdfast.Source) ([]candid
 		if !holds(c.Sources, s) {
 			continue
 		}
-		found = append(found, candidate{name: c.Name, at: c.CreatedAt.Time, from: c.From, rank: rank(c), facts: factsOf(c.Sources, s)})
+		found = append(found, candidate{name: c.Name, at: c.CreatedAt.Time, from: c.From, rank: Rank(c), facts: factsOf(c.Sources, s)})
 	}
 	return found, problems, err
 }
 
-// rank orders backups before their age does: an emergency backup holds what a
+// Rank orders backups before their age does: an emergency backup holds what a
 // restore once replaced, and one whose last proof failed will hardly restore.
-func rank(c engine.Candidate) int {
+func Rank(c engine.Candidate) int {
 	switch {
 	case c.Disproven():
 		return 2
