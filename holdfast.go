@@ -66,4 +66,5 @@ const (
 	MemoryInfoFile = "memory_info.json"
 	MemoryDir      = "memory_collection"
 	MemoriesFile   = "memory_collection/memories.json"
+	QuestionsDir   = "questions" // QuestionsDir/SOURCE.json, for drills
 )

@@ -141,6 +141,22 @@ type Proof struct {
 	DurationMS int64     `json:"duration_ms"`
 	Bytes      int64     `json:"bytes"`
 	Problems   []Problem `json:"problems,omitempty"`
+	// RestoreMS is how long a drill took to bring the data back: the recovery
+	// time, without the checks that followed.
+	RestoreMS int64 `json:"restore_ms,omitempty"`
+	// Compared is what a drill compared of the restored data with what was
+	// recorded when it was captured. Of many comparisons of one kind that are
+	// good it has one line.
+	Compared []Comparison `json:"compared,omitempty"`
+}
+
+// A Comparison is one thing that a drill looked at.
+type Comparison struct {
+	Source string `json:"source"`
+	What   string `json:"what"` // "rows of table users", "answers of collection notes"
+	Want   string `json:"want"`
+	Got    string `json:"got"`
+	OK     bool   `json:"ok"`
 }
 
 // Time is a moment as holdfast writes it: UTC with milliseconds.

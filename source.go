@@ -245,3 +245,20 @@ type Peeker interface {
 	// tells that it cannot be known whether something was written.
 	Peek() (state string, settled bool, err error)
 }
+
+// A Rehearser is a source whose owner can be started on a restored copy and asked.
+// When a backup is made it records questions with the answers that the captured
+// copy gives; a drill has them answered by a real server.
+type Rehearser interface {
+	Source
+
+	// Questions writes questions about a captured copy, with their answers, to w.
+	// It is bounded in time and reads little, whatever the size of the copy.
+	Questions(ctx context.Context, copy fs.FS, w io.Writer) (n int, err error)
+
+	// Rehearse starts command, which the system's shell runs, on the restored copy
+	// in dir, asks the questions and stops it again. What is written to dir
+	// meanwhile is lost. An answer that differs is a Comparison that is not OK; an
+	// error is for a rehearsal that could not be held.
+	Rehearse(ctx context.Context, dir, command string, questions io.Reader) ([]Comparison, error)
+}

@@ -44,6 +44,8 @@ type Options struct {
 	// Owner holds the sources open and can let go of them; nil if nobody
 	// does, or only what the hooks stop.
 	Owner Owner
+	// Around is told before and after backups and restores; nil: nobody is.
+	Around Around
 	// Mirrors are files, by the name of the SQLite source, that hold the
 	// newest backup of it as a plain database.
 	Mirrors map[string]string

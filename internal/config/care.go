@@ -12,6 +12,8 @@ import (
 // Zero is never.
 type Schedule struct {
 	Every time.Duration
+	// Cron are further moments, in UTC.
+	Cron []string
 	// OnChange is the longest that a change goes without a backup.
 	OnChange time.Duration
 	// ShutdownTimeout is how long the end of the program and the last backup may
@@ -40,8 +42,13 @@ func careKeys() []Key {
 	return []Key{
 		{
 			Name: "schedule.every", Default: "6h",
-			Doc:    "How often `holdfast run`, and a bot that starts with package boot, makes a backup; off never does.",
+			Doc:    "How often `holdfast serve`, `holdfast run` and a bot that starts with package boot make a backup; off never does.",
 			assign: durationOrOff(func(c *Config) *time.Duration { return &c.Schedule.Every }),
+		},
+		{
+			Name: "schedule.cron", list: true,
+			Doc:    "Moments at which a backup is made, beside the interval (set that to off for these alone): expressions of cron, in UTC, such as 0 3 * * *.",
+			assign: crons(func(c *Config) *[]string { return &c.Schedule.Cron }),
 		},
 		{
 			Name: "schedule.on_change", Default: "1m",
@@ -87,7 +94,7 @@ const leastInterval = time.Second
 // durationOrOff reads a duration, or "off" as zero.
 func durationOrOff(field func(*Config) *time.Duration) func(*Config, string) error {
 	return func(c *Config, raw string) error {
-		if strings.EqualFold(raw, "off") {
+		if strings.EqualFold(raw, off) {
 			*field(c) = 0
 			return nil
 		}

@@ -51,6 +51,14 @@ type Config struct {
 	CheckBudget      time.Duration
 	Schedule         Schedule
 	Run              Run
+	Serve            Serve
+	Proxy            Proxy
+	Drill            Drill
+	Verify           Verify
+	Notify           Notify
+	Ping             Ping
+	Webhooks         Webhooks
+	Log              Log
 
 	// Detected tells that no source was configured and DefaultChroma was
 	// found and taken.
@@ -75,11 +83,15 @@ type Emergency struct {
 	Prefix  string
 }
 
-// Hooks are commands around a restore.
+// Hooks are commands around backups and restores.
 type Hooks struct {
-	Stop    string
+	Stop    string // what uses the sources, for a restore
 	Start   string
-	Timeout time.Duration
+	Timeout time.Duration // of each
+
+	BeforeBackup, AfterBackup   string
+	BeforeRestore, AfterRestore string
+	OnFailure                   string
 }
 
 // A Source is one thing to protect, as configured.

@@ -16,7 +16,7 @@ func TestLoad_Faults(t *testing.T) {
 		"unknown key":          {yaml: "repo: x\nrepositry: y\n", want: []string{`holdfast.yaml:1:1`, `holdfast.yaml:2:1: unknown key "repositry"`, `did you mean "repository"?`}},
 		"nested unknown key":   {yaml: "retention:\n  day: 3\n", want: []string{`holdfast.yaml:2:3: unknown key "retention.day"`, `did you mean "retention.days"?`}},
 		"unknown source key":   {yaml: "sources:\n  bot: {type: sqlite, pth: x}\n", want: []string{`unknown key "sources.bot.pth"`, `did you mean "sources.bot.path"?`, "sources.bot.path is missing"}},
-		"later key":            {yaml: "notify: {every: 6h}\n", want: []string{`this version does not honour "notify"`}},
+		"later key":            {yaml: "telegram: {token: x}\n", want: []string{`this version does not honour "telegram"`}},
 		"later nested key":     {yaml: "sources:\n  bot: {type: chroma, path: a, url: b}\n", want: []string{`does not honour "sources.bot.url"`}},
 		"negative count":       {yaml: "retention: {daily: -3}\n", want: []string{`retention.daily: "-3" is not a whole number from 0`}},
 		"bad trigger days":     {env: "HOLDFAST_RETENTION_AUTO_DAYS=soon", want: []string{`retention.auto_days: "soon" is not a number of days`}},

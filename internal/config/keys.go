@@ -30,6 +30,8 @@ type Key struct {
 	EnvOnly bool
 	// path tells that a relative value in the file is meant from the file.
 	path bool
+	// secret tells that the value is not shown, wherever it came from.
+	secret bool
 }
 
 // Env is the key's environment name.
@@ -114,23 +116,46 @@ func Keys() []Key {
 		},
 		{
 			Name: "hooks.timeout", Default: "2m",
-			Doc:    "How long each of the two may take.",
+			Doc:    "How long each of these commands may take.",
 			assign: duration(func(c *Config) *time.Duration { return &c.Hooks.Timeout }),
+		},
+		{
+			Name:   "hooks.before_backup",
+			Doc:    "Command before every backup; if it fails, the backup is not made.",
+			assign: text(func(c *Config) *string { return &c.Hooks.BeforeBackup }),
+		},
+		{
+			Name:   "hooks.after_backup",
+			Doc:    "Command after every backup that was made.",
+			assign: text(func(c *Config) *string { return &c.Hooks.AfterBackup }),
+		},
+		{
+			Name:   "hooks.before_restore",
+			Doc:    "Command before every restore in place and rollback, before anything is touched; if it fails, nothing is.",
+			assign: text(func(c *Config) *string { return &c.Hooks.BeforeRestore }),
+		},
+		{
+			Name:   "hooks.after_restore",
+			Doc:    "Command after every restore in place and rollback, when the new state stands.",
+			assign: text(func(c *Config) *string { return &c.Hooks.AfterRestore }),
+		},
+		{
+			Name:   "hooks.on_failure",
+			Doc:    "Command after a backup, restore or rollback that failed.",
+			assign: text(func(c *Config) *string { return &c.Hooks.OnFailure }),
 		},
 		{
 			Name: "check_budget", Default: "500ms",
 			Doc:    "How long a source's own check may take during a backup; verify has no limit.",
 			assign: duration(func(c *Config) *time.Duration { return &c.CheckBudget }),
 		},
-	}, careKeys())
+	}, careKeys(), serveKeys())
 }
 
 // later are keys of the design that this version does not honour yet. Naming
 // them makes the error say so instead of guessing at a typing mistake.
 var later = map[string]bool{
-	"telegram": true, "schedule.cron": true,
-	"notify": true, "serve": true, "webhooks": true,
-	"sources.*.url": true,
+	"telegram": true, "sources.*.url": true,
 }
 
 // isLater tells whether a key, or what it lies in, belongs to a later version.

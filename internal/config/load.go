@@ -73,6 +73,7 @@ func Load(flags Flags, environ []string) (*Config, error) {
 	c.settleSources(layers, flags, pathLayer(envVars[databasePath]), last)
 	c.settleReplicas(layers, last)
 	c.settleEncryption(last)
+	c.settleServe(last)
 	var errs []error
 	for _, l := range append(layers, last) {
 		errs = append(errs, l.errs...)
@@ -132,7 +133,7 @@ func (c *Config) settle(layers []*layer) {
 		}
 		if s.raw != "" {
 			if err := k.assign(c, s.raw); err != nil {
-				if s.secret {
+				if s.secret && !k.secret { // a secret key's parser quotes nothing
 					err = errors.New("the file's content is not a value of this kind")
 				}
 				from.fault(s.origin.String(), "", "%s: %v", k.Name, err)
@@ -144,7 +145,7 @@ func (c *Config) settle(layers []*layer) {
 		if s.note != "" {
 			c.Warnings = append(c.Warnings, holdfast.Problem{Object: k.Name, Severity: holdfast.Warning, Message: s.note, Hint: "keep one of the two"})
 		}
-		c.Values = append(c.Values, Value{Key: k.Name, Value: s.raw, Origin: s.origin, Secret: s.secret})
+		c.Values = append(c.Values, Value{Key: k.Name, Value: s.raw, Origin: s.origin, Secret: s.secret || k.secret})
 	}
 	c.Repository, c.State = expandHome(c.Repository), expandHome(c.State)
 }
