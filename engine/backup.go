@@ -52,7 +52,7 @@ func (r *BackupResult) Incomplete() bool {
 // Backup captures all sources as one set. A backup with problems is committed
 // and returned without an error; the caller looks at Incomplete.
 func (e *Engine) Backup(ctx context.Context, req BackupRequest) (*BackupResult, error) {
-	r := e.start("backup")
+	r := e.start(ctx, "backup")
 	var result *BackupResult
 	err := r.locked(ctx, func(ctx context.Context) (err error) {
 		result, err = r.makeBackup(ctx, req, e.o.Sources)
@@ -78,7 +78,7 @@ func (e *Engine) Backup(ctx context.Context, req BackupRequest) (*BackupResult, 
 // writes nothing. It needs no repository, so that none is made for a backup that
 // cannot be.
 func (e *Engine) Preflight(ctx context.Context, req BackupRequest) error {
-	_, err := e.start("preflight").preflight(ctx, req, e.o.Sources)
+	_, err := e.start(ctx, "preflight").preflight(ctx, req, e.o.Sources)
 	return err
 }
 

@@ -22,7 +22,7 @@ func (e *Engine) PlanCompact(ctx context.Context) (repo.CompactPlan, error) {
 // Compact makes backups take over what they need of deleted ones, and frees
 // these now. What was done until an error is told with it.
 func (e *Engine) Compact(ctx context.Context) (repo.Compaction, error) {
-	r := e.start("compact")
+	r := e.start(ctx, "compact")
 	var done repo.Compaction
 	err := r.locked(ctx, func(ctx context.Context) error {
 		return r.step(ctx, holdfast.StepCompact, func(ctx context.Context) (string, error) {

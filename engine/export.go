@@ -23,7 +23,7 @@ type ExportResult struct {
 // that does not exist or is empty. A copy that turns out to be damaged is left
 // for the next.
 func (e *Engine) Export(ctx context.Context, name, dir string) (*ExportResult, error) {
-	r := e.start("export")
+	r := e.start(ctx, "export")
 	search := e.search(name)
 	f, err := search.next(ctx)
 	if err != nil {

@@ -261,7 +261,7 @@ func held(ctx context.Context, r *repo.Repository) (why string, err error) {
 // ConfirmSmaller ends a hold on pruning: somebody says that the smaller state is
 // right. It tells whether there was a hold.
 func (e *Engine) ConfirmSmaller(ctx context.Context) (ended bool, err error) {
-	r := e.start("confirm")
+	r := e.start(ctx, "confirm")
 	err = r.locked(ctx, func(ctx context.Context) error {
 		hold, err := e.o.Repository.Hold(ctx)
 		if err != nil && !errors.Is(err, holdfast.ErrDamaged) {

@@ -10,7 +10,7 @@ import (
 // Delete removes backups for good, in the order given, and tells what became
 // of those that are gone. It stops at the first that cannot be removed.
 func (e *Engine) Delete(ctx context.Context, names ...holdfast.BackupName) (gone []repo.Deletion, err error) {
-	r := e.start("delete")
+	r := e.start(ctx, "delete")
 	err = r.locked(ctx, func(ctx context.Context) error {
 		for _, name := range names {
 			d, err := e.o.Repository.Delete(ctx, name)
@@ -34,7 +34,7 @@ func (r *run) deleted(d repo.Deletion) {
 
 // SetPinned keeps a backup from pruning, or no longer.
 func (e *Engine) SetPinned(ctx context.Context, name holdfast.BackupName, pinned bool) error {
-	r := e.start("pin")
+	r := e.start(ctx, "pin")
 	return r.locked(ctx, func(ctx context.Context) error {
 		return e.o.Repository.SetPinned(ctx, name, pinned)
 	})

@@ -65,7 +65,7 @@ func (e *Engine) PlanRestore(ctx context.Context, req RestoreRequest) (*RestoreP
 	if err != nil {
 		return nil, err
 	}
-	r := e.start("plan")
+	r := e.start(ctx, "plan")
 	p, b, err := r.plan(ctx, req)
 	if err != nil {
 		return nil, err

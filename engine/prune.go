@@ -76,7 +76,7 @@ func lacking(m *holdfast.Metadata) bool {
 // Prune removes what PlanPrune decides, and tells the decisions. A backup that
 // cannot be removed is a warning in the log and an ErrIncomplete.
 func (e *Engine) Prune(ctx context.Context) ([]retention.Decision, error) {
-	r := e.start("prune")
+	r := e.start(ctx, "prune")
 	var decisions []retention.Decision
 	err := r.locked(ctx, func(ctx context.Context) error {
 		return r.step(ctx, holdfast.StepPrune, func(ctx context.Context) (string, error) {

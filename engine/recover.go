@@ -30,7 +30,7 @@ const (
 // Recover finishes or undoes a restore that was cut. Without one it does
 // nothing. Backup, Restore, Rollback and Prune call it first.
 func (e *Engine) Recover(ctx context.Context) (*RecoverResult, error) {
-	r := e.start("recover")
+	r := e.start(ctx, "recover")
 	if cut, err := e.wasCut(); err != nil || !cut {
 		return &RecoverResult{}, err
 	}

@@ -83,7 +83,7 @@ func (e *replicateError) Is(target error) bool { return target == holdfast.ErrIn
 // fails does not keep the others from being copied; the error then matches
 // ErrIncomplete and names each. An interrupted copy goes on the next time.
 func (e *Engine) Replicate(ctx context.Context, req ReplicateRequest) (*ReplicateResult, error) {
-	r := e.start("replicate")
+	r := e.start(ctx, "replicate")
 	source, err := e.repository()
 	if err != nil {
 		return nil, err

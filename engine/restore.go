@@ -45,7 +45,7 @@ func (e *Engine) Restore(ctx context.Context, req RestoreRequest) (*RestoreResul
 	if err != nil {
 		return nil, err
 	}
-	r := e.start(opRestore)
+	r := e.start(ctx, opRestore)
 	result := &RestoreResult{}
 	work := func(ctx context.Context) error { return r.restore(ctx, req, result) }
 	if req.To != "" {

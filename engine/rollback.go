@@ -13,7 +13,7 @@ import (
 // else from the emergency backup. The state it replaces is treated with the same
 // care as in a restore. ErrNotFound if there is nothing to undo.
 func (e *Engine) Rollback(ctx context.Context) (*RestoreResult, error) {
-	r := e.start(opRollback)
+	r := e.start(ctx, opRollback)
 	result := &RestoreResult{}
 	err := r.locked(ctx, func(ctx context.Context) error { return r.rollback(ctx, result) })
 	return r.conclude(result, err)

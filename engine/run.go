@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -33,14 +34,20 @@ type run struct {
 	id     string
 	begun  time.Time
 	log    *slog.Logger
+	asked  holdfast.Observer   // of the context that asks for the verb
 	backup holdfast.BackupName // as soon as it is known
 	// settled tells of a restore that was cut before, and what became of it.
 	settled []holdfast.Problem
 }
 
-func (e *Engine) start(op string) *run {
-	id := rand.Text()[:8]
-	return &run{e: e, op: op, id: id, begun: e.o.Now(), log: e.o.Logger.With(keyOp, op, keyOpID, id)}
+// start begins a verb: under the id of the operation that it is part of, or one of
+// its own.
+func (e *Engine) start(ctx context.Context, op string) *run {
+	id := cmp.Or(holdfast.OperationOf(ctx), rand.Text()[:8])
+	return &run{
+		e: e, op: op, id: id, begun: e.o.Now(), asked: holdfast.ObserverOf(ctx),
+		log: e.o.Logger.With(keyOp, op, keyOpID, id),
+	}
 }
 
 func (r *run) send(ev holdfast.Event) {
@@ -49,6 +56,7 @@ func (r *run) send(ev holdfast.Event) {
 		ev.Backup = r.backup
 	}
 	r.e.o.Observer.Send(ev)
+	r.asked.Send(ev)
 }
 
 // step runs fn as one step of the verb. fn may give a sentence for people.

@@ -42,7 +42,7 @@ type VerifyResult struct {
 // ErrIncomplete. A backup that is not in the repository is verified in the
 // nearest replica that has it, and its proof recorded there.
 func (e *Engine) Verify(ctx context.Context, req VerifyRequest) (*VerifyResult, error) {
-	r := e.start("verify")
+	r := e.start(ctx, "verify")
 	info, err := e.choose(ctx, req.Name)
 	if err != nil && e.elsewhere(err) {
 		return e.verifyCopy(ctx, req)
