@@ -13,7 +13,6 @@ package schedule
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -23,8 +22,16 @@ import (
 
 // A Task is something that is done again and again.
 type Task struct {
-	Name  string
+	Name string
+	// Every is the period; zero leaves it to Cron.
 	Every time.Duration
+	// Cron are moments, in UTC, at which it runs beside or instead of Every, without
+	// jitter (see NextCron).
+	Cron []string
+	// LastAt is when it began last in an earlier process: if a period is over since
+	// then, or a moment of Cron has passed, it runs at once, once. Zero is never, or
+	// unknown, which makes nothing due.
+	LastAt time.Time
 	// Jitter is the most by which a run comes later than Every says, so that tasks
 	// of one period do not all run at once. Zero is a tenth of the period, at most
 	// a minute; less than zero is none.
@@ -44,6 +51,8 @@ type Options struct {
 	Changed func()
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
+	// Timer waits; nil is RealTime.
+	Timer Timer
 }
 
 // lookEvery is the longest that nobody looks at the wall clock: a suspended machine
@@ -69,6 +78,9 @@ func New(o Options) *Runner {
 	if o.Changed == nil {
 		o.Changed = func() {}
 	}
+	if o.Timer == nil {
+		o.Timer = RealTime
+	}
 	return &Runner{o: o, clock: NewClock(o.Now), wake: make(chan struct{}, 1)}
 }
 
@@ -81,10 +93,13 @@ func (r *Runner) Add(t Task) error {
 	switch {
 	case t.Name == "":
 		return refuse("it has no name")
-	case t.Every <= 0:
+	case t.Every < 0, t.Every == 0 && len(t.Cron) == 0:
 		return refuse("it has no period")
 	case t.Run == nil:
 		return refuse("it has nothing to run")
+	}
+	if err := CheckCron(t.Cron); err != nil {
+		return &holdfast.Error{Op: "task", Object: t.Name, Err: err}
 	}
 	r.mu.Lock()
 	if slices.ContainsFunc(r.tasks, func(other *task) bool { return other.Name == t.Name }) {
@@ -92,24 +107,12 @@ func (r *Runner) Add(t Task) error {
 		return refuse("there is another task of this name")
 	}
 	added := &task{Task: t, triggered: t.AtStart}
-	added.due = r.clock.Passed() + added.period()
+	added.begin(r.clock)
 	r.tasks = append(r.tasks, added)
 	r.mu.Unlock()
 	r.look()
 	r.o.Changed()
 	return nil
-}
-
-// period is the time to the next run.
-func (t *task) period() time.Duration {
-	jitter := t.Jitter
-	if jitter == 0 {
-		jitter = min(t.Every/10, time.Minute)
-	}
-	if jitter <= 0 {
-		return t.Every
-	}
-	return t.Every + rand.N(jitter)
 }
 
 // look makes Run look at once at what is due.
@@ -129,28 +132,26 @@ func (r *Runner) Run(ctx context.Context) error {
 		return &holdfast.Error{Op: "run tasks", Err: holdfast.Kindf(holdfast.ErrUsage, "they run already, or have been stopped")}
 	}
 	r.started = true
-	now := r.clock.Passed()
 	for _, t := range r.tasks { // the first period begins here
-		t.due = now + t.period()
+		t.begin(r.clock)
 	}
 	r.mu.Unlock()
 	r.o.Changed()
 
 	var running sync.WaitGroup
 	defer running.Wait()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
 	for ctx.Err() == nil {
 		due, wait := r.takeDue()
 		for _, t := range due {
 			running.Go(func() { r.run(ctx, t) })
 		}
-		timer.Reset(wait)
+		fired, stop := r.o.Timer(wait)
 		select {
 		case <-ctx.Done():
 		case <-r.wake:
-		case <-timer.C:
+		case <-fired:
 		}
+		stop()
 	}
 	return nil
 }
@@ -165,11 +166,11 @@ func (r *Runner) takeDue() (due []*task, wait time.Duration) {
 	for _, t := range r.tasks {
 		switch {
 		case t.running: // its end makes us look again
-		case t.triggered || now >= t.due:
+		case t.triggered || now >= t.next():
 			t.running, t.triggered, t.begun = true, false, now
 			due = append(due, t)
 		default:
-			wait = min(wait, t.due-now)
+			wait = min(wait, t.next()-now)
 		}
 	}
 	return due, wait

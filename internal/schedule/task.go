@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
@@ -21,7 +23,8 @@ const (
 // A task is a Task with what became of it. The runner's lock guards it.
 type task struct {
 	Task
-	due       time.Duration // by the runner's clock
+	due       time.Duration // by the runner's clock: when the period is over; never, without one
+	ticks     *Ticks
 	triggered bool
 	running   bool
 	begun     time.Duration
@@ -32,14 +35,63 @@ type task struct {
 	err       string
 }
 
+// never is a reading that no clock comes to.
+const never = time.Duration(math.MaxInt64)
+
+// begin plans the first run.
+func (t *task) begin(c *Clock) {
+	t.due, t.ticks = never, c.Ticks(t.Cron)
+	if t.Every > 0 {
+		t.due = c.Passed() + t.period()
+	}
+	if t.LastAt.IsZero() {
+		return
+	}
+	t.ticks.Missed(t.LastAt)
+	if t.Every > 0 { // a time to come is a clock that was wrong
+		t.due = min(t.due, max(c.At(t.LastAt.Add(t.Every)), c.Passed()))
+	}
+}
+
+// next is when it is due.
+func (t *task) next() time.Duration {
+	if at, ok := t.ticks.Next(); ok {
+		return min(t.due, at)
+	}
+	return t.due
+}
+
+// ended plans the next run, after one that has ended now.
+func (t *task) ended(now time.Duration) {
+	t.ticks.Done(t.begun)
+	if t.Every == 0 {
+		return
+	}
+	// One that takes longer than its period rests for a period all the same.
+	if t.due = t.begun + t.period(); t.due <= now {
+		t.due = now + t.period()
+	}
+}
+
+// period is the time to the next run.
+func (t *task) period() time.Duration {
+	jitter := t.Jitter
+	if jitter == 0 {
+		jitter = min(t.Every/10, time.Minute)
+	}
+	if jitter <= 0 {
+		return t.Every
+	}
+	return t.Every + rand.N(jitter)
+}
+
 func (t *task) standing(c *Clock) holdfast.TaskStanding {
 	s := holdfast.TaskStanding{
 		Name: t.Name, EveryMS: t.Every.Milliseconds(), Running: t.running,
 		Runs: t.runs, Failures: t.failures, LastAt: t.lastAt, LastMS: t.last.Milliseconds(), Error: t.err,
 	}
-	if !t.running {
-		next := holdfast.At(c.Wall(t.due))
-		s.NextAt = &next
+	if next := t.next(); !t.running && next < never {
+		s.NextAt = new(holdfast.At(c.Wall(next)))
 	}
 	return s
 }
@@ -65,10 +117,7 @@ func (r *Runner) run(ctx context.Context, t *task) {
 	if failed {
 		t.failures++
 	}
-	// One that takes longer than its period rests for a period all the same.
-	if t.due = t.begun + t.period(); t.due <= now {
-		t.due = now + t.period()
-	}
+	t.ended(now)
 	r.mu.Unlock()
 	switch {
 	case failed && err.Error() == before: // said already, and in the standing
