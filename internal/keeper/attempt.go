@@ -98,18 +98,18 @@ func (k *Keeper) patiently(ctx context.Context, patience time.Duration, fn func(
 			return err
 		}
 		// Two that wait for each other must not keep step.
-		if sleep(ctx, pause/2+rand.N(pause)) != nil {
+		if k.sleep(ctx, pause/2+rand.N(pause)) != nil {
 			return err
 		}
 	}
 }
 
 // sleep waits, or gives the reason why not.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+func (k *Keeper) sleep(ctx context.Context, d time.Duration) error {
+	fired, stop := k.o.Timer(d)
+	defer stop()
 	select {
-	case <-timer.C:
+	case <-fired:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -125,6 +125,7 @@ func (k *Keeper) ended(ctx context.Context, a *attempt) {
 	case a.err == nil:
 		k.succeeded(a, now)
 	case ctx.Err() == nil:
+		k.counts.Failures[a.request.Trigger]++
 		k.failedOnce(a.err, now)
 	}
 	if scheduledHere(a.request.Trigger) {
@@ -144,7 +145,10 @@ func (k *Keeper) succeeded(a *attempt, now time.Duration) {
 	k.lastAttempt = a
 	k.problems = slices.Clone(a.result.Problems)
 	if a.result.Unchanged {
+		k.counts.Unchanged++
 		k.lastChecked = k.o.Now()
+	} else {
+		k.counts.Backups++
 	}
 	if a.age == k.age {
 		k.watch.saved(a.seen, a.begun)

@@ -253,3 +253,13 @@ func run(t *testing.T, k *Keeper) (stop func()) {
 		}
 	}
 }
+
+// sleep is the time that something takes, or the reason why it was cut.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

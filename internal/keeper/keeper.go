@@ -54,10 +54,19 @@ type Options struct {
 	// fails if he meets a reader. Backups of the loop begin later; one that somebody
 	// asks for does not. It is asked often. Nil is always zero.
 	Opening func() time.Duration
+	// Around is told before and after each backup and restore; nil: what is
+	// configured to be told.
+	Around engine.Around
+	// Daemon keeps a daemon's schedule: a start is no reason for a backup. One is
+	// made only if an interval or a moment of cron has passed since the newest, or
+	// something has changed; the newest is proven at once, however large it is.
+	Daemon bool
 	// Changed is called after changes of what Standing tells.
 	Changed func()
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
+	// Timer waits; nil is schedule.RealTime.
+	Timer schedule.Timer
 }
 
 // A Keeper makes the backups of a program. Its methods may be called side by side.
@@ -110,6 +119,7 @@ type state struct {
 	// taskBegun is when the periodic backup that is being made, or the last one, began.
 	taskBegun time.Duration
 	unwatched []holdfast.Problem // sources of which no change is seen
+	counts    Counts
 
 	lastAttempt *attempt // the newest that succeeded
 	owedCare    *owedCare
@@ -136,6 +146,9 @@ func New(o Options) (*Keeper, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Timer == nil {
+		o.Timer = schedule.RealTime
+	}
 	sources := o.Sources
 	if len(sources) == 0 {
 		var err error
@@ -150,6 +163,7 @@ func New(o Options) (*Keeper, error) {
 		watch: watch{within: o.Config.Schedule.OnChange},
 	}
 	k.opener = k.forBackup
+	k.counts.Failures = map[holdfast.Trigger]int64{}
 	k.task = holdfast.TaskStanding{Name: TaskName, EveryMS: o.Config.Schedule.Every.Milliseconds()}
 	if _, err := k.engineOver(nil, nil); err != nil { // what is wrong with the configuration is told now
 		return nil, err

@@ -140,7 +140,7 @@ func (k *Keeper) engineOver(r *repo.Repository, unusable error) (*engine.Engine,
 	sources := slices.Clone(k.sources)
 	k.mu.Unlock()
 	return wire.Engine(k.o.Config, wire.Options{
-		Repository: r, Unusable: unusable, Sources: sources, Owner: k.o.Owner, Observer: k.o.Observer,
+		Repository: r, Unusable: unusable, Sources: sources, Owner: k.o.Owner, Around: k.o.Around, Observer: k.o.Observer,
 		Logger: quiet(k.log), Now: k.o.Now, ToolVersion: k.o.ToolVersion,
 	})
 }

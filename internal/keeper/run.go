@@ -47,16 +47,15 @@ func (k *Keeper) Run(ctx context.Context) error {
 	var caring sync.WaitGroup
 	defer caring.Wait()
 	caring.Go(func() { k.takeCare(ctx) })
-	timer := time.NewTimer(0)
-	defer timer.Stop()
 	for ctx.Err() == nil {
 		k.turn(ctx)
-		timer.Reset(k.pause())
+		fired, stop := k.o.Timer(k.pause())
 		select {
 		case <-ctx.Done():
 		case <-k.wake:
-		case <-timer.C:
+		case <-fired:
 		}
+		stop()
 	}
 	return nil
 }

@@ -172,6 +172,7 @@ type Options struct {
 	Unusable    error             // why Repository is nil, if it cannot be used
 	Sources     []holdfast.Source // in place of the configured ones, if any
 	Owner       engine.Owner      // nil: the programs that hold the sources and live here
+	Around      engine.Around     // told before and after backups and restores; nil: nobody
 	Observer    holdfast.Observer
 	Logger      *slog.Logger
 	Now         func() time.Time
@@ -220,6 +221,7 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 			CheckBudget:     c.CheckBudget,
 		},
 		Owner:       owner,
+		Around:      o.Around,
 		Mirrors:     mirrors(c),
 		Hooks:       engine.Hooks{Stop: c.Hooks.Stop, Start: c.Hooks.Start, Timeout: c.Hooks.Timeout},
 		Observer:    o.Observer,
