@@ -25,6 +25,7 @@ const (
 	StepExport    Step = "export"    // memory is exported from the captured copy
 	StepCommit    Step = "commit"    // the backup is made durable and visible
 	StepVerify    Step = "verify"    // bytes and sources' own checks
+	StepRehearse  Step = "rehearse"  // a server is started on a restored copy and asked
 	StepPrune     Step = "prune"     // old backups are removed
 	StepCompact   Step = "compact"   // a backup takes over what it needs of deleted ones
 	StepCopy      Step = "copy"      // a backup is copied into a replica

@@ -35,7 +35,7 @@ func ParseSourceName(s string) (string, error) {
 	err := checkName(s)
 	if err == nil {
 		switch s {
-		case MetadataFile, ManifestFile, SumsFile, MemoryInfoFile, MemoryDir, "memory":
+		case MetadataFile, ManifestFile, SumsFile, MemoryInfoFile, MemoryDir, QuestionsDir, "memory":
 			err = fmt.Errorf("%q is a fixed name inside a backup", s)
 		}
 	}

@@ -93,7 +93,7 @@ func newEntry(path string, e holdfast.Entry) *entry {
 func sourceOf(path string) string {
 	first, _, _ := strings.Cut(path, "/")
 	switch first {
-	case holdfast.MetadataFile, holdfast.ManifestFile, holdfast.SumsFile, holdfast.MemoryInfoFile, holdfast.MemoryDir:
+	case holdfast.MetadataFile, holdfast.ManifestFile, holdfast.SumsFile, holdfast.MemoryInfoFile, holdfast.MemoryDir, holdfast.QuestionsDir:
 		return ""
 	}
 	return first

@@ -43,12 +43,29 @@ func (i Info) Disproven() bool {
 	return known && !p.OK
 }
 
-// telling gives the newest proof that tells whether the backup is good.
-func (i Info) telling() (holdfast.Proof, bool) {
+// Drilled gives the newest drill, whether it was good or not, and false if there
+// was none. A verification that came later does not hide it.
+func (i Info) Drilled() (holdfast.Proof, bool) {
 	for _, p := range slices.Backward(i.Proofs) {
-		if p.Kind != holdfast.ProofStored || !p.OK {
+		if p.Kind == holdfast.ProofDrill {
 			return p, true
 		}
+	}
+	return holdfast.Proof{}, false
+}
+
+// telling gives the newest proof that tells whether the backup is good. A drill
+// sees what a verification cannot, so that only another drill takes back what a
+// drill that failed has told.
+func (i Info) telling() (holdfast.Proof, bool) {
+	for _, p := range slices.Backward(i.Proofs) {
+		if p.Kind == holdfast.ProofStored && p.OK {
+			continue
+		}
+		if drill, held := i.Drilled(); p.OK && held && !drill.OK {
+			return drill, true
+		}
+		return p, true
 	}
 	return holdfast.Proof{}, false
 }

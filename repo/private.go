@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 
 	"filippo.io/age"
 
@@ -66,6 +67,18 @@ func clearProblems(list []holdfast.Problem) []holdfast.Problem {
 	var out []holdfast.Problem
 	for _, p := range list {
 		out = append(out, holdfast.Problem{Source: p.Source, Severity: p.Severity, Message: untold})
+	}
+	return out
+}
+
+// clearCompared keeps of which sources something was compared, and whether it was
+// as it should be.
+func clearCompared(list []holdfast.Comparison) []holdfast.Comparison {
+	var out []holdfast.Comparison
+	for _, c := range list {
+		if short := (holdfast.Comparison{Source: c.Source, What: untold, OK: c.OK}); !slices.Contains(out, short) {
+			out = append(out, short)
+		}
 	}
 	return out
 }

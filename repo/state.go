@@ -9,7 +9,8 @@ import (
 	"github.com/holdfast-backup/holdfast/bucket"
 )
 
-// maxProofs bounds the proofs kept for one backup: the newest.
+// maxProofs bounds the proofs kept for one backup: the newest, and the newest of
+// each kind.
 const maxProofs = 20
 
 // stateDir holds what is known about backups but is not part of them.
@@ -66,6 +67,7 @@ func (r *Repository) changeState(ctx context.Context, name holdfast.BackupName, 
 	if info.Metadata != nil && info.Metadata.Encrypted {
 		for i, p := range s.Proofs { // the state lies in the open
 			s.Proofs[i].Problems = clearProblems(p.Problems)
+			s.Proofs[i].Compared = clearCompared(p.Compared)
 		}
 	}
 	s.Checksum = ""
@@ -91,6 +93,28 @@ func (r *Repository) AddProof(ctx context.Context, name holdfast.BackupName, p h
 			s.Proofs = s.Proofs[:n-1] // the same again must not push real proofs out
 		}
 		s.Proofs = append(s.Proofs, p)
-		s.Proofs = s.Proofs[max(0, len(s.Proofs)-maxProofs):]
+		s.Proofs = bounded(s.Proofs)
 	})
+}
+
+// bounded leaves out the oldest proofs that are too many, but never the newest of
+// a kind: a drill must not be forgotten for the verifications that followed it.
+func bounded(proofs []holdfast.Proof) []holdfast.Proof {
+	excess := len(proofs) - maxProofs
+	if excess <= 0 {
+		return proofs
+	}
+	newest := map[holdfast.ProofKind]int{}
+	for i, p := range proofs {
+		newest[p.Kind] = i
+	}
+	kept := make([]holdfast.Proof, 0, maxProofs)
+	for i, p := range proofs {
+		if excess > 0 && newest[p.Kind] != i {
+			excess--
+			continue
+		}
+		kept = append(kept, p)
+	}
+	return kept
 }
