@@ -150,6 +150,7 @@ func roundTrip(t *testing.T, rt *rapid.T, b bucket.Bucket, dir string) {
 		rt.Fatal(err)
 	}
 	packed := untar(rt, &archive)
+	zipped := unzip(rt, back, "src")
 	for name, data := range want {
 		got, err := os.ReadFile(filepath.Join(dir, filepath.Base(name)))
 		if err != nil || !bytes.Equal(got, data) {
@@ -157,6 +158,9 @@ func roundTrip(t *testing.T, rt *rapid.T, b bucket.Bucket, dir string) {
 		}
 		if !bytes.Equal(packed[name], data) {
 			rt.Fatalf("%s in the tar differs", name)
+		}
+		if !bytes.Equal(zipped[name], data) {
+			rt.Fatalf("%s in the zip differs", name)
 		}
 		randomReads(rt, back, name, data)
 	}
