@@ -1,0 +1,8 @@
+//go:build !linux
+
+package daemon
+
+import "github.com/coreos/go-systemd/v22/daemon"
+
+// reloading says that the configuration is read again.
+func (m manager) reloading() { m.tell(daemon.SdNotifyReloading) }
