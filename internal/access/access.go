@@ -1,0 +1,126 @@
+// Package access decides who may ask the daemon for what, before any verb is
+// called: it is the door of every surface that listens.
+//
+// Start from [Open], which gives an [Access] over the state directory, and
+// [Access.Handler], which puts the door around a handler: which host names are
+// answered, which web pages may ask, who the caller is ([CallerOf]), how often
+// and how much he may send, and what is written down ([Audit]). Behind it each
+// operation asks [Access.Allow] for the scope that it needs. [Access.MayListen]
+// judges an address before the daemon listens on it, and [Access.TLS] gives the
+// certificate.
+//
+// What it promises: without a token nothing is answered beyond loopback; a token
+// is kept as a digest only, and no secret reaches the audit, the log or an error;
+// whatever cannot be read or understood lets nobody in. A token that is revoked
+// by another process is refused at the next request.
+//
+// What it leaves to others: time limits of connections, which belong to the
+// server, and what an operation may touch, which belongs to the operation. On
+// loopback without any token everybody who can reach the port is the owner;
+// docs/security.md tells what that means.
+package access
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-backup/holdfast/internal/config"
+)
+
+// The files in the state directory.
+const (
+	tokensFile = "tokens.json"
+	auditFile  = "audit.log"
+)
+
+// Options are what an Access needs.
+type Options struct {
+	Dir    string         // the state directory
+	Config *config.Config // who may listen and be asked how; nil for the command line
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Access is the door. It is safe for use by several goroutines, and several
+// processes may have one over the same directory.
+type Access struct {
+	tokens   *Tokens
+	audit    *Audit
+	settings atomic.Pointer[settings]
+	certs    *certificates
+	requests *buckets // of callers, and of addresses without one
+	failures *buckets // of addresses whose tokens are refused
+	now      func() time.Time
+	log      *slog.Logger
+	origins  *http.CrossOriginProtection
+}
+
+// settings are what a configuration says about the door.
+type settings struct {
+	hosts     []string // canonical names
+	loopback  bool     // it listens on loopback only
+	required  bool     // a token is always needed
+	perMinute int64
+	cert, key string
+}
+
+// Open makes the door over a state directory, which need not exist yet. Tokens
+// that cannot be read are no error here: nobody gets in, and Problems says why.
+func Open(o Options) (*Access, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	audit := newAudit(filepath.Join(o.Dir, auditFile), o.Now, o.Logger)
+	a := &Access{
+		audit: audit, now: o.Now, log: o.Logger,
+		tokens:   &Tokens{file: filepath.Join(o.Dir, tokensFile), now: o.Now, audit: audit},
+		certs:    &certificates{now: o.Now, log: o.Logger},
+		requests: newBuckets(o.Now),
+		failures: newBuckets(o.Now),
+		origins:  http.NewCrossOriginProtection(),
+	}
+	a.failures.set(failuresPerMinute)
+	a.Reconfigure(o.Config)
+	return a, nil
+}
+
+// Reconfigure makes the door that of another configuration; nil is one without a
+// listener.
+func (a *Access) Reconfigure(c *config.Config) {
+	if c == nil {
+		c = &config.Config{}
+	}
+	s := &settings{
+		loopback:  true,
+		required:  c.Serve.Auth == config.AuthRequired,
+		perMinute: c.Serve.RequestsPerMinute,
+		cert:      c.Serve.TLSCert, key: c.Serve.TLSKey,
+	}
+	if s.perMinute <= 0 {
+		s.perMinute = defaultPerMinute
+	}
+	for _, name := range c.Serve.Hosts {
+		s.hosts = append(s.hosts, hostName(name))
+	}
+	if c.Serve.Listen != "" {
+		s.loopback = isLoopback(c.Serve.Listen)
+		if host, _, err := net.SplitHostPort(c.Serve.Listen); err == nil && host != "" {
+			s.hosts = append(s.hosts, hostName(host))
+		}
+	}
+	a.requests.set(s.perMinute)
+	a.settings.Store(s)
+}
+
+// Tokens are those of the state directory.
+func (a *Access) Tokens() *Tokens { return a.tokens }
+
+// Audit is the record of changes and refusals.
+func (a *Access) Audit() *Audit { return a.audit }

@@ -1,0 +1,80 @@
+package access
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// resolveTimeout bounds the question whether a host name means loopback.
+const resolveTimeout = 5 * time.Second
+
+// isLoopback tells whether an address can be reached from this machine only. A
+// host name must mean nothing but loopback; one that cannot be resolved does not.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || host == "" {
+		return false
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Unmap().IsLoopback()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	for _, addr := range addrs {
+		if !addr.Unmap().IsLoopback() {
+			return false
+		}
+	}
+	return err == nil && len(addrs) > 0
+}
+
+// MayListen judges an address (host:port) before the daemon listens on it.
+// Beyond loopback it takes at least one token that has not expired; where a
+// token is always required it takes one on loopback, too, since nobody could
+// get in. What is allowed but unwise is told by Problems.
+func (a *Access) MayListen(address string, tls bool) error {
+	beyond := !isLoopback(address)
+	if !beyond && !a.settings.Load().required {
+		return nil
+	}
+	usable, err := a.tokens.usable()
+	if err != nil {
+		return &holdfast.Error{Op: "listen on", Object: address, Err: err}
+	}
+	if usable {
+		return nil
+	}
+	why := "serve.auth is required, and there is no token that has not expired"
+	if beyond {
+		why = "others can reach it, and there is no token that has not expired"
+	}
+	return &holdfast.Error{
+		Op: "listen on", Object: address, Err: holdfast.Kindf(holdfast.ErrRefused, "%s", why),
+		Hint: "create one first: holdfast token create NAME --scope admin",
+	}
+}
+
+// Problems are what is unwise, or wrong, about listening on an address: told at
+// the start and as long as it lasts.
+func (a *Access) Problems(address string, tls bool) []holdfast.Problem {
+	var out []holdfast.Problem
+	if !tls && !isLoopback(address) {
+		out = append(out, holdfast.Problem{
+			Severity: holdfast.Warning, Object: address,
+			Message: "tokens and backups cross the network in the open: there is no TLS",
+			Hint:    "set serve.tls_cert and serve.tls_key, or put a reverse proxy with TLS in front and let nothing else reach this port",
+		})
+	}
+	if _, err := a.tokens.List(); err != nil {
+		out = append(out, holdfast.Problem{
+			Severity: holdfast.Warning, Object: a.tokens.file,
+			Message: "nobody is let in: " + err.Error(), Hint: holdfast.HintOf(err),
+		})
+	}
+	return out
+}

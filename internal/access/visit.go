@@ -1,0 +1,96 @@
+package access
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"sync"
+)
+
+// Facts are what the audit tells of a request beside what the door sees. Only
+// what is not empty counts.
+type Facts struct {
+	Route     string // the pattern, where the mux does not set it
+	Backup    string
+	Job       string
+	Object    string // what else it is about
+	Operation string
+	Why       string // one line; without secrets
+}
+
+// Note adds facts to the audit line of the request that ctx belongs to.
+func Note(ctx context.Context, f Facts) {
+	v, ok := ctx.Value(visitKey{}).(*visit)
+	if !ok {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.noted = Facts{
+		Route:  cmp.Or(f.Route, v.noted.Route),
+		Backup: cmp.Or(f.Backup, v.noted.Backup), Job: cmp.Or(f.Job, v.noted.Job), Object: cmp.Or(f.Object, v.noted.Object),
+		Operation: cmp.Or(f.Operation, v.noted.Operation), Why: cmp.Or(f.Why, v.noted.Why),
+	}
+}
+
+type visitKey struct{}
+
+// visit is one request on its way through the door.
+type visit struct {
+	client string
+	caller Caller
+
+	mu     sync.Mutex
+	noted  Facts
+	denied bool // a scope was missing
+}
+
+func (v *visit) facts() Facts {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.noted
+}
+
+func (v *visit) refused() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.denied
+}
+
+func noteRefusal(ctx context.Context) {
+	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
+		v.mu.Lock()
+		v.denied = true
+		v.mu.Unlock()
+	}
+}
+
+// answer remembers the status of an answer.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= 200 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(p []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return a.ResponseWriter.Write(p)
+}
+
+// Flush implements http.Flusher.
+func (a *answer) Flush() { _ = http.NewResponseController(a.ResponseWriter).Flush() }
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answer) code() int { return cmp.Or(a.status, http.StatusOK) }
