@@ -54,11 +54,23 @@ func (r *BackupResult) Incomplete() bool {
 func (e *Engine) Backup(ctx context.Context, req BackupRequest) (*BackupResult, error) {
 	r := e.start(ctx, "backup")
 	var result *BackupResult
-	err := r.locked(ctx, func(ctx context.Context) (err error) {
-		result, err = r.makeBackup(ctx, req, e.o.Sources)
+	told, err := r.surrounded(ctx, func(ctx context.Context, before announce, after *Verb) error {
+		err := r.locked(ctx, func(ctx context.Context) (err error) {
+			if err := r.accept(req, e.o.Sources); err != nil {
+				return err
+			}
+			if err := before(ctx, Verb{Trigger: req.trigger(), Sources: namesOf(e.o.Sources)}); err != nil {
+				return err
+			}
+			result, err = r.makeBackup(ctx, req, e.o.Sources)
+			if err == nil {
+				// No problems of the backup: its metadata is without them.
+				result.Problems = slices.Concat(r.settled, result.Problems, r.tellHold(ctx))
+			}
+			return err
+		})
 		if err == nil {
-			// No problems of the backup: its metadata is without them.
-			result.Problems = slices.Concat(r.settled, result.Problems, r.tellHold(ctx))
+			result.tell(after)
 		}
 		return err
 	})
@@ -66,12 +78,21 @@ func (e *Engine) Backup(ctx context.Context, req BackupRequest) (*BackupResult, 
 		r.send(holdfast.Event{Step: holdfast.StepResult, State: holdfast.Failed, Message: err.Error()})
 		return nil, err
 	}
+	result.Problems = append(result.Problems, told...)
 	message := string(result.Backup.Name)
 	if result.Unchanged {
 		message = nothingChanged(result.Backup.Name)
 	}
 	r.send(holdfast.Event{Step: holdfast.StepResult, State: holdfast.Finished, Message: message})
 	return result, nil
+}
+
+// tell says what became of a backup.
+func (r *BackupResult) tell(v *Verb) {
+	v.Backup, v.Unchanged, v.Problems = r.Backup.Name, r.Unchanged, r.Problems
+	if m := r.Backup.Metadata; m != nil && !r.Unchanged {
+		v.Stored = m.StoredBytes
+	}
 }
 
 // Preflight looks whether a backup could be made, as Backup does first, and

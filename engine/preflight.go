@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,19 +21,10 @@ func withMargin(bytes int64) int64 { return bytes + bytes/20 + 1<<20 }
 // preflight looks before anything is written: what is asked for, whether it
 // can be read, whether it fits.
 func (r *run) preflight(ctx context.Context, req BackupRequest, sources []holdfast.Source) (*backup, error) {
-	b := &backup{run: r, repository: r.e.o.Repository, full: req.Full, pin: req.Pin, note: req.Note, trigger: req.Trigger, ifChanged: req.onlyIfChanged()}
-	if b.trigger == "" {
-		b.trigger = holdfast.TriggerManual
-	}
-	if !slices.Contains(holdfast.Triggers(), b.trigger) {
-		return nil, &holdfast.Error{Op: "trigger", Object: string(b.trigger), Err: holdfast.Kindf(holdfast.ErrUsage, "unknown"), Hint: fmt.Sprintf("one of %v", holdfast.Triggers())}
-	}
-	if len(sources) == 0 {
-		return nil, &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrUsage, "no source is configured"), Hint: "name one: --chroma DIR, --sqlite FILE or --files DIR"}
-	}
-	if err := r.e.checkOverlap(); err != nil {
+	if err := r.accept(req, sources); err != nil {
 		return nil, err
 	}
+	b := &backup{run: r, repository: r.e.o.Repository, full: req.Full, pin: req.Pin, note: req.Note, trigger: req.trigger(), ifChanged: req.onlyIfChanged()}
 	b.sources = captureOrder(sources)
 	inspected, err := b.inspect(ctx)
 	if err != nil {
@@ -52,6 +44,28 @@ func (r *run) preflight(ctx context.Context, req BackupRequest, sources []holdfa
 	}
 	return b, b.fits(ctx)
 }
+
+// accept refuses what cannot be meant, without a look at anything.
+func (r *run) accept(req BackupRequest, sources []holdfast.Source) error {
+	if !slices.Contains(holdfast.Triggers(), req.trigger()) {
+		return &holdfast.Error{Op: "trigger", Object: string(req.Trigger), Err: holdfast.Kindf(holdfast.ErrUsage, "unknown"), Hint: fmt.Sprintf("one of %v", holdfast.Triggers())}
+	}
+	if len(sources) == 0 {
+		return &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrUsage, "no source is configured"), Hint: "name one: --chroma DIR, --sqlite FILE or --files DIR"}
+	}
+	if req.Name != "" {
+		if _, err := holdfast.ParseBackupName(req.Name); err != nil {
+			return err
+		}
+	}
+	if _, _, err := req.asksMemory(r.e.o.Settings); err != nil {
+		return err
+	}
+	return r.e.checkOverlap()
+}
+
+// trigger is why the backup is made.
+func (r BackupRequest) trigger() holdfast.Trigger { return cmp.Or(r.Trigger, holdfast.TriggerManual) }
 
 // captureOrder puts databases first and files last: a tree may take long, and
 // what it refers to in a database should not be older than the tree.
@@ -114,25 +128,34 @@ func (b *backup) warnNetwork(what, path string) {
 	b.add(holdfast.Problem{Object: path, Severity: holdfast.Warning, Message: fmt.Sprintf("the %s lies on a network file system (%s)", what, v.Kind), Hint: "its locks and syncs cannot be relied on; keep databases on a local disk, and verify backups"})
 }
 
-// wantMemory decides whether memory is included, and refuses what contradicts
-// itself or cannot be had.
-func (b *backup) wantMemory(req BackupRequest, inspected map[string]holdfast.Inspection) (bool, error) {
+// asksMemory tells whether a request wants memory, and whether it says so itself.
+func (r BackupRequest) asksMemory(s Settings) (want, asked bool, err error) {
 	usage := func(hint, format string, args ...any) error {
 		return &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrUsage, format, args...), Hint: hint}
 	}
-	want, asked := b.e.o.Settings.IncludeMemory, false
-	switch req.Type {
+	want = s.IncludeMemory
+	switch r.Type {
 	case "":
 	case holdfast.Enhanced, holdfast.Standard:
-		want, asked = req.Type == holdfast.Enhanced, true
+		want, asked = r.Type == holdfast.Enhanced, true
 	default:
-		return false, usage("enhanced includes memory, standard does not", "unknown type %q", req.Type)
+		return false, false, usage("enhanced includes memory, standard does not", "unknown type %q", r.Type)
 	}
-	if req.Memory != nil {
-		if asked && want != *req.Memory {
-			return false, usage("give one of --type and --memory", "type %s and memory=%t contradict each other", req.Type, *req.Memory)
+	if r.Memory != nil {
+		if asked && want != *r.Memory {
+			return false, false, usage("give one of --type and --memory", "type %s and memory=%t contradict each other", r.Type, *r.Memory)
 		}
-		want, asked = *req.Memory, true
+		want, asked = *r.Memory, true
+	}
+	return want, asked, nil
+}
+
+// wantMemory decides whether memory is included, and refuses what contradicts
+// itself or cannot be had.
+func (b *backup) wantMemory(req BackupRequest, inspected map[string]holdfast.Inspection) (bool, error) {
+	want, asked, err := req.asksMemory(b.e.o.Settings)
+	if err != nil {
+		return false, err
 	}
 	if !want {
 		return false, nil
@@ -140,7 +163,7 @@ func (b *backup) wantMemory(req BackupRequest, inspected map[string]holdfast.Ins
 	configured, present := b.memoryPresence(inspected)
 	if !configured {
 		if asked {
-			return false, usage("name the collection: --memory-collection NAME", "memory was asked for, but no memory collection is configured")
+			return false, &holdfast.Error{Op: "backup", Err: holdfast.Kindf(holdfast.ErrUsage, "memory was asked for, but no memory collection is configured"), Hint: "name the collection: --memory-collection NAME"}
 		}
 		return false, nil
 	}

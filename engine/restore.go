@@ -47,12 +47,20 @@ func (e *Engine) Restore(ctx context.Context, req RestoreRequest) (*RestoreResul
 	}
 	r := e.start(ctx, opRestore)
 	result := &RestoreResult{}
-	work := func(ctx context.Context) error { return r.restore(ctx, req, result) }
 	if req.To != "" {
-		err = r.restoreElsewhere(ctx, req, result)
-	} else {
-		err = r.locked(ctx, work)
+		return r.conclude(result, r.restoreElsewhere(ctx, req, result))
 	}
+	return r.replaceLive(ctx, result, func(ctx context.Context, before announce) error { return r.restore(ctx, req, result, before) })
+}
+
+// replaceLive does a verb that replaces live data, in turn with every other writer.
+func (r *run) replaceLive(ctx context.Context, result *RestoreResult, fn func(context.Context, announce) error) (*RestoreResult, error) {
+	told, err := r.surrounded(ctx, func(ctx context.Context, before announce, after *Verb) error {
+		err := r.locked(ctx, func(ctx context.Context) error { return fn(ctx, before) })
+		after.Problems = result.Problems
+		return err
+	})
+	result.Problems = append(result.Problems, told...)
 	return r.conclude(result, err)
 }
 
@@ -72,7 +80,7 @@ func (r *run) conclude(result *RestoreResult, err error) (*RestoreResult, error)
 	return result, nil
 }
 
-func (r *run) restore(ctx context.Context, req RestoreRequest, result *RestoreResult) error {
+func (r *run) restore(ctx context.Context, req RestoreRequest, result *RestoreResult, before announce) error {
 	search := r.e.search(req.Name)
 	p, b, err := r.chooseCopy(ctx, search, req)
 	if err != nil {
@@ -85,6 +93,9 @@ func (r *run) restore(ctx context.Context, req RestoreRequest, result *RestoreRe
 		return err
 	}
 	if err := p.roomForAll(r); err != nil {
+		return err
+	}
+	if err := before(ctx, Verb{Backup: p.Backup.Name, Sources: workedOn(p.works)}); err != nil {
 		return err
 	}
 	emergency, err := r.emergency(ctx, p.works, req.NoEmergency, result)

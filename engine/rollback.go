@@ -15,11 +15,10 @@ import (
 func (e *Engine) Rollback(ctx context.Context) (*RestoreResult, error) {
 	r := e.start(ctx, opRollback)
 	result := &RestoreResult{}
-	err := r.locked(ctx, func(ctx context.Context) error { return r.rollback(ctx, result) })
-	return r.conclude(result, err)
+	return r.replaceLive(ctx, result, func(ctx context.Context, before announce) error { return r.rollback(ctx, result, before) })
 }
 
-func (r *run) rollback(ctx context.Context, result *RestoreResult) error {
+func (r *run) rollback(ctx context.Context, result *RestoreResult, before announce) error {
 	last, err := r.e.loadLastRestore()
 	if err != nil {
 		return err
@@ -49,6 +48,9 @@ func (r *run) rollback(ctx context.Context, result *RestoreResult) error {
 		return err
 	}
 	if err := r.refuseWorks(ctx, works); err != nil {
+		return err
+	}
+	if err := before(ctx, Verb{Backup: last.Emergency, Sources: workedOn(works)}); err != nil {
 		return err
 	}
 	emergency, err := r.emergency(ctx, works, false, result)
