@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/keeper"
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/internal/wire"
 	"github.com/holdfast-backup/holdfast/repo"
 )
@@ -55,19 +56,6 @@ AUTO_BACKUP_ENABLED=false makes it do nothing and say so.`,
 	}
 }
 
-// backupObject is the outcome of backup.
-type backupObject struct {
-	Type       string             `json:"type"` // backup
-	Repository string             `json:"repository"`
-	Skipped    string             `json:"skipped,omitempty"` // why nothing was done
-	Backup     *backupItem        `json:"backup,omitempty"`
-	FormReason string             `json:"form_reason,omitempty"` // why it is a full or a delta
-	Incomplete bool               `json:"incomplete"`
-	Problems   []holdfast.Problem `json:"problems,omitempty"`
-	Replicas   []replicatedItem   `json:"replicas,omitempty"`
-	Pruned     []decisionItem     `json:"pruned,omitempty"`
-}
-
 // Run makes a backup, and does what follows one.
 func (c *backupCmd) Run(ctx context.Context, a *app) error {
 	if err := c.use(a); err != nil {
@@ -77,7 +65,7 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	out := backupObject{Type: "backup", Repository: cfg.Repository}
+	out := report.NewBackupResult(cfg.Repository)
 	if c.Trigger == string(holdfast.TriggerAuto) && !cfg.AutoBackup {
 		out.Skipped = "automatic backups are switched off (auto_backup, AUTO_BACKUP_ENABLED)"
 		a.ui.tell(out, func() { a.ui.print("No backup was made: %s.\n", out.Skipped) })
@@ -99,7 +87,7 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 
 // backUp makes a backup and what follows one, and tells of it in out. If out names
 // a backup, it was made whatever the error says.
-func (c *backupCmd) backUp(ctx context.Context, a *app, cfg *config.Config, out *backupObject) (copied bool, err error) {
+func (c *backupCmd) backUp(ctx context.Context, a *app, cfg *config.Config, out *report.BackupResult) (copied bool, err error) {
 	request := engine.BackupRequest{
 		Name: c.Name, Trigger: holdfast.Trigger(c.Trigger), Type: holdfast.Type(c.Type),
 		Memory: c.Memory, Full: c.Full, Note: c.Note, Pin: c.Pin,
@@ -119,25 +107,16 @@ func (c *backupCmd) backUp(ctx context.Context, a *app, cfg *config.Config, out 
 	if err != nil {
 		return false, err
 	}
-	item := newBackupItem(result.Backup)
-	out.Backup, out.FormReason, out.Problems, out.Incomplete = &item, result.Form.Reason, result.Problems, result.Incomplete()
+	out.Made(result)
 	return c.follow(ctx, cfg, e, out)
 }
 
 // follow does what follows a backup, on every surface.
-func (c *backupCmd) follow(ctx context.Context, cfg *config.Config, e *engine.Engine, out *backupObject) (copied bool, err error) {
+func (c *backupCmd) follow(ctx context.Context, cfg *config.Config, e *engine.Engine, out *report.BackupResult) (copied bool, err error) {
 	wanted := keeper.FollowingOf(cfg)
 	wanted.Replicate, wanted.Prune = wanted.Replicate && !c.NoReplicate, wanted.Prune && !c.NoPrune
 	followed, err := keeper.Follow(ctx, e, wanted)
-	if followed.Replicas != nil {
-		out.Replicas = newReplicatedItems(followed.Replicas)
-	}
-	for _, d := range followed.Pruned {
-		if d.Remove {
-			out.Pruned = append(out.Pruned, newDecisionItem(d))
-		}
-	}
-	out.Problems = append(out.Problems, followed.Problems...)
+	out.Followed(followed.Replicas, followed.Pruned, followed.Problems)
 	return !followed.Lacking, err
 }
 
@@ -163,7 +142,7 @@ func (c *backupCmd) repository(ctx context.Context, a *app, cfg *config.Config, 
 }
 
 // print tells the outcome to a person.
-func (c *backupCmd) print(u *ui, out backupObject) {
+func (c *backupCmd) print(u *ui, out report.BackupResult) {
 	for _, p := range out.Problems {
 		u.warn(p)
 	}
@@ -200,8 +179,8 @@ func (c *backupCmd) print(u *ui, out backupObject) {
 
 // formLine tells of a delta what it is the delta of. That a backup is whole
 // needs no word.
-func formLine(b *backupItem) string {
-	if b.Form != formDelta {
+func formLine(b *report.Backup) string {
+	if b.Form != report.FormDelta {
 		return ""
 	}
 	return "delta of " + b.Parent.String()
@@ -209,7 +188,7 @@ func formLine(b *backupItem) string {
 
 // recordsOf tells what each source holds; with one source its name says nothing
 // new.
-func recordsOf(b *backupItem) string {
+func recordsOf(b *report.Backup) string {
 	var counts []string
 	for _, s := range b.Sources {
 		if s.Records == nil {

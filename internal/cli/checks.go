@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/internal/volume"
 	"github.com/holdfast-backup/holdfast/internal/wire"
 	"github.com/holdfast-backup/holdfast/repo"
@@ -48,7 +49,7 @@ func (x *examination) lock(r *repo.Repository) {
 	lease, err := r.Lock(x.ctx, "doctor")
 	if err != nil {
 		if errors.Is(err, holdfast.ErrLocked) {
-			x.add("lock", r.Location(), checkWarn, "run doctor again when it has ended", errorText(err))
+			x.add("lock", r.Location(), checkWarn, "run doctor again when it has ended", report.Text(err))
 			return
 		}
 		x.failed("lock", r.Location(), err)
@@ -201,7 +202,7 @@ func (x *examination) replicas() {
 		return
 	}
 	now := x.a.sys.Now()
-	for _, item := range newReplicaItems(e.Survey(x.ctx, infos), now) {
+	for _, item := range report.NewReplicas(e.Survey(x.ctx, infos), now) {
 		status, hint := checkOK, ""
 		switch {
 		case item.Error != "":
@@ -209,7 +210,7 @@ func (x *examination) replicas() {
 		case !item.Exists || len(item.Behind) > 0:
 			status, hint = checkWarn, "`holdfast replicate` brings it up to date"
 		}
-		x.add("replica", item.Name, status, hint, item.words(now))
+		x.add("replica", item.Name, status, hint, replicaWords(item, now))
 	}
 }
 
@@ -255,7 +256,7 @@ func (x *examination) sources() {
 			x.add("file system", s.Path, checkWarn, "keep live databases on a local disk", info.Kind+" lies across a network: locks cannot be trusted")
 		}
 		if err := volume.Writable(durable.OS, targetDir(source.Target())); err != nil {
-			x.add("source", s.Name, checkWarn, hintOf(err), "a restore in place could not write: "+errorText(err))
+			x.add("source", s.Name, checkWarn, report.Hint(err), "a restore in place could not write: "+report.Text(err))
 		}
 	}
 }

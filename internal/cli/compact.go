@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -27,63 +28,26 @@ need the key.`,
 	}
 }
 
-// compactObject is the outcome of compact.
-type compactObject struct {
-	Type         string        `json:"type"` // compact
-	Repository   string        `json:"repository"`
-	DryRun       bool          `json:"dry_run"`
-	Rewritten    []rewriteItem `json:"rewritten"`
-	Freed        []freedItem   `json:"freed"`
-	FreedBytes   int64         `json:"freed_bytes"`
-	WrittenBytes int64         `json:"written_bytes,omitempty"`
-	Hidden       []hiddenItem  `json:"hidden,omitempty"`
-}
-
-// rewriteItem is a backup that takes over what it needs of deleted ones.
-type rewriteItem struct {
-	Backup      holdfast.BackupName   `json:"backup"`
-	From        []holdfast.BackupName `json:"from"`
-	BytesBefore int64                 `json:"bytes_before"`
-	BytesAfter  int64                 `json:"bytes_after"`
-}
-
-// freedItem is a deleted backup whose space is free.
-type freedItem struct {
-	Name  holdfast.BackupName `json:"name"`
-	Bytes int64               `json:"bytes"`
-}
-
-func (out *compactObject) add(rewrites []repo.Rewrite, freed []repo.Freed) {
-	for _, w := range rewrites {
-		out.Rewritten = append(out.Rewritten, rewriteItem{Backup: w.Backup, From: w.From, BytesBefore: w.Before, BytesAfter: w.After})
-	}
-	for _, f := range freed {
-		out.Freed = append(out.Freed, freedItem{f.Name, f.Bytes})
-		out.FreedBytes += f.Bytes
-	}
-}
-
 // Run compacts, or tells what that would do.
 func (c *compactCmd) Run(ctx context.Context, a *app) error {
 	return a.withEngine(ctx, func(e *engine.Engine, r *repo.Repository) error {
-		out := compactObject{Type: "compact", Repository: r.Location(), DryRun: c.DryRun, Rewritten: []rewriteItem{}, Freed: []freedItem{}}
 		if c.DryRun {
 			plan, err := e.PlanCompact(ctx)
 			if err != nil {
 				return err
 			}
-			out.add(plan.Rewrites, plan.Frees)
+			out := report.NewCompact(r.Location(), true, plan.Rewrites, plan.Frees)
 			out.WrittenBytes = plan.Writes
 			a.ui.tell(out, func() { c.print(a.ui, out) })
 			return nil
 		}
 		done, err := e.Compact(ctx)
-		out.add(done.Rewritten, done.Freed)
+		out := report.NewCompact(r.Location(), false, done.Rewritten, done.Freed)
 		if err != nil && len(out.Rewritten)+len(out.Freed) == 0 {
 			return err
 		}
 		var hiddenErr error
-		out.Hidden, hiddenErr = hiddenItems(ctx, r)
+		out.Hidden, hiddenErr = report.HiddenIn(ctx, r)
 		a.ui.tell(out, func() { c.print(a.ui, out) })
 		if err == nil {
 			err = hiddenErr
@@ -93,7 +57,7 @@ func (c *compactCmd) Run(ctx context.Context, a *app) error {
 }
 
 // print shows what was, or would be, rewritten and freed.
-func (c *compactCmd) print(u *ui, out compactObject) {
+func (c *compactCmd) print(u *ui, out report.Compact) {
 	if len(out.Rewritten)+len(out.Freed) == 0 && len(out.Hidden) == 0 {
 		u.print("Nothing to compact: no deleted backup holds space.\n")
 		return

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 // TestEveryFieldIsDocumented holds docs/json.md to the objects.
@@ -26,20 +27,20 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		reflect.TypeFor[holdfast.Metadata](): "Metadata",
 		reflect.TypeFor[holdfast.Problem]():  "Problem",
 		reflect.TypeFor[holdfast.Proof]():    "Proof",
-		reflect.TypeFor[backupItem]():        "A backup in a list",
-		reflect.TypeFor[decisionItem]():      "prune",
-		reflect.TypeFor[replicatedItem]():    "replicate",
-		reflect.TypeFor[replicaItem]():       "status",
-		reflect.TypeFor[holdItem]():          "Hold",
-		reflect.TypeFor[hiddenItem]():        "A hidden backup",
+		reflect.TypeFor[report.Backup]():     "A backup in a list",
+		reflect.TypeFor[report.Decision]():   "prune",
+		reflect.TypeFor[report.Replicated](): "replicate",
+		reflect.TypeFor[report.Replica]():    "status",
+		reflect.TypeFor[report.Hold]():       "Hold",
+		reflect.TypeFor[report.Hidden]():     "A hidden backup",
 		reflect.TypeFor[holdfast.Standing](): "A program",
 	}
 	for heading, object := range map[string]any{
-		"error": errorObject{}, "event": eventObject{}, "backup": backupObject{}, "guard": guardObject{}, "list": listObject{}, "show": showObject{},
-		"verify": verifyObject{}, "restore_plan": planObject{}, "restore": restoreObject{}, "run": runObject{}, "A program": holdfast.Standing{}, "recover": recoverObject{},
-		"export": exportObject{}, "replicate": replicateObject{}, "delete": deleteObject{}, "pin": pinObject{}, "prune": pruneObject{}, "status": statusObject{},
+		"error": report.Error{}, "event": report.Event{}, "backup": report.BackupResult{}, "guard": guardObject{}, "list": report.List{}, "show": report.Show{},
+		"verify": report.Verify{}, "drill": report.Drill{}, "restore_plan": report.RestorePlan{}, "restore": report.Restore{}, "run": runObject{}, "A program": holdfast.Standing{}, "recover": report.Recover{},
+		"export": report.Export{}, "replicate": report.Replicate{}, "delete": report.Delete{}, "pin": report.Pin{}, "prune": report.Prune{}, "status": report.Status{},
 		"doctor": doctorObject{}, "init": initObject{}, "key": keyObject{}, "key_change": keyChangeObject{}, "rescue": rescueObject{}, "config": configObject{}, "completion": completionObject{},
-		"version": versionObject{}, "A backup in a list": backupItem{}, "A hidden backup": hiddenItem{}, "compact": compactObject{}, "Hold": holdItem{}, "Problem": holdfast.Problem{}, "Proof": holdfast.Proof{},
+		"version": versionObject{}, "A backup in a list": report.Backup{}, "A hidden backup": report.Hidden{}, "compact": report.Compact{}, "Hold": report.Hold{}, "Problem": holdfast.Problem{}, "Proof": holdfast.Proof{},
 	} {
 		body, ok := sections[heading]
 		if !ok {

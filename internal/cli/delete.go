@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -27,19 +28,6 @@ nothing is deleted. A pinned backup has to be unpinned first.`,
 	}
 }
 
-// deleteObject is the outcome of delete.
-type deleteObject struct {
-	Type       string                `json:"type"` // delete
-	Repository string                `json:"repository"`
-	Deleted    []holdfast.BackupName `json:"deleted"`
-	FreedBytes int64                 `json:"freed_bytes"`
-	// Freed are the backups whose space is free now, those too that were
-	// deleted earlier.
-	Freed []holdfast.BackupName `json:"freed"`
-	// Hidden are deleted backups whose space is not free yet.
-	Hidden []hiddenItem `json:"hidden,omitempty"`
-}
-
 // Run deletes backups, after all names were found.
 func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 	r, err := a.repository(ctx)
@@ -57,7 +45,6 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 	if err := a.ui.confirm(ctx, a.Yes, func() {}, question); err != nil {
 		return err
 	}
-	out := deleteObject{Type: "delete", Repository: r.Location(), Deleted: []holdfast.BackupName{}, Freed: []holdfast.BackupName{}}
 	e, err := a.engine(r, nil)
 	if err != nil {
 		return err
@@ -67,17 +54,11 @@ func (c *deleteCmd) Run(ctx context.Context, a *app) error {
 		names[i] = info.Name
 	}
 	gone, err := e.Delete(ctx, names...)
-	for _, d := range gone {
-		out.Deleted = append(out.Deleted, d.Backup)
-		out.FreedBytes += d.FreedBytes()
-		for _, f := range d.Freed {
-			out.Freed = append(out.Freed, f.Name)
-		}
-	}
+	out := report.NewDelete(r.Location(), gone)
 	if err != nil && len(out.Deleted) == 0 {
 		return err
 	}
-	hidden, hiddenErr := hiddenItems(ctx, r)
+	hidden, hiddenErr := report.HiddenIn(ctx, r)
 	out.Hidden = hidden
 	a.ui.tell(out, func() {
 		for _, name := range out.Deleted {
@@ -136,13 +117,6 @@ func (unpinCmd) about() about {
 	}
 }
 
-// pinObject is the outcome of pin and unpin.
-type pinObject struct {
-	Type   string              `json:"type"` // pin
-	Backup holdfast.BackupName `json:"backup"`
-	Pinned bool                `json:"pinned"`
-}
-
 // Run pins a backup.
 func (c *pinCmd) Run(ctx context.Context, a *app) error { return a.setPinned(ctx, c.Name, true) }
 
@@ -165,7 +139,7 @@ func (a *app) setPinned(ctx context.Context, name string, pinned bool) error {
 	if err := e.SetPinned(ctx, info.Name, pinned); err != nil {
 		return err
 	}
-	out := pinObject{Type: "pin", Backup: info.Name, Pinned: pinned}
+	out := report.NewPin(info.Name, pinned)
 	a.ui.tell(out, func() {
 		word := "Pinned"
 		if !pinned {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 type doctorCmd struct{}
@@ -67,7 +68,7 @@ func (x *examination) add(check, object, status, hint, message string) {
 
 // failed notes an error as a failed check.
 func (x *examination) failed(check, object string, err error) {
-	x.add(check, object, checkFail, hintOf(err), errorText(err))
+	x.add(check, object, checkFail, report.Hint(err), report.Text(err))
 }
 
 // Run makes every check; none stops the others, save that without a readable

@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 type exportCmd struct {
@@ -25,15 +26,6 @@ whatever form it is stored in.`,
 	}
 }
 
-// exportObject is the outcome of export.
-type exportObject struct {
-	Type   string              `json:"type"` // export
-	Backup holdfast.BackupName `json:"backup"`
-	From   string              `json:"from,omitempty"` // the replica whose copy it is
-	Dir    string              `json:"dir"`
-	Bytes  int64               `json:"bytes"`
-}
-
 // Run exports a backup.
 func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	if err := c.use(a); err != nil {
@@ -50,7 +42,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		for _, p := range result.Problems {
 			a.ui.warn(p)
 		}
-		out := exportObject{Type: "export", Backup: result.Backup.Name, From: result.From, Dir: c.Dir, Bytes: result.Backup.Metadata.LogicalBytes}
+		out := report.NewExport(result, c.Dir)
 		a.ui.tell(out, func() {
 			a.ui.print("%s %s to %s (%s)%s\n", a.ui.outPaint.green("Exported"), clean(out.Backup.String()), clean(out.Dir), size(out.Bytes), fromWords(out.From))
 		})

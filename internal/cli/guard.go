@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/child"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/internal/wire"
 )
 
@@ -60,7 +61,7 @@ const (
 type guardObject struct {
 	Type       string              `json:"type"` // guard
 	Repository string              `json:"repository"`
-	Backup     *backupItem         `json:"backup"`
+	Backup     *report.Backup      `json:"backup"`
 	Exit       int                 `json:"command_exit"`
 	Signal     string              `json:"command_signal,omitempty"`
 	Action     string              `json:"action"`
@@ -97,7 +98,7 @@ func (c *guardCmd) Run(ctx context.Context, a *app) error {
 	}
 	g := &guarded{c: c, a: a, command: command, out: guardObject{Type: "guard", Repository: cfg.Repository}}
 	if err := g.before(ctx, cfg); err != nil {
-		return &notRun{err}
+		return notRun(err)
 	}
 	if err := g.run(ctx, cfg); err != nil {
 		return err
@@ -119,10 +120,10 @@ type guarded struct {
 
 // before makes the backup and proves it.
 func (g *guarded) before(ctx context.Context, cfg *config.Config) error {
-	var made backupObject
+	var made report.BackupResult
 	b := backupCmd{Name: g.c.Name, Trigger: string(holdfast.TriggerGuard), Note: g.c.Note}
 	err := patiently(ctx, g.a.ui, func() error {
-		made = backupObject{}
+		made = report.BackupResult{}
 		_, err := b.backUp(ctx, g.a, cfg, &made)
 		return err
 	})
@@ -141,7 +142,7 @@ func (g *guarded) before(ctx context.Context, cfg *config.Config) error {
 		err = g.prove(ctx, name)
 	}
 	if err != nil && g.c.Force && ctx.Err() == nil {
-		g.problems([]holdfast.Problem{{Severity: holdfast.Warning, Object: name, Message: errorText(err)}})
+		g.problems([]holdfast.Problem{{Severity: holdfast.Warning, Object: name, Message: report.Text(err)}})
 		return nil
 	}
 	return err
@@ -173,13 +174,13 @@ func (g *guarded) problems(list []holdfast.Problem) {
 func (g *guarded) run(ctx context.Context, cfg *config.Config) error {
 	sources, err := wire.Sources(cfg)
 	if err != nil {
-		return &notRun{err}
+		return notRun(err)
 	}
 	saw := look(sources)
 	signals, giveBack := takeSignals(ctx)
 	defer giveBack()
 	if ctx.Err() != nil {
-		return &notRun{ctx.Err()}
+		return notRun(ctx.Err())
 	}
 	sys := g.a.sys
 	cmd, err := child.Start(child.Command{
@@ -247,10 +248,10 @@ func (g *guarded) settle(ctx context.Context, cmd *child.Child, exit child.ExitS
 	}
 	g.out.Action, g.out.Undo = guardFailed, commandLine(g.a.globals, "restore", name)
 	hint := "it is the backup " + name + ": `" + g.out.Undo + "` tries again"
-	if first := hintOf(err); first != "" {
+	if first := report.Hint(err); first != "" {
 		hint = first + "; " + hint
 	}
-	g.a.ui.fail("guard", &holdfast.Error{Err: retold(err, "the state before was not brought back: "+errorText(err)), Hint: hint})
+	g.a.ui.fail("guard", &holdfast.Error{Err: retold(err, "the state before was not brought back: "+report.Text(err)), Hint: hint})
 }
 
 // agreed asks a person. Without one the answer is no.
@@ -267,7 +268,7 @@ func (g *guarded) agreed(ctx context.Context, exit child.ExitState) bool {
 		return g.a.ui.confirm(ctx, false, func() { printPlan(g.a.ui.news(), plan) }, clean(g.command[0])+" "+exit.String()+". Roll back to "+clean(name)+"?")
 	})
 	if err != nil && !errors.Is(err, errDeclined) {
-		g.problems([]holdfast.Problem{{Severity: holdfast.Warning, Message: "nobody could be asked: " + errorText(err), Hint: hintOf(err)}})
+		g.problems([]holdfast.Problem{{Severity: holdfast.Warning, Message: "nobody could be asked: " + report.Text(err), Hint: report.Hint(err)}})
 	}
 	return err == nil
 }
@@ -286,7 +287,7 @@ func (g *guarded) rollBack(ctx context.Context, cmd *child.Child, name string) e
 	err := patiently(ctx, g.a.ui, func() error {
 		failed = g.a.withCopies(ctx, func(e *engine.Engine) (err error) {
 			result, err = e.Restore(ctx, engine.RestoreRequest{Name: name})
-			return restoreError(result, err)
+			return report.RestoreError(result, err)
 		})
 		if result != nil && result.Emergency != "" {
 			return nil // once begun it is not repeated
@@ -301,15 +302,12 @@ func (g *guarded) rollBack(ctx context.Context, cmd *child.Child, name string) e
 		g.problems(result.Problems)
 	}
 	if err == nil && !g.a.Quiet {
-		printRestored(g.a.ui.news(), newRestoreObject("restore", &engine.RestoreResult{
+		printRestored(g.a.ui.news(), report.NewRestore(&engine.RestoreResult{
 			Plan: result.Plan, Emergency: result.Emergency, Restored: result.Restored, Memory: result.Memory, Aside: result.Aside, Duration: result.Duration,
-		}))
+		}, ""))
 	}
 	return err
 }
 
-// notRun is why a command was not run.
-type notRun struct{ err error }
-
-func (e *notRun) Error() string { return e.err.Error() }
-func (e *notRun) Unwrap() error { return e.err }
+// notRun tells that it is because of err that a command was not run.
+func notRun(err error) error { return &report.Aftermath{Err: err, Words: "the command was not run"} }

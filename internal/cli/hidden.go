@@ -1,58 +1,15 @@
 package cli
 
 import (
-	"context"
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
-	"github.com/holdfast-backup/holdfast/repo"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
-
-// hiddenItem is a deleted backup whose space is not free yet.
-type hiddenItem struct {
-	Name      holdfast.BackupName   `json:"name"`
-	DeletedAt *holdfast.Time        `json:"deleted_at,omitempty"`
-	HeldBytes int64                 `json:"held_bytes"`
-	NeededBy  []holdfast.BackupName `json:"needed_by"`
-	// Unreadable are backups that may need it, for all anybody knows.
-	Unreadable []holdfast.BackupName `json:"unreadable,omitempty"`
-	Error      string                `json:"error,omitempty"`
-}
-
-// hiddenItems lists the deleted backups whose space is not free yet.
-func hiddenItems(ctx context.Context, r *repo.Repository) ([]hiddenItem, error) {
-	list, err := r.Hidden(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var items []hiddenItem
-	for _, h := range list {
-		i := hiddenItem{Name: h.Name, HeldBytes: h.Bytes, NeededBy: h.NeededBy, Unreadable: h.Unreadable}
-		if i.NeededBy == nil {
-			i.NeededBy = []holdfast.BackupName{}
-		}
-		if h.Err != nil {
-			i.Error = h.Err.Error()
-		} else {
-			i.DeletedAt = &h.DeletedAt
-		}
-		items = append(items, i)
-	}
-	return items, nil
-}
-
-// hiddenBytes sums the space that hidden backups hold.
-func hiddenBytes(items []hiddenItem) int64 {
-	sum := int64(0)
-	for _, i := range items {
-		sum += i.HeldBytes
-	}
-	return sum
-}
 
 // hiddenText tells people of the deleted backups whose space is not free yet,
 // why, and how to free it; nothing if there are none.
-func hiddenText(items []hiddenItem) string {
+func hiddenText(items []report.Hidden) string {
 	var b strings.Builder
 	for _, i := range items {
 		b.WriteString(clean(i.Name.String()) + " is deleted, but " + size(i.HeldBytes) + " of it stay ")

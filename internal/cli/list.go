@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -30,19 +30,6 @@ too; a replica that cannot be reached is a warning.`,
 	}
 }
 
-// listObject is the outcome of list.
-type listObject struct {
-	Type        string       `json:"type"` // list
-	Repository  string       `json:"repository"`
-	StoredBytes int64        `json:"stored_bytes"`
-	HeldBytes   int64        `json:"held_bytes,omitempty"`
-	Backups     []backupItem `json:"backups"`
-	Hold        *holdItem    `json:"hold,omitempty"`
-	Hidden      []hiddenItem `json:"hidden,omitempty"`
-	// Replicas tells of each replica, if there are any.
-	Replicas []replicaItem `json:"replicas,omitempty"`
-}
-
 // Run lists the backups.
 func (c *listCmd) Run(ctx context.Context, a *app) error {
 	if err := c.use(a); err != nil {
@@ -52,7 +39,7 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	out := listObject{Type: "list", Repository: cfg.Repository, Backups: []backupItem{}}
+	out := report.NewList(cfg.Repository)
 	r, broken := a.repository(ctx)
 	if broken != nil && (len(cfg.Replicas) == 0 || ctx.Err() != nil || errors.Is(broken, holdfast.ErrUsage)) {
 		return broken
@@ -63,7 +50,7 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	} else {
-		a.ui.warn(holdfast.Problem{Severity: holdfast.Warning, Message: errorText(broken), Hint: "only the replicas are listed"})
+		a.ui.warn(holdfast.Problem{Severity: holdfast.Warning, Message: report.Text(broken), Hint: "only the replicas are listed"})
 	}
 	if len(cfg.Replicas) > 0 {
 		e, err := a.engineOver(r, broken, nil)
@@ -91,44 +78,26 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 }
 
 // here lists the backups of the repository.
-func (c *listCmd) here(ctx context.Context, r *repo.Repository, out *listObject) ([]repo.Info, error) {
+func (c *listCmd) here(ctx context.Context, r *repo.Repository, out *report.List) ([]repo.Info, error) {
 	infos, err := r.List(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out.Repository = r.Location()
-	if out.Hidden, err = hiddenItems(ctx, r); err != nil {
+	if out.Hidden, err = report.HiddenIn(ctx, r); err != nil {
 		return nil, err
 	}
-	out.HeldBytes = hiddenBytes(out.Hidden)
-	for _, i := range infos {
-		item := newBackupItem(i)
-		out.StoredBytes += item.StoredBytes
-		out.Backups = append(out.Backups, item)
-	}
-	out.Hold, err = holdOn(ctx, r)
+	out.HeldBytes = report.HeldBytes(out.Hidden)
+	out.Here(infos)
+	out.Hold, err = report.HoldOn(ctx, r)
 	return infos, err
 }
 
 // there adds where the backups are, and those that are only in a replica.
-func (c *listCmd) there(ctx context.Context, a *app, e *engine.Engine, here []repo.Info, out *listObject) []replicaItem {
-	for i := range out.Backups {
-		out.Backups[i].Copies = []string{placeHere}
-	}
+func (c *listCmd) there(ctx context.Context, a *app, e *engine.Engine, here []repo.Info, out *report.List) []report.Replica {
 	states := e.Survey(ctx, here)
-	for _, s := range states {
-		for _, i := range s.Backups {
-			item := newBackupItem(i)
-			at := slices.IndexFunc(out.Backups, func(b backupItem) bool { return sameBackup(b, item) })
-			if at < 0 {
-				out.Backups = append(out.Backups, item)
-				at = len(out.Backups) - 1
-			}
-			out.Backups[at].Copies = append(out.Backups[at].Copies, s.Name)
-		}
-	}
-	slices.SortStableFunc(out.Backups, newestItemFirst)
-	items := newReplicaItems(states, a.ui.now())
+	out.There(states)
+	items := report.NewReplicas(states, a.ui.now())
 	for _, item := range items {
 		if item.Error != "" {
 			a.ui.warn(holdfast.Problem{Severity: holdfast.Warning, Object: "replica " + item.Name, Message: item.Error, Hint: "what is there is not in this list"})
@@ -137,33 +106,8 @@ func (c *listCmd) there(ctx context.Context, a *app, e *engine.Engine, here []re
 	return items
 }
 
-// placeHere is the place of a backup that is in the repository itself.
-const placeHere = "repository"
-
-// sameBackup tells whether two items are copies of one backup.
-func sameBackup(a, b backupItem) bool {
-	return a.Name == b.Name && (a.CreatedAt == nil || b.CreatedAt == nil || a.CreatedAt.Equal(b.CreatedAt.Time))
-}
-
-// newestItemFirst orders backups as a repository does.
-func newestItemFirst(a, b backupItem) int {
-	switch {
-	case a.CreatedAt == nil || b.CreatedAt == nil:
-		return cmp.Compare(btoi(a.CreatedAt == nil), btoi(b.CreatedAt == nil))
-	default:
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt.Time), cmp.Compare(b.Name, a.Name))
-	}
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // print shows the table.
-func (c *listCmd) print(u *ui, out listObject) {
+func (c *listCmd) print(u *ui, out report.List) {
 	defer func() { u.print("%s", hiddenText(out.Hidden)) }()
 	if len(out.Backups) == 0 {
 		u.print("No backups in %s yet. `holdfast backup` makes the first.\n", clean(out.Repository))
@@ -181,11 +125,11 @@ func (c *listCmd) print(u *ui, out listObject) {
 		}
 		proven := "not yet"
 		if b.Proven != nil {
-			proven = ago(b.Proven.At.Time, now)
+			proven = report.Ago(b.Proven.At.Time, now)
 		}
 		marks := ""
-		if b.Form == formDelta {
-			marks = formDelta
+		if b.Form == report.FormDelta {
+			marks = report.FormDelta
 		}
 		if b.Pinned {
 			marks = join(marks, "pinned")
@@ -196,26 +140,27 @@ func (c *listCmd) print(u *ui, out listObject) {
 		if len(b.Problems) > 0 {
 			marks = join(marks, plural(len(b.Problems), "problem", "problems"))
 		}
-		t.add(b.Name.String(), moment(b.CreatedAt.Time), ago(b.CreatedAt.Time, now), string(b.Kind),
-			b.counted(), size(b.LogicalBytes), size(b.StoredBytes), proven, marks)
+		t.add(b.Name.String(), moment(b.CreatedAt.Time), report.Ago(b.CreatedAt.Time, now), string(b.Kind),
+			counted(b), size(b.LogicalBytes), size(b.StoredBytes), proven, marks)
 	}
 	u.print("%s", t.render(u.outPaint))
-	elsewhere, where := len(out.Backups)-out.here(), ""
+	inside := countHere(out)
+	elsewhere, where := len(out.Backups)-inside, ""
 	if elsewhere > 0 {
 		where = fmt.Sprintf("; %d only in replicas", elsewhere)
 	}
-	u.print("%s, %s stored in %s%s\n", plural(out.here(), "backup", "backups"), size(out.StoredBytes), clean(out.Repository), where)
+	u.print("%s, %s stored in %s%s\n", plural(inside, "backup", "backups"), size(out.StoredBytes), clean(out.Repository), where)
 	u.printHold(out.Hold)
 }
 
-// here counts the backups that are in the repository itself.
-func (o listObject) here() int {
+// countHere counts the backups that are in the repository itself.
+func countHere(o report.List) int {
 	if len(o.Replicas) == 0 {
 		return len(o.Backups)
 	}
 	n := 0
 	for _, b := range o.Backups {
-		if slices.Contains(b.Copies, placeHere) {
+		if slices.Contains(b.Copies, report.PlaceHere) {
 			n++
 		}
 	}
@@ -224,8 +169,8 @@ func (o listObject) here() int {
 
 // counted gives the records of a backup for people. Those of a database that
 // was not counted are unknown, which is not the same as none.
-func (b backupItem) counted() string {
-	if b.Records == 0 && slices.ContainsFunc(b.Sources, func(s sourceItem) bool { return s.Records == nil && s.Kind != holdfast.KindFiles }) {
+func counted(b report.Backup) string {
+	if b.Records == 0 && slices.ContainsFunc(b.Sources, func(s report.BackupSource) bool { return s.Records == nil && s.Kind != holdfast.KindFiles }) {
 		return "?"
 	}
 	return number(b.Records)

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/control"
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/internal/wire"
 )
 
@@ -25,7 +26,7 @@ func (a *app) programs(ctx context.Context, cfg *config.Config) ([]holdfast.Stan
 	all, err := control.Standings(ctx, state)
 	if err != nil {
 		for _, part := range holdfast.Parts(err) {
-			a.ui.warn(holdfast.Problem{Severity: holdfast.Warning, Object: "programs", Message: errorText(part), Hint: hintOf(part)})
+			a.ui.warn(holdfast.Problem{Severity: holdfast.Warning, Object: "programs", Message: report.Text(part), Hint: report.Hint(part)})
 		}
 	}
 	return all, nil
@@ -58,40 +59,8 @@ func (a *app) besidePrograms(ctx context.Context, verb func() (*engine.RestoreRe
 	return result, err
 }
 
-// degraded finds a source that lies in memory.
-func (out *statusObject) degraded() (holdfast.Standing, holdfast.SourceStanding, bool) {
-	for _, p := range out.Programs {
-		for _, s := range p.Sources {
-			if s.DegradedSince != nil {
-				return p, s, true
-			}
-		}
-	}
-	return holdfast.Standing{}, holdfast.SourceStanding{}, false
-}
-
-// failing finds a program whose backups fail.
-func (out *statusObject) failing() (holdfast.Standing, bool) {
-	for _, p := range out.Programs {
-		if p.Backups.Error != "" && p.Backups.Standby == "" {
-			return p, true
-		}
-	}
-	return holdfast.Standing{}, false
-}
-
-// hintOfFailing says what to do about backups that fail: the program knows why they do.
-func hintOfFailing(p holdfast.Standing) string {
-	for _, problem := range p.Problems {
-		if problem.Hint != "" && strings.Contains(problem.Message, p.Backups.Error) {
-			return problem.Hint
-		}
-	}
-	return "`holdfast doctor` tells more; it is tried again"
-}
-
 // programLines says in a line each how the programs stand.
-func programLines(out statusObject, now time.Time) (lines [][2]string) {
+func programLines(out report.Status, now time.Time) (lines [][2]string) {
 	for _, p := range out.Programs {
 		lines = append(lines, [2]string{"program", programWords(p, now)})
 		for _, problem := range p.Problems {
@@ -115,7 +84,7 @@ func toldOf(p holdfast.Standing, problem holdfast.Problem) bool {
 
 // programWords tell how one program stands.
 func programWords(p holdfast.Standing, now time.Time) string {
-	words := []string{fmt.Sprintf("process %d: %s, started %s", p.PID, p.State, ago(p.Started.Time, now))}
+	words := []string{fmt.Sprintf("process %d: %s, started %s", p.PID, p.State, report.Ago(p.Started.Time, now))}
 	for _, s := range p.Sources {
 		if s.DegradedSince != nil {
 			words = append(words, fmt.Sprintf("%s DEGRADED since %s: in memory, because %s", s.Name, moment(s.DegradedSince.Time), s.Reason))
@@ -132,12 +101,12 @@ func programWords(p holdfast.Standing, now time.Time) string {
 		words = append(words, "backups FAIL: "+b.Error)
 	}
 	if b.LastAt != nil {
-		words = append(words, fmt.Sprintf("last backup %s, %s", b.Last, ago(b.LastAt.Time, now)))
+		words = append(words, fmt.Sprintf("last backup %s, %s", b.Last, report.Ago(b.LastAt.Time, now)))
 	} else {
 		words = append(words, "no backup yet")
 	}
 	if b.Unsaved != nil {
-		words = append(words, "changes unsaved since "+ago(b.Unsaved.Time, now))
+		words = append(words, "changes unsaved since "+report.Ago(b.Unsaved.Time, now))
 	}
 	return strings.Join(words, "; ")
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
-	"github.com/holdfast-backup/holdfast/repo"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 // TestStatusOfProgramsIsGolden holds what status says of programs that run; how
@@ -14,8 +14,8 @@ import (
 func TestStatusOfProgramsIsGolden(t *testing.T) {
 	now := time.Date(2024, 10, 30, 14, 30, 0, 0, time.UTC)
 	before := func(d time.Duration) *holdfast.Time { return new(holdfast.At(now.Add(-d))) }
-	source := func(name string) []sourceStatus {
-		return []sourceStatus{{
+	source := func(name string) []report.SourceStatus {
+		return []report.SourceStatus{{
 			Name: name, Kind: holdfast.KindSQLite, Path: "/data/" + name + ".db", Exists: true, Bytes: 8192, LastBackup: "monday", LastAt: before(time.Minute), AgeSeconds: 60,
 		}}
 	}
@@ -41,27 +41,20 @@ func TestStatusOfProgramsIsGolden(t *testing.T) {
 		State: holdfast.StandingReady, PID: 44, Started: *before(time.Hour),
 		Backups: holdfast.BackupStanding{Error: "locked", Standby: "process 41"},
 	}
-	infos := []repo.Info{{Name: "monday", Metadata: &holdfast.Metadata{Sources: []holdfast.SourceMetadata{{Name: "bot"}}}}}
 	var out bytes.Buffer
 	u := newUI(System{Stdout: &out, Stderr: &out, Now: func() time.Time { return now }}, &globals{})
 	for _, c := range []struct {
-		verdict  string
-		programs []holdfast.Standing
+		verdict, message, hint string
+		programs               []holdfast.Standing
 	}{
-		{verdictSafe, []holdfast.Standing{well, standby}},
-		{verdictDegraded, []holdfast.Standing{well, degraded}},
-		{verdictFailing, []holdfast.Standing{well, failing}},
+		{report.Safe, "Your data is safe.", "", []holdfast.Standing{well, standby}},
+		{report.Degraded, "Look at it: bot lies in memory.", "make /data usable", []holdfast.Standing{well, degraded}},
+		{report.Failing, "Your data may not be safe.", "look whether it can be reached from here", []holdfast.Standing{well, failing}},
 	} {
-		o := statusObject{
-			Type: "status", Sources: source("bot"), Programs: c.programs,
-			Repository: repositoryState{Location: "/backups", Exists: true, Backups: 1, LastProven: "monday", ProvenAt: before(time.Minute)},
-		}
-		command := &statusCmd{MaxAge: 36 * time.Hour}
-		command.judge(&o, infos, now)
-		if o.Verdict != c.verdict {
-			t.Errorf("the verdict is %s, want %s", o.Verdict, c.verdict)
-		}
-		command.print(u, o)
+		(&statusCmd{}).print(u, report.Status{
+			Type: "status", Verdict: c.verdict, Message: c.message, Hint: c.hint, Sources: source("bot"), Programs: c.programs,
+			Repository: report.RepositoryState{Location: "/backups", Exists: true, Backups: 1, LastProven: "monday", ProvenAt: before(time.Minute)},
+		})
 		u.print("\n")
 	}
 	goldenAt(t)("status-programs", out.String())

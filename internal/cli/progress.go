@@ -8,6 +8,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 // progress shows the events of a running verb: a bar on a terminal, a line
@@ -32,7 +33,7 @@ func (p *progress) observe(e holdfast.Event) {
 	defer p.mu.Unlock()
 	switch {
 	case p.events:
-		p.ui.object(eventObject{Type: "event", Event: e})
+		p.ui.object(report.NewEvent(e))
 	case p.ui.json || p.ui.quiet:
 	case e.State == holdfast.Progress:
 		p.advance(e)

@@ -6,8 +6,8 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/repo"
-	"github.com/holdfast-backup/holdfast/repo/retention"
 )
 
 type pruneCmd struct {
@@ -38,40 +38,6 @@ something stays only because of that, or could not be removed.`,
 	}
 }
 
-// pruneObject is the outcome of prune.
-type pruneObject struct {
-	Type          string         `json:"type"` // prune
-	Repository    string         `json:"repository"`
-	DryRun        bool           `json:"dry_run"`
-	Confirmed     bool           `json:"confirmed"` // a hold was ended
-	RetentionDays int            `json:"retention_days"`
-	Rules         string         `json:"rules"`
-	Removed       int            `json:"removed"`
-	FreedBytes    int64          `json:"freed_bytes"`
-	Hold          *holdItem      `json:"hold,omitempty"`
-	Decisions     []decisionItem `json:"decisions"`
-	Hidden        []hiddenItem   `json:"hidden,omitempty"`
-}
-
-// decisionItem says whether a backup stays, and why.
-type decisionItem struct {
-	Name        holdfast.BackupName `json:"name"`
-	CreatedAt   holdfast.Time       `json:"created_at"`
-	Remove      bool                `json:"remove"`
-	Reason      string              `json:"reason"`
-	StoredBytes int64               `json:"stored_bytes"`
-	FreesBytes  int64               `json:"frees_bytes"`
-	Hides       bool                `json:"hides"`
-	Held        bool                `json:"held"`
-}
-
-func newDecisionItem(d retention.Decision) decisionItem {
-	return decisionItem{
-		Name: d.Name, CreatedAt: holdfast.At(d.CreatedAt), Remove: d.Remove, Reason: d.Reason,
-		StoredBytes: d.StoredBytes, FreesBytes: d.Frees, Hides: d.Hides, Held: d.Held,
-	}
-}
-
 // Run plans, and executes the plan unless told otherwise.
 func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 	cfg, err := a.config()
@@ -79,10 +45,7 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.withEngine(ctx, func(e *engine.Engine, r *repo.Repository) error {
-		out := pruneObject{
-			Type: "prune", Repository: r.Location(), DryRun: c.DryRun,
-			RetentionDays: cfg.Retention.Days, Rules: cfg.Retention.Policy().String(), Decisions: []decisionItem{},
-		}
+		out := report.NewPrune(r.Location(), cfg.Retention, c.DryRun)
 		decide := e.Prune
 		switch {
 		case c.DryRun:
@@ -92,16 +55,16 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 				return err
 			}
 		}
-		if out.Hold, err = holdOn(ctx, r); err != nil {
+		if out.Hold, err = report.HoldOn(ctx, r); err != nil {
 			return err
 		}
 		decisions, err := decide(ctx)
 		if err != nil && len(decisions) == 0 {
 			return err
 		}
-		held := out.add(decisions)
+		held := out.Add(decisions)
 		var hiddenErr error
-		if out.Hidden, hiddenErr = hiddenItems(ctx, r); hiddenErr != nil {
+		if out.Hidden, hiddenErr = report.HiddenIn(ctx, r); hiddenErr != nil {
 			err = errors.Join(err, hiddenErr)
 		}
 		a.ui.tell(out, func() { c.print(a.ui, out) })
@@ -112,22 +75,8 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// add notes what was decided, and tells whether something stays only because
-// pruning is on hold.
-func (out *pruneObject) add(decisions []retention.Decision) (held bool) {
-	for _, d := range decisions {
-		out.Decisions = append(out.Decisions, newDecisionItem(d))
-		if d.Remove {
-			out.Removed++
-		}
-		out.FreedBytes += d.Frees
-		held = held || d.Held
-	}
-	return held
-}
-
 // print shows every decision.
-func (c *pruneCmd) print(u *ui, out pruneObject) {
+func (c *pruneCmd) print(u *ui, out report.Prune) {
 	switch {
 	case out.Confirmed:
 		u.print("The hold on pruning has ended.\n")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -33,41 +34,6 @@ unless they are named.`,
 	}
 }
 
-// replicateObject is the outcome of replicate.
-type replicateObject struct {
-	Type       string           `json:"type"` // replicate
-	Repository string           `json:"repository"`
-	OK         bool             `json:"ok"`
-	Replicas   []replicatedItem `json:"replicas"`
-}
-
-// replicatedItem is what was done with one replica.
-type replicatedItem struct {
-	Name     string         `json:"name"`
-	Location string         `json:"location"`
-	OK       bool           `json:"ok"`
-	Copied   []copiedItem   `json:"copied"`
-	Present  int            `json:"present"`
-	Left     []leftItem     `json:"left,omitempty"`
-	Pruned   []decisionItem `json:"pruned,omitempty"`
-	Notes    []string       `json:"notes,omitempty"`
-	Errors   []errorDetail  `json:"errors,omitempty"`
-}
-
-// copiedItem is one backup that was copied.
-type copiedItem struct {
-	Backup      holdfast.BackupName `json:"backup"`
-	Bytes       int64               `json:"bytes"`
-	ReusedBytes int64               `json:"reused_bytes,omitempty"`
-	Hidden      bool                `json:"hidden,omitempty"`
-}
-
-// leftItem is one backup that was not wanted.
-type leftItem struct {
-	Backup holdfast.BackupName `json:"backup"`
-	Reason string              `json:"reason"`
-}
-
 // Run copies.
 func (c *replicateCmd) Run(ctx context.Context, a *app) error {
 	if err := a.useReplicas(c.To); err != nil {
@@ -78,7 +44,7 @@ func (c *replicateCmd) Run(ctx context.Context, a *app) error {
 		if result == nil {
 			return err
 		}
-		out := replicateObject{Type: "replicate", Repository: r.Location(), OK: err == nil, Replicas: newReplicatedItems(result)}
+		out := report.NewReplicate(r.Location(), result, err == nil)
 		a.ui.tell(out, func() {
 			for _, item := range out.Replicas {
 				printReplicated(a.ui, item)
@@ -91,45 +57,9 @@ func (c *replicateCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-func newReplicatedItems(result *engine.ReplicateResult) []replicatedItem {
-	items := make([]replicatedItem, 0, len(result.Replicas))
-	for _, r := range result.Replicas {
-		item := replicatedItem{Name: r.Name, Location: r.Location, OK: len(r.Errs) == 0, Copied: []copiedItem{}, Present: r.Present}
-		for _, b := range r.Copied {
-			item.Copied = append(item.Copied, copiedItem{Backup: b.Backup.Name, Bytes: b.Bytes, ReusedBytes: b.Reused, Hidden: b.Hidden})
-		}
-		for _, l := range r.Left {
-			item.Left = append(item.Left, leftItem{Backup: l.Backup, Reason: l.Reason})
-		}
-		for _, d := range r.Pruned {
-			item.Pruned = append(item.Pruned, newDecisionItem(d))
-		}
-		for _, n := range r.Notes {
-			item.Notes = append(item.Notes, n.Message)
-		}
-		for _, err := range r.Errs {
-			for _, part := range holdfast.Parts(err) {
-				op, object := opAndObject(part)
-				item.Errors = append(item.Errors, errorDetail{Op: op, Object: object, Message: errorText(part), Hint: hintOf(part)})
-			}
-		}
-		items = append(items, item)
-	}
-	return items
-}
-
-// problems are what went wrong with a replica.
-func (r replicatedItem) problems() []holdfast.Problem {
-	var list []holdfast.Problem
-	for _, e := range r.Errors {
-		list = append(list, holdfast.Problem{Severity: holdfast.Warning, Object: "replica " + r.Name, Message: e.Message, Hint: e.Hint})
-	}
-	return list
-}
-
 // printReplicated tells a person what was done with one replica.
-func printReplicated(u *ui, r replicatedItem) {
-	for _, p := range r.problems() {
+func printReplicated(u *ui, r report.Replicated) {
+	for _, p := range r.Problems() {
 		p.Severity = holdfast.Incomplete
 		u.warn(p)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 type restoreCmd struct {
@@ -40,45 +41,6 @@ Without a terminal, restoring over existing data needs --yes.`,
 	}
 }
 
-// restoreObject is the outcome of restore and rollback.
-type restoreObject struct {
-	Type       string              `json:"type"` // restore, rollback
-	Backup     holdfast.BackupName `json:"backup,omitempty"`
-	From       string              `json:"from,omitempty"` // the replica whose copy it is
-	To         string              `json:"to,omitempty"`
-	Emergency  holdfast.BackupName `json:"emergency_backup,omitempty"`
-	Restored   []string            `json:"restored"`
-	Memory     string              `json:"memory,omitempty"`
-	RolledBack bool                `json:"rolled_back"`
-	Aside      []string            `json:"aside,omitempty"`
-	Problems   []holdfast.Problem  `json:"problems,omitempty"`
-	DurationMS int64               `json:"duration_ms"`
-}
-
-// planObject is the outcome of restore --dry-run.
-type planObject struct {
-	Type     string              `json:"type"` // restore_plan
-	Backup   holdfast.BackupName `json:"backup"`
-	From     string              `json:"from,omitempty"` // the replica whose copy it is
-	Targets  []targetItem        `json:"targets"`
-	Memory   string              `json:"memory,omitempty"`
-	Bytes    int64               `json:"bytes"`
-	Warnings []holdfast.Problem  `json:"warnings,omitempty"`
-}
-
-// targetItem is the plan for one source.
-type targetItem struct {
-	Source        string          `json:"source"`
-	Kind          holdfast.Kind   `json:"kind"`
-	Path          string          `json:"path"`
-	Method        string          `json:"method"`
-	Exists        bool            `json:"exists"`
-	RecordsNow    *int64          `json:"records_now,omitempty"`
-	RecordsBackup *int64          `json:"records_backup,omitempty"`
-	Bytes         int64           `json:"bytes"`
-	Handles       []engine.Handle `json:"handles,omitempty"`
-}
-
 // Run plans, asks and restores.
 func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 	if c.To == "" {
@@ -96,7 +58,7 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		if c.DryRun {
-			a.ui.tell(newPlanObject(plan), func() { printPlan(a.ui, plan) })
+			a.ui.tell(report.NewRestorePlan(plan), func() { printPlan(a.ui, plan) })
 			return nil
 		}
 		if replaces(plan, c.To) {
@@ -106,21 +68,13 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 		}
 		result, err := a.besidePrograms(ctx, func() (*engine.RestoreResult, error) { return e.Restore(ctx, req) })
 		if err != nil {
-			return restoreError(result, err)
+			return report.RestoreError(result, err)
 		}
-		out := newRestoreObject("restore", result)
-		out.Backup, out.To = plan.Backup.Name, c.To
+		out := report.NewRestore(result, c.To)
+		out.Backup = plan.Backup.Name
 		a.ui.tell(out, func() { printRestored(a.ui, out) })
 		return incompleteIf(out.Problems)
 	})
-}
-
-// restoreError says whether the previous state was put back.
-func restoreError(r *engine.RestoreResult, err error) error {
-	if r != nil && r.RolledBack {
-		return &backInPlace{err}
-	}
-	return err
 }
 
 // replaces tells whether a restore would take the place of something.
@@ -144,21 +98,6 @@ func incompleteIf(problems []holdfast.Problem) error {
 		}
 	}
 	return nil
-}
-
-func newPlanObject(p *engine.RestorePlan) planObject {
-	o := planObject{Type: "restore_plan", Backup: p.Backup.Name, From: p.From, Targets: []targetItem{}, Memory: p.Memory, Bytes: p.Bytes, Warnings: p.Warnings}
-	for _, t := range p.Targets {
-		item := targetItem{Source: t.Source, Kind: t.Kind, Path: t.Path, Method: t.Method, Exists: t.Exists, Bytes: t.Bytes, Handles: t.Handles}
-		if n, ok := t.Now.Records(); ok && t.Exists {
-			item.RecordsNow = &n
-		}
-		if n, ok := t.Backup.Records(); ok {
-			item.RecordsBackup = &n
-		}
-		o.Targets = append(o.Targets, item)
-	}
-	return o
 }
 
 // printPlan shows what would change.
@@ -186,22 +125,8 @@ func printPlan(u *ui, p *engine.RestorePlan) {
 	}
 }
 
-func newRestoreObject(kind string, r *engine.RestoreResult) restoreObject {
-	o := restoreObject{
-		Type: kind, Emergency: r.Emergency, Restored: r.Restored, Memory: r.Memory, RolledBack: r.RolledBack,
-		Aside: r.Aside, Problems: r.Problems, DurationMS: r.Duration.Milliseconds(),
-	}
-	if r.Plan != nil {
-		o.Backup, o.From = r.Plan.Backup.Name, r.Plan.From
-	}
-	if o.Restored == nil {
-		o.Restored = []string{}
-	}
-	return o
-}
-
 // printRestored tells the outcome to a person.
-func printRestored(u *ui, o restoreObject) {
+func printRestored(u *ui, o report.Restore) {
 	for _, p := range o.Problems {
 		u.warn(p)
 	}

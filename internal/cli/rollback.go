@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -30,9 +31,9 @@ func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
 		}
 		result, err := a.besidePrograms(ctx, func() (*engine.RestoreResult, error) { return e.Rollback(ctx) })
 		if err != nil {
-			return restoreError(result, err)
+			return report.RestoreError(result, err)
 		}
-		out := newRestoreObject("rollback", result)
+		out := report.NewRollback(result)
 		a.ui.tell(out, func() { printRestored(a.ui, out) })
 		return incompleteIf(out.Problems)
 	})
@@ -50,16 +51,6 @@ prune do the same before they begin.`,
 	}
 }
 
-// recoverObject is the outcome of recover.
-type recoverObject struct {
-	Type    string `json:"type"` // recover
-	Found   bool   `json:"found"`
-	Outcome string `json:"outcome,omitempty"`
-	Detail  string `json:"detail,omitempty"`
-	// Problems are what is worth knowing afterwards.
-	Problems []holdfast.Problem `json:"problems,omitempty"`
-}
-
 // Run finishes or undoes a restore that was cut.
 func (c *recoverCmd) Run(ctx context.Context, a *app) error {
 	return a.withEngine(ctx, func(e *engine.Engine, _ *repo.Repository) error {
@@ -67,7 +58,7 @@ func (c *recoverCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		out := recoverObject{Type: "recover", Found: result.Found, Outcome: result.Outcome, Detail: result.Detail, Problems: result.Problems}
+		out := report.NewRecover(result)
 		a.ui.tell(out, func() {
 			if !out.Found {
 				a.ui.print("Nothing to recover: no restore was cut.\n")

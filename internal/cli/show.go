@@ -2,13 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
-	"github.com/holdfast-backup/holdfast/repo"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 type showCmd struct {
@@ -29,31 +28,6 @@ their counts, memory, problems, and when it was proven.`,
 	}
 }
 
-// showObject is the outcome of show.
-type showObject struct {
-	Type       string             `json:"type"` // show
-	Repository string             `json:"repository"`
-	From       string             `json:"from,omitempty"` // the replica whose copy it is
-	Backup     backupItem         `json:"backup"`
-	Metadata   *holdfast.Metadata `json:"metadata"`
-	Proofs     []holdfast.Proof   `json:"proofs"`
-	// Private tells that the backup is encrypted and no key was given, so that
-	// only what lies in the open is shown.
-	Private bool       `json:"private,omitempty"`
-	Files   []fileItem `json:"files,omitempty"`
-}
-
-// fileItem is one entry of a backup.
-type fileItem struct {
-	Path   string `json:"path"`
-	Bytes  int64  `json:"bytes"`
-	Stored int64  `json:"stored_bytes"`
-	Form   string `json:"form,omitempty"`
-	Mode   string `json:"mode"`
-	Digest string `json:"digest,omitempty"`
-	Link   string `json:"link,omitempty"`
-}
-
 // Run shows one backup.
 func (c *showCmd) Run(ctx context.Context, a *app) error {
 	if err := c.use(a); err != nil {
@@ -68,60 +42,20 @@ func (c *showCmd) show(ctx context.Context, a *app, e *engine.Engine) error {
 		return err
 	}
 	a.tellNearest(near)
-	r, info := near.At, near.Backup
-	out := showObject{Type: "show", Repository: r.Location(), From: near.From, Backup: newBackupItem(info), Metadata: info.Metadata, Proofs: info.Proofs}
-	if out.Proofs == nil {
-		out.Proofs = []holdfast.Proof{}
-	}
-	if info.Metadata.Encrypted {
-		if out.Metadata, out.Private, err = fullMetadata(ctx, r, info); err != nil {
-			return err
-		}
-	}
-	if c.Tree {
-		if out.Files, err = listFiles(ctx, r, info.Name); err != nil {
-			return err
-		}
+	out, err := report.NewShow(ctx, near, c.Tree)
+	if err != nil {
+		return err
 	}
 	a.ui.tell(out, func() { c.print(a.ui, out) })
 	return nil
 }
 
-// fullMetadata gives all that an encrypted backup says of itself, if there is a
-// key.
-func fullMetadata(ctx context.Context, r *repo.Repository, info repo.Info) (m *holdfast.Metadata, private bool, err error) {
-	b, err := r.Backup(ctx, info.Name)
-	if errors.Is(err, repo.ErrNoKey) {
-		return info.Metadata, true, nil
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	return b.Metadata(), false, b.Close()
-}
-
-func listFiles(ctx context.Context, r *repo.Repository, name holdfast.BackupName) (items []fileItem, err error) {
-	b, err := r.Backup(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if closed := b.Close(); err == nil {
-			err = closed
-		}
-	}()
-	for _, f := range b.Files() {
-		items = append(items, fileItem{Path: f.Path, Bytes: f.Size, Stored: f.Stored, Form: f.Form, Mode: f.Mode.String(), Digest: f.Digest, Link: f.Link})
-	}
-	return items, nil
-}
-
 // print shows the backup to a person.
-func (c *showCmd) print(u *ui, out showObject) {
+func (c *showCmd) print(u *ui, out report.Show) {
 	m, now := out.Metadata, u.now()
 	proven := "not yet; `holdfast verify " + m.BackupName.String() + "` proves it"
 	if p := out.Backup.Proven; p != nil {
-		proven = fmt.Sprintf("%s (%s), by %s", moment(p.At.Time), ago(p.At.Time, now), p.Kind)
+		proven = fmt.Sprintf("%s (%s), by %s", moment(p.At.Time), report.Ago(p.At.Time, now), p.Kind)
 	}
 	pinned := ""
 	if out.Backup.Pinned {
@@ -129,7 +63,7 @@ func (c *showCmd) print(u *ui, out showObject) {
 	}
 	u.print("%s\n", u.outPaint.bold(clean(m.BackupName.String())))
 	u.print("%s", facts(
-		[2]string{"  created", moment(m.CreatedAt.Time) + " (" + ago(m.CreatedAt.Time, now) + ")"},
+		[2]string{"  created", moment(m.CreatedAt.Time) + " (" + report.Ago(m.CreatedAt.Time, now) + ")"},
 		[2]string{"  type", string(m.Type) + ", " + string(m.Trigger)},
 		[2]string{"  memory", memoryWord(m.IncludesMemory)},
 		[2]string{"  rag mode", ragMode(m)},

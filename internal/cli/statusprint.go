@@ -1,17 +1,18 @@
 package cli
 
 import (
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"slices"
 	"time"
 )
 
 // print shows the verdict first, then what it rests on.
-func (c *statusCmd) print(u *ui, out statusObject) {
+func (c *statusCmd) print(u *ui, out report.Status) {
 	paint := u.outPaint.red
 	switch out.Verdict {
-	case verdictSafe:
+	case report.Safe:
 		paint = u.outPaint.green
-	case verdictUnproven, verdictStale, verdictHeld:
+	case report.Unproven, report.Stale, report.Held, report.Divided:
 		paint = u.outPaint.yellow
 	}
 	u.print("%s\n", paint(clean(out.Message)))
@@ -35,7 +36,7 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 		}
 		last := "never"
 		if s.LastAt != nil {
-			last = s.LastBackup.String() + ", " + ago(s.LastAt.Time, now)
+			last = s.LastBackup.String() + ", " + report.Ago(s.LastAt.Time, now)
 		}
 		t.add(s.Name, string(s.Kind), s.Path, count, bytes, last)
 	}
@@ -46,11 +47,7 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 		}
 	}
 	r := out.Repository
-	if !r.Exists {
-		state := "does not exist yet"
-		if out.Verdict == verdictLost {
-			state = "is gone"
-		}
+	if state := absence(out); state != "" {
 		u.print("%s", facts(slices.Concat([][2]string{{"repository", r.Location + " (" + state + ")"}}, replicaLines(out, now), programLines(out, now))...))
 		return
 	}
@@ -59,7 +56,7 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 		free = size(*r.FreeBytes)
 	}
 	if r.ProvenAt != nil {
-		proven = r.LastProven.String() + ", " + ago(r.ProvenAt.Time, now)
+		proven = r.LastProven.String() + ", " + report.Ago(r.ProvenAt.Time, now)
 	}
 	unusable := ""
 	if r.Unusable > 0 {
@@ -71,7 +68,7 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 	}
 	pruning := ""
 	if out.Hold != nil {
-		pruning = out.Hold.text() + "; `holdfast prune --confirm` ends it"
+		pruning = holdText(out.Hold) + "; `holdfast prune --confirm` ends it"
 	}
 	lines := [][2]string{
 		{"repository", r.Location},
@@ -85,10 +82,23 @@ func (c *statusCmd) print(u *ui, out statusObject) {
 	u.print("%s", facts(slices.Concat(lines, replicaLines(out, now), programLines(out, now))...))
 }
 
+// absence says why nothing can be told of the repository; empty if it can.
+func absence(out report.Status) string {
+	switch {
+	case out.Repository.Error != "":
+		return "cannot be asked"
+	case out.Repository.Exists:
+		return ""
+	case out.Verdict == report.Lost:
+		return "is gone"
+	}
+	return "does not exist yet"
+}
+
 // replicaLines says how each replica is.
-func replicaLines(out statusObject, now time.Time) (lines [][2]string) {
+func replicaLines(out report.Status, now time.Time) (lines [][2]string) {
 	for _, r := range out.Replicas {
-		lines = append(lines, [2]string{"replica", r.Name + ": " + r.words(now)})
+		lines = append(lines, [2]string{"replica", r.Name + ": " + replicaWords(r, now)})
 	}
 	return lines
 }

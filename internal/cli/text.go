@@ -55,14 +55,6 @@ func number(n int64) string { return humanize.Comma(n) }
 // moment shows a time exactly.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" }
 
-// ago shows how long before now a time was.
-func ago(t, now time.Time) string {
-	if d := now.Sub(t); d < time.Second && d > -time.Second {
-		return "just now"
-	}
-	return humanize.RelTime(t, now, "ago", "from now")
-}
-
 // span shows a duration with two digits that matter.
 func span(d time.Duration) string {
 	switch {

@@ -15,6 +15,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 // ui decides what goes where: data to standard output, news to standard
@@ -111,7 +112,7 @@ func (u *ui) warn(p holdfast.Problem) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.json {
-		u.errLine(warningObject{Type: "warning", Problem: p})
+		u.errLine(report.NewWarning(p))
 		return
 	}
 	label := u.errPaint.yellow("warning:")
@@ -155,12 +156,12 @@ func (u *ui) fail(command string, err error) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.json {
-		u.errLine(newErrorObject(command, code, err))
+		u.errLine(report.NewError(command, code, err))
 		return code
 	}
 	for _, part := range holdfast.Parts(err) {
-		fmt.Fprintf(u.err, "%s %s\n", u.errPaint.red("error:"), clean(errorText(part)))
-		if hint := hintOf(part); hint != "" {
+		fmt.Fprintf(u.err, "%s %s\n", u.errPaint.red("error:"), clean(report.Text(part)))
+		if hint := report.Hint(part); hint != "" {
 			fmt.Fprintf(u.err, "%s %s\n", u.errPaint.bold("hint:"), clean(hint))
 		}
 	}

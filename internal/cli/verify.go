@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -35,28 +36,6 @@ compared, which proves nothing of what is in them.`,
 	}
 }
 
-// verifyObject is the outcome of verify.
-type verifyObject struct {
-	Type       string       `json:"type"` // verify
-	Repository string       `json:"repository"`
-	OK         bool         `json:"ok"`
-	Results    []verifyItem `json:"results"`
-}
-
-// verifyItem is the outcome for one backup.
-type verifyItem struct {
-	Backup holdfast.BackupName `json:"backup"`
-	From   string              `json:"from,omitempty"` // the replica whose copy it is
-	OK     bool                `json:"ok"`
-	// StoredOnly tells that the backup is encrypted and was not opened: no key
-	// was given.
-	StoredOnly     bool               `json:"stored_only,omitempty"`
-	Proof          *holdfast.Proof    `json:"proof,omitempty"`
-	Damage         []holdfast.Problem `json:"damage,omitempty"`
-	SourceProblems []holdfast.Problem `json:"source_problems,omitempty"`
-	Error          string             `json:"error,omitempty"`
-}
-
 // Run verifies one backup or all, here or in replicas.
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if c.All && c.Name != "" {
@@ -66,10 +45,7 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.withCopies(ctx, func(e *engine.Engine) error {
-		v := &verification{c: c, a: a, out: verifyObject{Type: "verify", OK: true, Results: []verifyItem{}}}
-		if r := e.Repository(); r != nil {
-			v.out.Repository = r.Location()
-		}
+		v := &verification{c: c, a: a, out: report.NewVerify(locationOf(e))}
 		if err := c.everywhere(ctx, e, v); err != nil {
 			return err
 		}
@@ -97,7 +73,7 @@ func (c *verifyCmd) everywhere(ctx context.Context, e *engine.Engine, v *verific
 			return err
 		}
 		if err != nil {
-			v.add(verifyItem{From: replica.Name, Error: err.Error()}, err)
+			v.add(report.VerifyItem{From: replica.Name, Error: err.Error()}, err)
 		}
 	}
 	return nil
@@ -107,15 +83,15 @@ func (c *verifyCmd) everywhere(ctx context.Context, e *engine.Engine, v *verific
 type verification struct {
 	c     *verifyCmd
 	a     *app
-	out   verifyObject
+	out   report.Verify
 	worst error
 }
 
-func (v *verification) add(item verifyItem, err error) {
+func (v *verification) add(item report.VerifyItem, err error) {
 	if !item.OK {
-		v.out.OK, v.worst = false, worse(v.worst, err)
+		v.worst = worse(v.worst, err)
 	}
-	v.out.Results = append(v.out.Results, item)
+	v.out.Add(item)
 }
 
 // in verifies in one place.
@@ -133,7 +109,7 @@ func (v *verification) in(ctx context.Context, e *engine.Engine, from string) er
 			v.a.ui.note("note: %s was deleted meanwhile", clean(name))
 			continue
 		}
-		item := newVerifyItem(name, result, err)
+		item := report.NewVerifyItem(name, result, err)
 		item.From = cmp.Or(item.From, from)
 		v.add(item, err)
 	}
@@ -163,6 +139,14 @@ func (c *verifyCmd) names(ctx context.Context, r *repo.Repository) ([]string, er
 	return names, nil
 }
 
+// locationOf tells where the repository is; empty if there is none.
+func locationOf(e *engine.Engine) string {
+	if r := e.Repository(); r != nil {
+		return r.Location()
+	}
+	return ""
+}
+
 // worse gives the error that a caller should hear of first: damage before
 // anything else.
 func worse(a, b error) error {
@@ -172,20 +156,8 @@ func worse(a, b error) error {
 	return a
 }
 
-func newVerifyItem(name string, r *engine.VerifyResult, err error) verifyItem {
-	item := verifyItem{Backup: holdfast.BackupName(name), OK: err == nil}
-	if r != nil {
-		item.Backup, item.From, item.Proof, item.Damage, item.SourceProblems = r.Backup, r.From, &r.Proof, r.Damage, r.SourceProblems
-		item.StoredOnly = r.StoredOnly
-	}
-	if err != nil {
-		item.Error = err.Error()
-	}
-	return item
-}
-
 // print tells the outcome to a person.
-func (c *verifyCmd) print(u *ui, out verifyObject) {
+func (c *verifyCmd) print(u *ui, out report.Verify) {
 	for _, item := range out.Results {
 		name := clean(item.Backup.String()) + fromWords(item.From)
 		for _, p := range append(append([]holdfast.Problem{}, item.Damage...), item.SourceProblems...) {

@@ -1,8 +1,6 @@
 package report
 
 import (
-	"slices"
-
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/repo"
@@ -66,12 +64,15 @@ const (
 
 // NewBackup shows a backup of a repository.
 func NewBackup(i repo.Info) Backup {
-	item := Backup{Name: i.Name, Pinned: i.Pinned, Sources: []BackupSource{}, Drilled: drilled(i.Proofs)}
+	item := Backup{Name: i.Name, Pinned: i.Pinned, Sources: []BackupSource{}}
 	if i.Err != nil {
 		item.Error = i.Err.Error()
 	}
 	if p, ok := i.Proven(); ok {
 		item.Proven = &Proven{At: p.At, Kind: p.Kind}
+	}
+	if p, ok := i.Drilled(); ok {
+		item.Drilled = &Drilled{At: p.At, OK: p.OK, RestoreMS: p.RestoreMS}
 	}
 	m := i.Metadata
 	if m == nil {
@@ -89,16 +90,6 @@ func NewBackup(i repo.Info) Backup {
 		item.Sources = append(item.Sources, source)
 	}
 	return item
-}
-
-// drilled finds the last drill among proofs, the oldest of which comes first.
-func drilled(proofs []holdfast.Proof) *Drilled {
-	for _, p := range slices.Backward(proofs) {
-		if p.Kind == holdfast.ProofDrill {
-			return &Drilled{At: p.At, OK: p.OK, RestoreMS: p.RestoreMS}
-		}
-	}
-	return nil
 }
 
 // FormOf tells how a backup is stored: as a delta if it was made from another.

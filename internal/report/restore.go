@@ -118,6 +118,6 @@ type Export struct {
 }
 
 // NewExport tells what was exported into a directory.
-func NewExport(c *engine.Copy, dir string) Export {
-	return Export{Type: "export", Backup: c.Backup.Name, From: c.From, Dir: dir, Bytes: c.Backup.Metadata.LogicalBytes}
+func NewExport(r *engine.ExportResult, dir string) Export {
+	return Export{Type: "export", Backup: r.Backup.Name, From: r.From, Dir: dir, Bytes: r.Backup.Metadata.LogicalBytes}
 }
