@@ -26,13 +26,24 @@ const lockWait = time.Minute
 // follows a backup, whose problems are among those of the result. It waits up to a
 // minute for a repository that is in use.
 func (k *Keeper) Backup(ctx context.Context, req engine.BackupRequest) (*engine.BackupResult, error) {
-	a, err := k.attempt(ctx, req, lockWait)
+	result, followed, err := k.BackupInParts(ctx, req, func(*engine.BackupResult) {})
 	if err != nil {
 		return nil, err
 	}
-	result := *a.result
-	result.Problems = slices.Concat(result.Problems, k.follow(ctx, a, k.careFor(req.Trigger, a.result)))
-	return &result, nil
+	whole := *result
+	whole.Problems = slices.Concat(result.Problems, followed.Problems)
+	return &whole, nil
+}
+
+// BackupInParts is Backup for whoever wants to know of the backup as soon as it is
+// there, which made tells him, and of what followed it.
+func (k *Keeper) BackupInParts(ctx context.Context, req engine.BackupRequest, made func(*engine.BackupResult)) (*engine.BackupResult, Followed, error) {
+	a, err := k.attempt(ctx, req, lockWait)
+	if err != nil {
+		return nil, Followed{}, err
+	}
+	made(a.result)
+	return a.result, k.follow(ctx, a, k.careFor(req.Trigger, a.result)), nil
 }
 
 // An attempt is one backup being made.

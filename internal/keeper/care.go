@@ -68,10 +68,10 @@ func provable(info repo.Info) bool {
 	return info.Metadata != nil && !proven && info.Metadata.LogicalBytes < proveBelow
 }
 
-// follow does what follows a backup and gives the problems that arose.
-func (k *Keeper) follow(ctx context.Context, a *attempt, c care) []holdfast.Problem {
+// follow does what follows a backup. The problems are all that arose.
+func (k *Keeper) follow(ctx context.Context, a *attempt, c care) Followed {
 	if c.none() {
-		return nil
+		return Followed{}
 	}
 	if err := k.caring.take(ctx); err != nil {
 		return k.cared(nil, c, Followed{Lacking: c.Replicate}, []holdfast.Problem{cut(err)})
@@ -99,8 +99,9 @@ func (k *Keeper) follow(ctx context.Context, a *attempt, c care) []holdfast.Prob
 	switch why := context.Cause(hurried); {
 	case err == nil:
 	case errors.Is(why, errHurry): // the last backup and the next start make up for it
-		k.cared(err, c, followed, problems)
-		return append(problems, cut(why))
+		followed = k.cared(err, c, followed, problems)
+		followed.Problems = append(slices.Clip(followed.Problems), cut(why))
+		return followed
 	default:
 		problems = append(problems, cut(why))
 	}
@@ -128,7 +129,7 @@ func (k *Keeper) mayCare(cancel func()) bool {
 }
 
 // cared takes in what became of it.
-func (k *Keeper) cared(err error, c care, f Followed, problems []holdfast.Problem) []holdfast.Problem {
+func (k *Keeper) cared(err error, c care, f Followed, problems []holdfast.Problem) Followed {
 	now := k.clock.Passed()
 	k.mu.Lock()
 	k.hurry = nil
@@ -148,7 +149,8 @@ func (k *Keeper) cared(err error, c care, f Followed, problems []holdfast.Proble
 		}
 	}
 	k.o.Changed()
-	return problems
+	f.Problems = problems
+	return f
 }
 
 // prove verifies a backup. The error is for an interruption alone.

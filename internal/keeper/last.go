@@ -92,7 +92,7 @@ func (k *Keeper) makeLast(ctx context.Context) (*engine.BackupResult, error) {
 	result := *a.result
 	served := *a
 	served.request.Trigger = holdfast.TriggerShutdown
-	result.Problems = slices.Concat(result.Problems, k.follow(ctx, &served, k.careFor(holdfast.TriggerShutdown, a.result)))
+	result.Problems = slices.Concat(result.Problems, k.follow(ctx, &served, k.careFor(holdfast.TriggerShutdown, a.result)).Problems)
 	return &result, nil
 }
 
