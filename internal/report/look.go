@@ -34,6 +34,8 @@ type LookOptions struct {
 	MaxAge time.Duration
 	// Programs are those that run in holdfast's care.
 	Programs []holdfast.Standing
+	// Survey asks the replicas, which hold copies of what is here; nil asks them anew.
+	Survey func(ctx context.Context, here []repo.Info) []engine.ReplicaState
 	// Counts asks how many records the sources hold now, which may take a
 	// moment.
 	Counts bool
@@ -117,7 +119,11 @@ func (l *look) replicas(ctx context.Context) {
 	if len(l.o.Config.Replicas) == 0 {
 		return
 	}
-	states := l.o.Engine.Survey(ctx, l.infos)
+	survey := l.o.Survey
+	if survey == nil {
+		survey = l.o.Engine.Survey
+	}
+	states := survey(ctx, l.infos)
 	l.out.Replicas = NewReplicas(states, l.o.Now)
 	if !l.out.Repository.Exists || l.unusable != nil {
 		l.infos = leftIn(states)
