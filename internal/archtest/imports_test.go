@@ -55,7 +55,7 @@ var rows = []row{
 	{"internal/keeper", []string{root, "engine", "repo", "repo/retention", "internal/config", "internal/wire", "internal/schedule"}, "backups while a program runs, by the engine's verbs"},
 	{"internal/report/...", []string{root, "engine", "repo", "repo/retention", "internal/config", "internal/wire"}, "what surfaces show: made of what the engine tells"},
 	{"internal/around", []string{root, "engine", "internal/config", "internal/hook", "internal/redact"}, "who is told before and after the engine's verbs"},
-	{"internal/alarm", []string{root, "internal/report", "internal/config", "internal/durable", "internal/redact"}, "what is wrong is judged from a report"},
+	{"internal/alarm", []string{root, "internal/report", "internal/config", "internal/durable", "internal/redact", "internal/schedule"}, "what is wrong is judged from a report"},
 	{"internal/access", []string{root, "internal/config", "internal/durable", "internal/planted", "internal/redact"}, "who may do what is decided before any verb is called"},
 	{"internal/metrics", []string{root, "engine", "internal/report"}, "numbers of a report"},
 	{"internal/job", []string{root, "internal/durable", "internal/report"}, "work that outlives a connection; it does not know what the work is"},

@@ -19,7 +19,11 @@ const fileSuffix = "_FILE"
 
 // forHooks are variables that holdfast sets for the hooks and programs it runs;
 // they may call holdfast again.
-var forHooks = []string{envPrefix + "OP", envPrefix + "BACKUP", envPrefix + "STATUS"}
+var forHooks = []string{
+	envPrefix + "OP", envPrefix + "BACKUP", envPrefix + "STATUS",
+	envPrefix + "OPERATION", envPrefix + "TRIGGER", envPrefix + "RESULT", envPrefix + "ERROR",
+	envPrefix + "SOURCE_NAMES", envPrefix + "STORED_BYTES",
+}
 
 // readEnvironment reads variables as a layer. Foreign variables are ignored;
 // an unknown one that begins with HOLDFAST_ is a mistake. An empty variable

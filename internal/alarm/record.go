@@ -1,0 +1,98 @@
+package alarm
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/durable"
+)
+
+const (
+	recordFormat = 1
+	// mostRecord bounds what is read of the file.
+	mostRecord = 4 << 20
+)
+
+// A record is the file of a board.
+type record struct {
+	Format int      `json:"format"`
+	Alarms []*entry `json:"alarms"`
+}
+
+// load reads the file. What cannot be understood is begun anew: then all that
+// stands is told once more, in one message that says so.
+func (b *Board) load() error {
+	r, err := readRecord(b.o.File)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err == nil:
+		b.entries = r.Alarms
+		b.saved = encode(b.entries)
+		return nil
+	case errors.Is(err, errTorn):
+		b.o.Logger.Warn("the record of alarms cannot be understood and is begun anew", "file", b.o.File, "error", err)
+		b.lost = true
+	default:
+		return &holdfast.Error{Op: "read alarms", Object: b.o.File, Err: err, Hint: "see that the state directory may be read"}
+	}
+	if err := durable.WriteFile(durable.OS, b.o.File, encode(nil), 0o600); err != nil {
+		return &holdfast.Error{Op: "write alarms", Object: b.o.File, Err: err, Hint: "see that the state directory may be written and has room"}
+	}
+	return nil
+}
+
+var errTorn = errors.New("it is no record of alarms")
+
+func readRecord(name string) (r record, err error) {
+	info, err := os.Lstat(name)
+	if err != nil {
+		return record{}, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > mostRecord {
+		return record{}, fmt.Errorf("%w: not a small regular file", errTorn)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return record{}, err
+	}
+	if err := json.Unmarshal(data, &r); err != nil || r.Format != recordFormat {
+		return record{}, errTorn
+	}
+	for _, e := range r.Alarms {
+		if e == nil || e.Alarm.Kind == "" || e.Stands && e.Alarm.Since.IsZero() || !e.Stands && (e.Known || e.Missed) && e.Ended == nil || e.Known && e.Alarm.ToldAt == nil {
+			return record{}, errTorn
+		}
+	}
+	return r, nil
+}
+
+func encode(entries []*entry) []byte {
+	if entries == nil {
+		entries = []*entry{}
+	}
+	data, err := json.MarshalIndent(record{Format: recordFormat, Alarms: entries}, "", "  ")
+	if err != nil {
+		return nil // a record is of strings, numbers and times
+	}
+	return append(data, '\n')
+}
+
+// save writes the file if anything in it is another. A failure is told in the log
+// and tried again at the next update: what is wrong is told all the same.
+func (b *Board) save() {
+	b.mu.Lock()
+	data := encode(b.entries)
+	b.mu.Unlock()
+	if string(data) == string(b.saved) {
+		return
+	}
+	if err := durable.WriteFile(durable.OS, b.o.File, data, 0o600); err != nil {
+		b.o.Logger.Error("the record of alarms cannot be written", "file", b.o.File, "error", err)
+		return
+	}
+	b.saved = data
+}
