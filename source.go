@@ -259,6 +259,7 @@ type Rehearser interface {
 	// Rehearse starts command, which the system's shell runs, on the restored copy
 	// in dir, asks the questions and stops it again. What is written to dir
 	// meanwhile is lost. An answer that differs is a Comparison that is not OK; an
-	// error is for a rehearsal that could not be held.
+	// error is for a rehearsal that could not be held. Without a command the
+	// answers are read from the files, which stay as they are.
 	Rehearse(ctx context.Context, dir, command string, questions io.Reader) ([]Comparison, error)
 }

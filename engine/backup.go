@@ -234,6 +234,9 @@ func (b *backup) make(ctx context.Context) (_ *BackupResult, err error) {
 			return nil, errSomethingNew
 		}
 	}
+	if err := b.recordQuestions(ctx); err != nil {
+		return nil, err
+	}
 	var info repo.Info
 	err = b.step(ctx, holdfast.StepCommit, func(ctx context.Context) (_ string, err error) {
 		if limit := b.e.o.Settings.MaxBackupBytes; limit > 0 && !b.e.o.Settings.MaxBackupSet && b.pending.Stored() > limit {
@@ -306,7 +309,7 @@ func (b *backup) check(ctx context.Context, s holdfast.Source, md *holdfast.Sour
 	case b.blamesBase(err):
 		return &baseError{base: b.form.Base, err: err}
 	case err != nil:
-		b.add(holdfast.Problem{Source: s.Name(), Severity: holdfast.Warning, Message: "the captured copy could not be checked: " + err.Error(), Hint: "run `holdfast verify " + string(b.pending.Name()) + "`"})
+		b.add(holdfast.Problem{Source: s.Name(), Severity: holdfast.Warning, Message: messageUncheckable + ": " + err.Error(), Hint: "run `holdfast verify " + string(b.pending.Name()) + "`"})
 	default:
 		md.Facts = mergeFacts(report.Facts, md.Facts)
 		b.add(named(s.Name(), report.Problems)...)

@@ -61,10 +61,15 @@ func (r *run) exportCopy(ctx context.Context, f *found, dir string) error {
 // extractElsewhere writes parts of a backup into a directory of its own: the
 // whole tree ("."), or each named part into a directory of its name. A failure
 // leaves the directory as it was.
-func (r *run) extractElsewhere(ctx context.Context, b *repo.Backup, parts []string, dir string, step holdfast.Step) (err error) {
+func (r *run) extractElsewhere(ctx context.Context, b *repo.Backup, parts []string, dir string, step holdfast.Step) error {
 	if err := r.e.checkElsewhere(dir); err != nil {
 		return err
 	}
+	return r.extractInto(ctx, b, parts, dir, step)
+}
+
+// extractInto is extractElsewhere for a directory that is known to be nobody's.
+func (r *run) extractInto(ctx context.Context, b *repo.Backup, parts []string, dir string, step holdfast.Step) (err error) {
 	existed := exists(dir)
 	if existed {
 		if err := mustBeEmptyDir(dir); err != nil {

@@ -37,13 +37,19 @@ func (b *backup) exportsMemory() bool {
 	return false
 }
 
+// What a backup says of a source whose captured copy was not looked at.
+const (
+	messageUnchecked   = "the captured copy was not checked"
+	messageUncheckable = "the captured copy could not be checked"
+)
+
 // leaveUnchecked says of a copy that cannot be read here that it was not checked.
 // The records are counted in the live source instead, a moment later: whoever
 // compares backups must see one that has lost its records.
 func (b *backup) leaveUnchecked(ctx context.Context, s holdfast.Source, md *holdfast.SourceMetadata) error {
 	b.add(holdfast.Problem{
 		Source: s.Name(), Severity: holdfast.Warning,
-		Message: "the captured copy was not checked: what has not changed since " + string(b.form.Base) + " is encrypted, and there is no key here",
+		Message: messageUnchecked + ": what has not changed since " + string(b.form.Base) + " is encrypted, and there is no key here",
 		Hint:    "run `holdfast verify " + string(b.pending.Name()) + "` where the key is; a full backup is checked here too",
 	})
 	live, err := s.Inspect(ctx, holdfast.InspectOptions{Counts: true})

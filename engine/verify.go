@@ -55,7 +55,7 @@ func (e *Engine) Verify(ctx context.Context, req VerifyRequest) (*VerifyResult, 
 	if err != nil {
 		return nil, err
 	}
-	if err := r.recordProof(ctx, result); err != nil {
+	if err := r.recordProof(ctx, result.Backup, result.Proof, result.err()); err != nil {
 		return result, err
 	}
 	return result, result.err()
@@ -242,17 +242,17 @@ func (r *run) proof(v *VerifyResult, begun time.Time, bytes int64) holdfast.Proo
 const proofWait = 10 * time.Second
 
 // recordProof records a proof under the lease, which the long reading before
-// did without.
-func (r *run) recordProof(ctx context.Context, v *VerifyResult) error {
+// did without. Outcome is what the proof says, as an error.
+func (r *run) recordProof(ctx context.Context, backup holdfast.BackupName, p holdfast.Proof, outcome error) error {
 	write := func(ctx context.Context) error {
-		return r.e.o.Repository.AddProof(ctx, v.Backup, v.Proof)
+		return r.e.o.Repository.AddProof(ctx, backup, p)
 	}
 	deadline := time.Now().Add(proofWait)
 	for {
 		err := r.underLease(ctx, r.e.o.Repository.Lock, write)
 		if !errors.Is(err, holdfast.ErrLocked) || time.Now().After(deadline) {
 			if err != nil {
-				return errors.Join(v.err(), &holdfast.Error{Op: "record the proof of", Object: string(v.Backup), Err: err, Hint: "the verification is complete; only its record is missing"})
+				return errors.Join(outcome, &holdfast.Error{Op: "record the proof of", Object: string(backup), Err: err, Hint: "the " + r.op + " is complete; only its record is missing"})
 			}
 			return nil
 		}

@@ -124,6 +124,22 @@ func (f *Folder) Elements(yield func(Element) error) error {
 	return nil
 }
 
+// Slot looks for the live element of a label where it must be if no label was ever
+// left out: labels are numbers, and elements get slots in the order of their
+// labels. False tells nothing but that it is not there.
+func (f *Folder) Slot(label uint64) (uint32, bool, error) {
+	for guess := label - min(label, 1); guess <= label && guess < f.Header.Count; guess++ {
+		e, err := f.elements.at(guess)
+		if err != nil {
+			return 0, false, err
+		}
+		if binary.LittleEndian.Uint64(e[f.Header.LabelOffset:]) == label && e[2]&1 == 0 {
+			return uint32(guess), true, nil
+		}
+	}
+	return 0, false, nil
+}
+
 // Vector reads the vector in a slot as Chroma stores it: for cosine it is
 // normalised, see Norm. It is false if the vector holds something that is no
 // number, which Chroma never stores.
