@@ -105,6 +105,8 @@ type BackupResult struct {
 	Type       string             `json:"type"` // backup
 	Repository string             `json:"repository"`
 	Skipped    string             `json:"skipped,omitempty"` // why nothing was done
+	// Reused tells that Backup was there already, and nothing was written since.
+	Reused     bool               `json:"reused,omitempty"`
 	Backup     *Backup            `json:"backup,omitempty"`
 	FormReason string             `json:"form_reason,omitempty"` // why it is a full or a delta
 	Incomplete bool               `json:"incomplete"`
