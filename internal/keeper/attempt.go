@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -68,6 +69,8 @@ func (k *Keeper) attempt(ctx context.Context, req engine.BackupRequest, patience
 		return nil, err
 	}
 	defer k.work.pass()
+	k.tally.begin()
+	defer k.tally.end()
 	a := &attempt{request: req, done: make(chan struct{})}
 	k.mu.Lock()
 	k.running = a
@@ -109,7 +112,7 @@ func (k *Keeper) patiently(ctx context.Context, patience time.Duration, fn func(
 			return err
 		}
 		// Two that wait for each other must not keep step.
-		if k.sleep(ctx, pause/2+rand.N(pause)) != nil {
+		if k.tally.pause(func() error { return k.sleep(ctx, pause/2+rand.N(pause)) }) != nil {
 			return err
 		}
 	}
@@ -136,7 +139,7 @@ func (k *Keeper) ended(ctx context.Context, a *attempt) {
 	case a.err == nil:
 		k.succeeded(a, now)
 	case ctx.Err() == nil:
-		k.counts.Failures[a.request.Trigger]++
+		k.counts.Failures[cmp.Or(a.request.Trigger, holdfast.TriggerManual)]++
 		k.failedOnce(a.err, now)
 	}
 	if scheduledHere(a.request.Trigger) {
@@ -164,6 +167,9 @@ func (k *Keeper) succeeded(a *attempt, now time.Duration) {
 	if a.age == k.age {
 		k.watch.saved(a.seen, a.begun)
 		k.unsaved, k.owed = time.Time{}, ""
+	}
+	if scheduledHere(a.request.Trigger) {
+		k.ticks.Done(a.begun)
 	}
 	if every := k.o.Config.Schedule.Every; every > 0 && (scheduledHere(a.request.Trigger) || k.next == 0) {
 		k.next = k.nextAfter(a, now, every)
@@ -197,18 +203,22 @@ func (k *Keeper) failedOnce(err error, now time.Duration) {
 	k.retryAt = now + min(firstRetry<<min(k.failed-1, 10), lastRetry)
 }
 
-// tell decides what of an attempt is logged, under the lock: a failure once, as long
-// as its reason stays the same.
+// tellAgain is how often a failure is logged whose reason stays the same.
+const tellAgain = time.Hour
+
+// tell decides what of an attempt is logged, under the lock: a failure once, and
+// every hour again, as long as its reason stays the same.
 func (k *Keeper) tell(ctx context.Context, a *attempt) func() {
 	failed := k.told
 	if a.err != nil {
-		reason := reasonOf(a.err)
-		if ctx.Err() != nil || reason == failed {
+		reason, now := reasonOf(a.err), k.clock.Passed()
+		if ctx.Err() != nil || reason == failed && now-k.toldAt < tellAgain {
 			return func() {}
 		}
-		k.told = reason
+		k.told, k.toldAt = reason, now
+		attempts := k.failed
 		return func() {
-			k.log.Warn("backup failed", keyTrigger, a.request.Trigger, keyError, a.err, keyHint, holdfast.HintOf(a.err))
+			k.log.Warn("backup failed", keyTrigger, a.request.Trigger, keyError, a.err, keyHint, holdfast.HintOf(a.err), keyFailed, attempts)
 		}
 	}
 	k.told = ""

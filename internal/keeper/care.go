@@ -73,7 +73,9 @@ func (k *Keeper) follow(ctx context.Context, a *attempt, c care) Followed {
 	if c.none() {
 		return Followed{}
 	}
-	if err := k.caring.take(ctx); err != nil {
+	k.tally.begin()
+	defer k.tally.end()
+	if err := k.tally.pause(func() error { return k.caring.take(ctx) }); err != nil {
 		return k.cared(nil, c, Followed{Lacking: c.Replicate}, []holdfast.Problem{cut(err)})
 	}
 	defer k.caring.pass()
@@ -86,7 +88,7 @@ func (k *Keeper) follow(ctx context.Context, a *attempt, c care) Followed {
 	var problems []holdfast.Problem
 	var err error
 	if c.prove {
-		problems, err = k.prove(hurried, a)
+		problems, _, err = k.prove(hurried, a.worker, a.result.Backup)
 	}
 	var followed Followed
 	if damaged := slices.ContainsFunc(problems, func(p holdfast.Problem) bool { return p.Severity == holdfast.Damaged }); damaged {
@@ -143,57 +145,10 @@ func (k *Keeper) cared(err error, c care, f Followed, problems []holdfast.Proble
 	known := k.follows
 	k.follows = problems
 	k.mu.Unlock()
-	for _, p := range problems {
-		if !slices.Contains(known, p) {
-			k.log.Warn(p.Message, keyObject, p.Object, keySource, p.Source, keyHint, p.Hint)
-		}
-	}
+	k.sayNew(problems, known)
 	k.o.Changed()
 	f.Problems = problems
 	return f
-}
-
-// prove verifies a backup. The error is for an interruption alone.
-func (k *Keeper) prove(ctx context.Context, a *attempt) ([]holdfast.Problem, error) {
-	name := a.result.Backup.Name
-	result, err := a.worker.Verify(ctx, engine.VerifyRequest{Name: string(name)})
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err == nil:
-		k.proven(name, result.Proof)
-		return nil, nil
-	case errors.Is(err, holdfast.ErrNotFound):
-		return nil, nil // it was deleted meanwhile
-	case errors.Is(err, holdfast.ErrDamaged):
-		k.disproven()
-		return []holdfast.Problem{{Object: string(name), Severity: holdfast.Damaged, Message: "the backup was made, but does not read back as it was written: " + err.Error(), Hint: "another is made; look at the disk of the repository"}}, nil
-	case errors.Is(err, holdfast.ErrIncomplete):
-		return []holdfast.Problem{{Object: string(name), Severity: holdfast.Incomplete, Message: err.Error(), Hint: holdfast.HintOf(err)}}, nil
-	}
-	return []holdfast.Problem{{Object: string(name), Severity: holdfast.Warning, Message: "the backup was made, but could not be proven: " + err.Error(), Hint: "`holdfast verify` tries again"}}, nil
-}
-
-// proven notes a proof of the newest backup.
-func (k *Keeper) proven(name holdfast.BackupName, p holdfast.Proof) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.last != nil && k.last.Name == name {
-		info := *k.last
-		info.Proofs = append(slices.Clone(info.Proofs), p)
-		k.last = &info
-	}
-}
-
-// disproven makes another backup owed, which does not lean on the one that is
-// damaged.
-func (k *Keeper) disproven() {
-	k.mu.Lock()
-	k.distrust, k.owed = true, holdfast.TriggerScheduled
-	k.watch.reset()
-	k.retryAt = k.clock.Passed() + firstRetry
-	k.mu.Unlock()
-	k.look()
 }
 
 // patient is a worker that takes its turn, and waits for what is in use.
@@ -204,7 +159,7 @@ type patient struct {
 
 // Prune waits for its turn.
 func (p patient) Prune(ctx context.Context) (decisions []retention.Decision, err error) {
-	if err := p.k.work.take(ctx); err != nil {
+	if err := p.k.tally.pause(func() error { return p.k.work.take(ctx) }); err != nil {
 		return nil, err
 	}
 	defer p.k.work.pass()

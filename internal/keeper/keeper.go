@@ -1,9 +1,13 @@
 // Package keeper makes the backups of a program while it runs: one when it starts,
-// one at every interval, one soon after a change, a last one when it ends. A bot
-// that embeds holdfast and the supervisor of a child have one each.
+// one at every interval and at the moments of cron, one soon after a change, a last
+// one when it ends. A bot that embeds holdfast and the supervisor of a child have one
+// each. A daemon has one, too: its own start is no event for the data, so that it goes
+// on with the schedule where the one before left off, and it proves its newest backup
+// at once.
 //
 // Start from [New], then [Keeper.Run] beside the program, [Keeper.Backup] and
-// [Keeper.Restore] for what somebody asks for, and [Keeper.Last] when it ends.
+// [Keeper.Restore] for what somebody asks for, [Keeper.With] for every other verb that
+// writes, and [Keeper.Last] when it ends, or [Keeper.Finish] for a daemon.
 // [Follow] is what comes after every backup, on any surface: copies for the
 // replicas, and pruning.
 //
@@ -17,7 +21,8 @@
 // The ideas lie in files of their own: open.go (the repository, made on first use),
 // attempt.go (one backup, and waiting for a locked repository), follow.go and care.go
 // (what follows it), watch.go (which change is due when), run.go (the loop),
-// last.go, restore.go and standing.go.
+// daemon.go (how a daemon starts), proof.go (how it proves), last.go and finish.go
+// (the end), restore.go, use.go (the verbs of others), standing.go and counts.go.
 package keeper
 
 import (
@@ -77,6 +82,9 @@ type Keeper struct {
 	// opener gives what makes a backup, and makes the repository first if there
 	// is none.
 	opener func(ctx context.Context, req engine.BackupRequest) (worker, error)
+	// reader gives what reads backups, newest which is the newest.
+	reader func(ctx context.Context) (worker, error)
+	newest func(ctx context.Context) (repo.Info, error)
 
 	answer time.Duration // how long a repository may take to answer
 
@@ -86,6 +94,8 @@ type Keeper struct {
 	opened  opened
 	wake    chan struct{} // the loop is to look at once
 	cares   chan struct{} // there is something in owedCare
+	toProve chan struct{} // the newest backup is to be proven
+	tally   tally         // what is at work
 
 	mu      sync.Mutex
 	sources []holdfast.Source
@@ -104,6 +114,7 @@ type state struct {
 	failed      int64      // attempts in a row
 	failure     error      // of the last attempt
 	told        string     // the failure that was logged last
+	toldAt      time.Duration
 	problems    []holdfast.Problem
 	follows     []holdfast.Problem // of what follows a backup
 	standby     string
@@ -111,6 +122,7 @@ type state struct {
 	owed     holdfast.Trigger // a backup to be made at once; empty: none
 	distrust bool             // the newest backup is damaged: it does not count as one
 	next     time.Duration    // when the interval is over; zero: never
+	ticks    *schedule.Ticks  // of cron
 	retryAt  time.Duration    // not before this, after a failure
 	appearBy time.Duration    // when the sources must be there after the start
 	openBy   time.Duration    // when the program has its data open
@@ -120,6 +132,9 @@ type state struct {
 	taskBegun time.Duration
 	unwatched []holdfast.Problem // sources of which no change is seen
 	counts    Counts
+	proofs
+	finishing bool                    // no more is begun
+	stop      context.CancelCauseFunc // ends what the loop does
 
 	lastAttempt *attempt // the newest that succeeded
 	owedCare    *owedCare
@@ -149,6 +164,12 @@ func New(o Options) (*Keeper, error) {
 	if o.Timer == nil {
 		o.Timer = schedule.RealTime
 	}
+	if o.Around == nil {
+		o.Around = wire.Around(o.Config, o.Logger, o.ToolVersion)
+	}
+	if err := schedule.CheckCron(o.Config.Schedule.Cron); err != nil {
+		return nil, &holdfast.Error{Op: "schedule", Err: err}
+	}
 	sources := o.Sources
 	if len(sources) == 0 {
 		var err error
@@ -159,10 +180,12 @@ func New(o Options) (*Keeper, error) {
 	k := &Keeper{
 		o: o, log: o.Logger, answer: openLimit, clock: schedule.NewClock(o.Now), sources: sources,
 		work: newTurn(), caring: newTurn(), opening: newTurn(),
-		wake: make(chan struct{}, 1), cares: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), cares: make(chan struct{}, 1), toProve: make(chan struct{}, 1),
 		watch: watch{within: o.Config.Schedule.OnChange},
 	}
-	k.opener = k.forBackup
+	k.opener, k.newest = k.forBackup, k.newestBackup
+	k.reader = func(ctx context.Context) (worker, error) { return k.Engine(ctx) }
+	k.ticks = k.clock.Ticks(o.Config.Schedule.Cron)
 	k.counts.Failures = map[holdfast.Trigger]int64{}
 	k.task = holdfast.TaskStanding{Name: TaskName, EveryMS: o.Config.Schedule.Every.Milliseconds()}
 	if _, err := k.engineOver(nil, nil); err != nil { // what is wrong with the configuration is told now

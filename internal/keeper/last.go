@@ -59,8 +59,10 @@ func (k *Keeper) endCare() (again func()) {
 	if k.hurry != nil || k.owedCare != nil { // it is for the last one to serve the replicas
 		k.behind = FollowingOf(k.o.Config).Replicate
 	}
-	if k.hurry != nil {
-		k.hurry()
+	for _, hurry := range []func(){k.hurry, k.hurryProof} {
+		if hurry != nil {
+			hurry()
+		}
 	}
 	k.mu.Unlock()
 	return func() {

@@ -26,17 +26,24 @@ const mostWait = 5 * time.Second
 // that is started for the first time makes it.
 const appearWithin = 30 * time.Second
 
-// Run makes the backups of the program: one at once, if there is anything to save, one at every interval, and one
+// Run makes the backups of the program: one at once, if there is anything to save
+// (a daemon: if one was missed), one at every interval and moment of cron, and one
 // soon after each change. It returns nil when ctx has ended and nothing is at work
 // any more; a backup that is being made then is given up, so the last one should be
 // made before. It can be called once.
 func (k *Keeper) Run(ctx context.Context) error {
 	known := k.saved() != nil
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	k.mu.Lock()
 	started := k.started
-	k.started = true
+	if !started {
+		k.started, k.stop = true, stop
+	}
 	if !started && !known {
-		k.owed = holdfast.TriggerStartup
+		if !k.o.Daemon {
+			k.owed = holdfast.TriggerStartup
+		}
 		k.appearBy = k.clock.Passed() + appearWithin
 	}
 	k.mu.Unlock()
@@ -45,8 +52,14 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 	k.sayUnwatched()
 	var caring sync.WaitGroup
+	defer k.dropOwed()
 	defer caring.Wait()
+	defer stop(nil)
 	caring.Go(func() { k.takeCare(ctx) })
+	caring.Go(func() { k.takeProofs(ctx) })
+	if k.o.Daemon && !known {
+		k.resume(ctx)
+	}
 	for ctx.Err() == nil {
 		k.turn(ctx)
 		fired, stop := k.o.Timer(k.pause())
@@ -65,11 +78,14 @@ func (k *Keeper) turn(ctx context.Context) {
 	if k.standsBy(ctx) {
 		return
 	}
+	k.tally.begin()
+	defer k.tally.end()
 	k.watchSources()
 	k.seeOpening()
 	trigger, full, due := k.due()
 	if !due {
 		k.againBehind()
+		k.proveNewest()
 		return
 	}
 	a, err := k.attempt(ctx, engine.BackupRequest{Trigger: trigger, IfChanged: !full, Full: full}, lockWait)
@@ -115,7 +131,7 @@ func (k *Keeper) due() (trigger holdfast.Trigger, full, due bool) {
 	now := k.clock.Passed()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.lasts > 0 {
+	if k.lasts > 0 || k.finishing {
 		return "", false, false // the last one takes care of everything
 	}
 	trigger, at, ok := k.nextDue()
@@ -127,7 +143,7 @@ func (k *Keeper) due() (trigger holdfast.Trigger, full, due bool) {
 func (k *Keeper) notYet() bool {
 	now := k.clock.Passed()
 	k.mu.Lock()
-	waits, sources := k.owed == holdfast.TriggerStartup && now < k.appearBy, k.sources
+	waits, sources := (k.owed == holdfast.TriggerStartup || k.o.Daemon) && now < k.appearBy, k.sources
 	k.mu.Unlock()
 	return waits && sightOf(sources).absent
 }
@@ -137,13 +153,23 @@ func (k *Keeper) nextDue() (trigger holdfast.Trigger, at time.Duration, ok bool)
 	if changed, pending := k.watch.due(); pending {
 		trigger, at, ok = holdfast.TriggerChange, changed, true
 	}
-	if k.next > 0 && (!ok || k.next <= at) {
-		trigger, at, ok = holdfast.TriggerScheduled, k.next, true
+	if next, scheduled := k.nextScheduled(); scheduled && (!ok || next <= at) {
+		trigger, at, ok = holdfast.TriggerScheduled, next, true
 	}
 	if k.owed != "" {
 		trigger, at, ok = k.owed, 0, true
 	}
 	return trigger, max(at, k.retryAt, k.openBy), ok
+}
+
+// nextScheduled tells when the interval is over or the next moment of cron comes,
+// under the lock.
+func (k *Keeper) nextScheduled() (at time.Duration, ok bool) {
+	at, ok = k.ticks.Next()
+	if k.next > 0 && (!ok || k.next < at) {
+		return k.next, true
+	}
+	return at, ok
 }
 
 // pause is how long the loop may sleep.
@@ -155,7 +181,7 @@ func (k *Keeper) pause() time.Duration {
 	if k.watch.within > 0 {
 		wait = min(wait, k.watch.every())
 	}
-	if k.standby != "" || k.lasts > 0 {
+	if k.standby != "" || k.lasts > 0 || k.finishing {
 		return wait
 	}
 	if _, at, ok := k.nextDue(); ok {
@@ -175,8 +201,13 @@ func (k *Keeper) owe(a *attempt, c care) {
 	k.mu.Lock()
 	if k.owedCare != nil { // the newest backup is the one to be proven
 		c = c.and(care{Following: k.owedCare.Following})
+	} else {
+		k.tally.begin() // until it is done
 	}
 	k.owedCare = &owedCare{care: c, attempt: a}
+	if c.prove {
+		k.inCare = a.result.Backup.Name
+	}
 	k.mu.Unlock()
 	select {
 	case k.cares <- struct{}{}:
@@ -188,7 +219,7 @@ func (k *Keeper) owe(a *attempt, c care) {
 func (k *Keeper) againBehind() {
 	now := k.clock.Passed()
 	k.mu.Lock()
-	again := k.behind && k.lastAttempt != nil && k.lasts == 0 && now >= k.behindNext
+	again := k.behind && k.lastAttempt != nil && k.lasts == 0 && !k.finishing && now >= k.behindNext
 	if again {
 		k.behindNext = now + behindEvery
 	}
@@ -213,7 +244,34 @@ func (k *Keeper) takeCare(ctx context.Context) {
 		k.mu.Unlock()
 		if owed != nil {
 			k.follow(ctx, owed.attempt, owed.care)
+			k.caredFor(owed)
 		}
+	}
+}
+
+// caredFor notes that what was owed has been done, or never will be.
+func (k *Keeper) caredFor(owed *owedCare) {
+	k.mu.Lock()
+	if k.inCare == owed.attempt.result.Backup.Name {
+		k.inCare = ""
+	}
+	k.mu.Unlock()
+	k.tally.end()
+}
+
+// dropOwed forgets what nobody will do any more.
+func (k *Keeper) dropOwed() {
+	k.mu.Lock()
+	owed := k.owedCare
+	k.owedCare = nil
+	k.mu.Unlock()
+	if owed != nil {
+		k.caredFor(owed)
+	}
+	select {
+	case <-k.toProve:
+		k.tally.end()
+	default:
 	}
 }
 
@@ -247,14 +305,7 @@ func (k *Keeper) standsBy(ctx context.Context) bool {
 
 // learn looks which backup is the newest. That it cannot be told changes nothing.
 func (k *Keeper) learn(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, openLimit)
-	defer cancel()
-	r, err := k.Repository(ctx)
-	if err != nil {
-		k.log.Debug("the newest backup is not known", keyError, err)
-		return
-	}
-	info, err := r.Stat(ctx, "latest")
+	info, err := k.newest(ctx)
 	if err != nil {
 		k.log.Debug("the newest backup is not known", keyError, err)
 		return

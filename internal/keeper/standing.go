@@ -48,7 +48,7 @@ func stamp(t time.Time) *holdfast.Time {
 func (k *Keeper) Problems() []holdfast.Problem {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return slices.Concat(k.problems, k.follows, k.unwatched)
+	return slices.Concat(k.problems, k.follows, k.unproven, k.unwatched)
 }
 
 // Task tells how the periodic backup stands.
@@ -56,8 +56,8 @@ func (k *Keeper) Task() holdfast.TaskStanding {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	t := k.task
-	if k.next > 0 && !t.Running && k.standby == "" {
-		t.NextAt = new(holdfast.At(k.clock.Wall(max(k.next, k.retryAt))))
+	if next, ok := k.nextScheduled(); ok && !t.Running && k.standby == "" {
+		t.NextAt = new(holdfast.At(k.clock.Wall(max(next, k.retryAt))))
 	}
 	return t
 }

@@ -172,7 +172,7 @@ type Options struct {
 	Unusable    error             // why Repository is nil, if it cannot be used
 	Sources     []holdfast.Source // in place of the configured ones, if any
 	Owner       engine.Owner      // nil: the programs that hold the sources and live here
-	Around      engine.Around     // told before and after backups and restores; nil: nobody
+	Around      engine.Around     // nil: what the configuration wants to be told
 	Observer    holdfast.Observer
 	Logger      *slog.Logger
 	Now         func() time.Time
@@ -199,6 +199,10 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 			owner = programs
 		}
 	}
+	told := o.Around
+	if told == nil {
+		told = Around(c, o.Logger, o.ToolVersion)
+	}
 	return engine.New(engine.Options{
 		Repository: o.Repository,
 		Unusable:   o.Unusable,
@@ -221,7 +225,7 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 			CheckBudget:     c.CheckBudget,
 		},
 		Owner:       owner,
-		Around:      o.Around,
+		Around:      told,
 		Mirrors:     mirrors(c),
 		Hooks:       engine.Hooks{Stop: c.Hooks.Stop, Start: c.Hooks.Start, Timeout: c.Hooks.Timeout},
 		Observer:    o.Observer,
