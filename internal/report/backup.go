@@ -102,9 +102,9 @@ func FormOf(m *holdfast.Metadata) string {
 
 // BackupResult is the outcome of backup.
 type BackupResult struct {
-	Type       string             `json:"type"` // backup
-	Repository string             `json:"repository"`
-	Skipped    string             `json:"skipped,omitempty"` // why nothing was done
+	Type       string `json:"type"` // backup
+	Repository string `json:"repository"`
+	Skipped    string `json:"skipped,omitempty"` // why nothing was done
 	// Reused tells that Backup was there already, and nothing was written since.
 	Reused     bool               `json:"reused,omitempty"`
 	Backup     *Backup            `json:"backup,omitempty"`
