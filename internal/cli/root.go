@@ -14,6 +14,7 @@ type root struct {
 	Status statusCmd `cmd:"" group:"look" help:"Say whether the data is safe."`
 
 	Verify   verifyCmd   `cmd:"" group:"make" help:"Prove backups: every byte, then each source's own check."`
+	Drill    drillCmd    `cmd:"" group:"make" help:"Restore a backup into scratch space and prove it, with a real server."`
 	Restore  restoreCmd  `cmd:"" group:"back" help:"Bring a backup back, in place or elsewhere."`
 	Rollback rollbackCmd `cmd:"" group:"back" help:"Undo the last restore."`
 	Recover  recoverCmd  `cmd:"" group:"back" help:"Finish or undo a restore that was cut."`
@@ -31,7 +32,9 @@ type root struct {
 	Init       initCmd       `cmd:"" group:"setup" help:"Write a configuration file and create the repository."`
 	Config     configCmd     `cmd:"" group:"setup" help:"Look at the configuration."`
 	Key        keyCmd        `cmd:"" group:"setup" help:"Look at and change what encrypts the backups."`
+	Token      tokenCmd      `cmd:"" group:"setup" help:"Say who may use the HTTP API, and for what."`
 	Rescue     rescueCmd     `cmd:"" group:"setup" help:"Print what is needed to restore without this machine."`
+	Health     healthCmd     `cmd:"" group:"setup" help:"Ask whether holdfast serve is alive."`
 	Doctor     doctorCmd     `cmd:"" group:"setup" help:"Check everything that a backup or restore depends on."`
 	Completion completionCmd `cmd:"" group:"setup" help:"Print a completion script for a shell."`
 	Version    versionCmd    `cmd:"" group:"setup" help:"Print the version."`
