@@ -22,7 +22,6 @@ package access
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"sync/atomic"
@@ -111,8 +110,9 @@ func (a *Access) Reconfigure(c *config.Config) {
 	}
 	if c.Serve.Listen != "" {
 		s.loopback = isLoopback(c.Serve.Listen)
-		if host, _, err := net.SplitHostPort(c.Serve.Listen); err == nil && host != "" {
-			s.hosts = append(s.hosts, hostName(host))
+		// "Everywhere" is an address to listen on, and none to ask under.
+		if host := hostName(c.Serve.Listen); host != "" && host != "0.0.0.0" && host != "::" {
+			s.hosts = append(s.hosts, host)
 		}
 	}
 	a.requests.set(s.perMinute)

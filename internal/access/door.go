@@ -120,19 +120,31 @@ func (a *Access) identify(r *http.Request, s *settings, unguarded bool) (Caller,
 		if len(values) > 1 || !found || !strings.EqualFold(scheme, "Bearer") {
 			return Caller{}, errBadToken()
 		}
-		return a.tokens.caller(strings.TrimSpace(token))
+		caller, err := a.tokens.caller(strings.TrimSpace(token))
+		if err != nil && !errors.Is(err, ErrUnauthorized) {
+			return Caller{}, a.nobody(err)
+		}
+		return caller, err
 	}
 	all, err := a.tokens.List()
 	switch {
 	case unguarded:
 		return Caller{}, nil
 	case err != nil:
-		a.log.Error("nobody is let in", "error", err)
-		return Caller{}, &holdfast.Error{Op: "request", Err: kindf(ErrUnauthorized, "nobody is let in: the tokens cannot be read"), Hint: "the log of the daemon tells why"}
+		return Caller{}, a.nobody(err)
 	case len(all) > 0 || s.required || !s.loopback || !arrivedOnLoopback(r):
 		return Caller{}, errNoToken()
 	}
 	return Caller{Name: Local, Scopes: Scopes{ScopeAdmin}}, nil
+}
+
+// nobody refuses everybody, since the tokens cannot be read. Why is for the log.
+func (a *Access) nobody(err error) error {
+	a.log.Error("nobody is let in", "error", err)
+	return &holdfast.Error{
+		Op: "request", Err: kindf(ErrUnauthorized, "nobody is let in: the tokens cannot be read"),
+		Hint: "the log of the daemon tells why",
+	}
 }
 
 // arrivedOnLoopback tells whether the connection ends at a loopback address: a
