@@ -76,6 +76,9 @@ func duration(field func(*Config) *time.Duration) func(*Config, string) error {
 	}
 }
 
+// ParseDuration reads a duration as settings have them: 30s, 2m, 7d.
+func ParseDuration(raw string) (time.Duration, error) { return parseDuration(raw) }
+
 // parseDuration reads a duration of Go, or a whole number of days.
 func parseDuration(raw string) (time.Duration, error) {
 	number, isDays := strings.CutSuffix(raw, "d")
