@@ -13,6 +13,7 @@ type entry struct {
 	work   Work                    // nil for a job of an earlier process
 	ctx    context.Context         //nolint:containedctx // the work's, made before the work begins
 	cancel context.CancelCauseFunc // nil for a job of an earlier process
+	early  chan struct{}           // closed when there is a result, or when there will be none
 	done   chan struct{}           // closed when it has ended and that is recorded
 	news   *news
 
@@ -37,13 +38,25 @@ func (e *entry) snapshot() (j Job, lean bool) {
 
 // known makes the entry of a job of an earlier process.
 func (r *Runner) known(rec record) *entry {
-	e := &entry{id: rec.ID, kind: rec.Kind, by: rec.By, key: rec.Key, hash: rec.Hash, done: make(chan struct{}), job: rec.Job}
+	e := &entry{id: rec.ID, kind: rec.Kind, by: rec.By, key: rec.Key, hash: rec.Hash, early: make(chan struct{}), done: make(chan struct{}), job: rec.Job}
 	e.news = newNews(r.o.FS, r.store.eventsPath(rec.ID))
 	e.news.seq = rec.Events
 	if rec.State.Ended() {
 		e.job.Request, e.job.Result, e.lean = nil, nil, true
 		e.news.ended = true
+		close(e.early)
 		close(e.done)
 	}
 	return e
+}
+
+// tellEarly wakes those who wait for a result.
+func (e *entry) tellEarly() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	select {
+	case <-e.early:
+	default:
+		close(e.early)
+	}
 }

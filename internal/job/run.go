@@ -42,6 +42,19 @@ func (h *Handle) SetBackup(name holdfast.BackupName) {
 	}
 }
 
+// SetResult tells a result that stands, although the work goes on: a backup that was
+// committed, before it is copied. It is on the disk when this returns, if it can be;
+// the result at the end takes its place.
+func (h *Handle) SetResult(result any) {
+	h.e.mu.Lock()
+	h.e.job.setResult(result)
+	h.e.mu.Unlock()
+	if err := h.r.record(h.e); err != nil {
+		h.r.lost(h.e, err)
+	}
+	h.e.tellEarly()
+}
+
 // SetIncomplete makes the job Incomplete, if it does not fail: the result says what
 // is missing.
 func (h *Handle) SetIncomplete() {
@@ -147,6 +160,7 @@ func (r *Runner) end(e *entry, conclude func(*Job)) {
 	if err == nil {
 		e.slim()
 	}
+	e.tellEarly()
 	close(e.done)
 }
 

@@ -155,12 +155,22 @@ func (r *Runner) whole(e *entry) Job {
 // Wait waits until a job has ended. If ctx ends before, the job comes as it stands
 // then, beside the reason why it was not waited for.
 func (r *Runner) Wait(ctx context.Context, id string) (Job, error) {
+	return r.wait(ctx, id, func(e *entry) <-chan struct{} { return e.done })
+}
+
+// WaitResult waits until a job has a result, which it may have before it has ended,
+// or has ended without.
+func (r *Runner) WaitResult(ctx context.Context, id string) (Job, error) {
+	return r.wait(ctx, id, func(e *entry) <-chan struct{} { return e.early })
+}
+
+func (r *Runner) wait(ctx context.Context, id string, what func(*entry) <-chan struct{}) (Job, error) {
 	e, err := r.find(id)
 	if err != nil {
 		return Job{}, err
 	}
 	select {
-	case <-e.done:
+	case <-what(e):
 		return r.whole(e), nil
 	case <-ctx.Done():
 		return r.whole(e), context.Cause(ctx)

@@ -109,7 +109,7 @@ func (e *entry) active() bool {
 func (r *Runner) make(j Job, hash string, work Work) *entry {
 	at := r.o.Now()
 	j.ID, j.State, j.CreatedAt = newID(r.moment(at)), Queued, holdfast.At(at)
-	e := &entry{id: j.ID, kind: j.Kind, by: j.By, key: j.Key, hash: hash, work: work, done: make(chan struct{}), job: j}
+	e := &entry{id: j.ID, kind: j.Kind, by: j.By, key: j.Key, hash: hash, work: work, early: make(chan struct{}), done: make(chan struct{}), job: j}
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	e.news = newNews(r.o.FS, r.store.eventsPath(j.ID))
 	return e
