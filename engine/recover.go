@@ -53,13 +53,15 @@ func (e *Engine) wasCut() (bool, error) {
 		return false, &holdfast.Error{Op: "look into", Object: e.o.StateDir, Err: err}
 	}
 	return slices.ContainsFunc(entries, func(d fs.DirEntry) bool {
-		return d.Name() == journalFile || durable.IsTemp(d.Name())
+		return d.Name() == journalFile || durable.TempOf(d.Name(), journalFile) || durable.TempOf(d.Name(), lastRestoreFile)
 	}), nil
 }
 
-// recover is Recover under the lease, which no restore in progress lets go.
+// recover is Recover under the lease, which no restore in progress lets go. Others
+// write to the state directory without that, so that only what the verbs here write
+// is cleaned up.
 func (r *run) recover(ctx context.Context) (*RecoverResult, error) {
-	if _, err := durable.CleanTemps(r.e.o.FS, r.e.o.StateDir); err != nil {
+	if _, err := durable.CleanTemps(r.e.o.FS, r.e.o.StateDir, journalFile, lastRestoreFile); err != nil {
 		return nil, &holdfast.Error{Op: "clean up", Object: r.e.o.StateDir, Err: err}
 	}
 	j, err := r.e.loadJournal()

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -49,8 +50,9 @@ func TempOf(name, base string) bool {
 
 // CleanTemps removes what crashes left of WriteFile in a directory, and tells
 // what it removed. An absent directory has nothing to clean. The caller must
-// know that no other writer is at work there.
-func CleanTemps(fsys FS, dir string) ([]string, error) {
+// know that no other writer is at work there: of any file, or, where files are
+// named, of these.
+func CleanTemps(fsys FS, dir string, of ...string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +62,9 @@ func CleanTemps(fsys FS, dir string) ([]string, error) {
 	}
 	var removed []string
 	for _, e := range entries {
-		if !IsTemp(e.Name()) {
+		wanted := len(of) == 0 && IsTemp(e.Name()) ||
+			slices.ContainsFunc(of, func(base string) bool { return TempOf(e.Name(), base) })
+		if !wanted {
 			continue
 		}
 		name := filepath.Join(dir, e.Name())
