@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -92,3 +93,21 @@ func FreePort() (int, error) {
 	port := l.Addr().(*net.TCPAddr).Port
 	return port, l.Close()
 }
+
+// ShellCommand is CommandLine for whoever takes a command of the shell, and tells it
+// directory and port in CHROMA_PATH and CHROMA_PORT.
+func ShellCommand(t testing.TB, v Version) string {
+	t.Helper()
+	command, err := locate(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := "cd " + quoted(os.TempDir()) + " && exec" // servers leave files where they are started
+	for _, word := range command {
+		line += " " + quoted(word)
+	}
+	return line + ` run --path "$CHROMA_PATH" --host "$CHROMA_HOST" --port "$CHROMA_PORT"`
+}
+
+// quoted makes one word of s for a shell.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
