@@ -172,12 +172,18 @@ func (l *look) lost() bool {
 // writes is in no backup of the other.
 func (l *look) divided() bool {
 	for _, p := range l.out.Programs {
-		if v := p.Survival; v != nil && v.State == holdfast.SurvivalTwo && v.OtherUntil != nil {
+		if p.Survival != nil && Apart(p.Survival) {
 			return l.set(Divided, "stop one of the two, or give each a repository of its own",
-				"Look at it: two instances are running, each with data of its own: process %d here, and %s.", p.PID, v.Other)
+				"Look at it: two instances are running, each with data of its own: process %d here, and %s.", p.PID, p.Survival.Other)
 		}
 	}
 	return false
+}
+
+// Apart tells that another instance runs with data of its own. One that waits for
+// the lock of the same storage has no lease beside ours.
+func Apart(v *holdfast.Survival) bool {
+	return v.State == holdfast.SurvivalTwo && v.OtherUntil != nil
 }
 
 // stale: the last backup of a source is too old.

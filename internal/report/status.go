@@ -19,6 +19,11 @@ const (
 	Divided     = "divided"     // two instances run, each with data of its own
 )
 
+// Verdicts gives every verdict.
+func Verdicts() []string {
+	return []string{Safe, Unproven, Never, Stale, Damaged, Missing, Cut, Held, Lost, Unreachable, Degraded, Failing, Divided}
+}
+
 // Status is the outcome of status: the verdict, and what it rests on.
 type Status struct {
 	Type       string          `json:"type"` // status
