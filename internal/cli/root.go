@@ -7,6 +7,7 @@ type root struct {
 	globals
 
 	Run    runCmd    `cmd:"" group:"run" help:"Run a program whose data survives: restored before, backed up while it runs."`
+	Serve  serveCmd  `cmd:"" group:"run" help:"Make and prove backups by itself, and serve the HTTP API."`
 	Guard  guardCmd  `cmd:"" group:"run" help:"Back up, run a command, and keep what it did or roll it back."`
 	Backup backupCmd `cmd:"" group:"make" help:"Back up all sources as one set."`
 	List   listCmd   `cmd:"" group:"look" help:"List the backups."`

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 )
 
 // A manager is the service manager that started the daemon, if there is one: systemd's
@@ -14,23 +14,23 @@ type manager struct{ log *slog.Logger }
 
 // tell sends a state. That nobody listens is no error.
 func (m manager) tell(state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
+	if _, err := systemd.SdNotify(false, state); err != nil {
 		m.log.Warn("the service manager cannot be told", keyError, err)
 	}
 }
 
 // ready says that it serves, or serves again after a reload.
-func (m manager) ready(status string) { m.tell(daemon.SdNotifyReady + "\nSTATUS=" + status) }
+func (m manager) ready(status string) { m.tell(systemd.SdNotifyReady + "\nSTATUS=" + status) }
 
 // status says in a sentence how it stands.
 func (m manager) status(sentence string) { m.tell("STATUS=" + sentence) }
 
-func (m manager) stopping() { m.tell(daemon.SdNotifyStopping + "\nSTATUS=stopping") }
+func (m manager) stopping() { m.tell(systemd.SdNotifyStopping + "\nSTATUS=stopping") }
 
 // watch says that the daemon lives as long as it does, as often as the manager wants to
 // hear it, until ctx ends.
 func (m manager) watch(ctx context.Context, lives func() error) {
-	every, err := daemon.SdWatchdogEnabled(false)
+	every, err := systemd.SdWatchdogEnabled(false)
 	if err != nil || every <= 0 {
 		return
 	}
@@ -40,7 +40,7 @@ func (m manager) watch(ctx context.Context, lives func() error) {
 		if err := lives(); err != nil {
 			m.log.Error("it hangs: the service manager is not told that it lives", keyError, err)
 		} else {
-			m.tell(daemon.SdNotifyWatchdog)
+			m.tell(systemd.SdNotifyWatchdog)
 		}
 		select {
 		case <-tick.C:

@@ -3,7 +3,7 @@ package daemon
 import (
 	"fmt"
 
-	"github.com/coreos/go-systemd/v22/daemon"
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,5 +15,5 @@ func (m manager) reloading() {
 		m.log.Warn("the service manager cannot be told", keyError, err)
 		return
 	}
-	m.tell(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000))
+	m.tell(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", systemd.SdNotifyReloading, now.Nano()/1000))
 }

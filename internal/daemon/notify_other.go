@@ -2,7 +2,7 @@
 
 package daemon
 
-import "github.com/coreos/go-systemd/v22/daemon"
+import systemd "github.com/coreos/go-systemd/v22/daemon"
 
 // reloading says that the configuration is read again.
-func (m manager) reloading() { m.tell(daemon.SdNotifyReloading) }
+func (m manager) reloading() { m.tell(systemd.SdNotifyReloading) }

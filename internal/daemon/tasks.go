@@ -1,0 +1,259 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/job"
+	"github.com/holdfast-backup/holdfast/internal/operation"
+	"github.com/holdfast-backup/holdfast/internal/schedule"
+)
+
+// The tasks, by the names that surfaces show.
+const (
+	taskVerify = "verify"
+	taskDrill  = "drill"
+	taskPrune  = "prune"
+	taskAlarms = "alarms"
+	taskPulse  = "pulse"
+)
+
+const (
+	drillLook  = time.Hour // how often it is looked whether a drill is due
+	pruneEvery = 24 * time.Hour
+	pulseEvery = time.Minute
+)
+
+// byItself is who asks for work that nobody asks for.
+const byItself = "schedule"
+
+// newTasks makes the tasks that the configuration asks for.
+func (c *core) newTasks() (*schedule.Runner, error) {
+	d := c.d
+	tasks := schedule.New(schedule.Options{Logger: d.log, Now: d.o.Now, Timer: d.o.Timer})
+	wanted := []schedule.Task{
+		{Name: taskPulse, Every: pulseEvery, Jitter: -1, AtStart: true, Run: c.pulse},
+		{Name: taskAlarms, Every: d.o.Look, Jitter: -1, AtStart: true, Run: c.watch},
+	}
+	if within := c.config.Verify.Every; within > 0 {
+		wanted = append(wanted, schedule.Task{Name: taskVerify, Every: min(within/8, mostTurn), AtStart: true, Run: c.rotate})
+	}
+	if every := c.config.Drill.Every; every > 0 {
+		wanted = append(wanted, schedule.Task{Name: taskDrill, Every: min(every, drillLook), AtStart: true, Run: c.drillDue})
+	}
+	if c.config.Retention.Policy().Active() {
+		wanted = append(wanted, schedule.Task{Name: taskPrune, Every: pruneEvery, LastAt: d.memo.ran(taskPrune, d.o.Now()), Run: c.prune})
+	}
+	for _, t := range wanted {
+		if err := tasks.Add(t); err != nil {
+			return nil, err
+		}
+	}
+	return tasks, nil
+}
+
+// pulse says that the loop of the tasks lives.
+func (c *core) pulse(context.Context) error {
+	c.d.pulses.beat(loopTasks)
+	return nil
+}
+
+// idle tells that another daemon does the work.
+func (c *core) idle() bool { return c.d.claim.standby() != "" }
+
+// standing tells how the tasks stand, the backups first.
+func (c *core) standing() []holdfast.TaskStanding {
+	out := []holdfast.TaskStanding{c.keeper.Task()}
+	for _, t := range c.tasks.Standing() {
+		if t.Name != taskPulse {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// rotate has one turn of the rotation, or several if something is behind.
+func (c *core) rotate(ctx context.Context) error {
+	if c.idle() {
+		return nil
+	}
+	e, err := c.keeper.Engine(ctx)
+	if err != nil {
+		return nil //nolint // told by whoever watches the repository; the next turn reads
+	}
+	var errs []error
+	for ctx.Err() == nil {
+		behind, err := c.readNext(ctx, e)
+		errs = append(errs, err)
+		if !behind {
+			break
+		}
+	}
+	errs = append(errs, c.readReplicas(ctx, e))
+	return errors.Join(errs...)
+}
+
+// readNext verifies the backup whose turn it is, and tells whether another one should
+// follow at once.
+func (c *core) readNext(ctx context.Context, e *engine.Engine) (behind bool, err error) {
+	r := e.Repository()
+	if r == nil {
+		return false, nil
+	}
+	all, err := r.List(ctx)
+	if err != nil {
+		return false, err
+	}
+	within := c.config.Verify.Every
+	next, behind, due := nextReading(c.afterTries(readings(all)), c.d.o.Now(), within)
+	if !due {
+		return false, nil
+	}
+	j, err := c.operations.Verify(ctx, byItself, "", operation.VerifyRequest{Name: next.name.String()})
+	if err == nil {
+		j, err = c.wait(ctx, j)
+	}
+	if ctx.Err() != nil {
+		return false, nil // stopped
+	}
+	// Also when nothing could be written down beside the backup: else the same one would be
+	// read again and again.
+	c.tried[next.name] = c.d.o.Now()
+	if err != nil {
+		c.d.log.Warn("a backup could not be verified", keyBackup, next.name, keyOperation, j.ID, keyError, err)
+		return behind, err
+	}
+	c.d.log.Debug("verified in its turn", keyBackup, next.name, keyOperation, j.ID)
+	return behind, nil
+}
+
+// afterTries takes in readings that could not be written down beside the backups. Only the
+// task of the rotation comes here.
+func (c *core) afterTries(all []reading) []reading {
+	known := map[holdfast.BackupName]time.Time{}
+	for i := range all {
+		at, tried := c.tried[all[i].name]
+		if !tried || !at.After(all[i].at) {
+			continue
+		}
+		known[all[i].name], all[i].at = at, at
+	}
+	c.tried = known
+	return all
+}
+
+// readReplicas verifies the newest copy in each replica as often as everything is read.
+func (c *core) readReplicas(ctx context.Context, e *engine.Engine) error {
+	var errs []error
+	for _, r := range e.Replicas() {
+		key, now := taskVerify+" replica "+r.Name, c.d.o.Now()
+		if now.Sub(c.d.memo.ran(key, now)) < c.config.Verify.Every/2 || ctx.Err() != nil {
+			continue
+		}
+		on, err := e.OnReplica(ctx, r.Name)
+		if err == nil {
+			_, err = on.Verify(ctx, engine.VerifyRequest{Name: "latest"})
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, holdfast.ErrNotFound): // nothing there yet, which the survey tells
+			continue
+		case err != nil:
+			errs = append(errs, &holdfast.Error{Op: "verify the newest copy in replica", Object: r.Name, Err: err})
+			if !errors.Is(err, holdfast.ErrDamaged) {
+				continue // not read: the next turn tries again
+			}
+		}
+		c.d.memo.note(key, now)
+	}
+	return errors.Join(errs...)
+}
+
+// wait waits for a job, and gives how it ended.
+func (c *core) wait(ctx context.Context, j job.Job) (job.Job, error) {
+	ended, err := c.d.jobs.Wait(ctx, j.ID)
+	switch {
+	case err != nil:
+		_, _ = c.d.jobs.Cancel(j.ID) // nobody waits for it any more
+		return j, err
+	case ended.Error != nil:
+		return ended, errors.New(ended.Error.Message)
+	case ended.State == job.Cancelled, ended.State == job.Interrupted:
+		return ended, context.Canceled
+	}
+	return ended, nil
+}
+
+// drillDue holds a drill with the newest backup if the last one was long enough ago,
+// whoever held it.
+func (c *core) drillDue(ctx context.Context) error {
+	if c.idle() {
+		return nil
+	}
+	all, _, err := c.book.Backups(ctx)
+	if err != nil || len(all) == 0 {
+		return nil //nolint // nothing to drill; that nothing can be read is told by others
+	}
+	now := c.d.o.Now()
+	last := c.d.memo.ran(taskDrill, now)
+	r, err := c.keeper.Repository(ctx)
+	if err != nil {
+		return nil //nolint // as above
+	}
+	infos, err := r.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range infos {
+		for _, p := range i.Proofs {
+			if p.Kind == holdfast.ProofDrill && p.At.After(last) {
+				last = p.At.Time
+			}
+		}
+	}
+	if now.Sub(last) < c.config.Drill.Every {
+		return nil
+	}
+	j, err := c.operations.Drill(ctx, byItself, "", operation.DrillRequest{Name: "latest"})
+	if err == nil {
+		j, err = c.wait(ctx, j)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	held := j.State == job.Succeeded || j.State == job.Incomplete || j.Error != nil && j.Error.Exit == holdfast.ExitDamaged
+	if held {
+		c.d.memo.note(taskDrill, now)
+	}
+	level := slog.LevelInfo
+	if err != nil {
+		level = slog.LevelError
+	}
+	c.d.log.Log(holdfast.WithOperation(ctx, j.ID), level, "drill", keyBackup, j.Backup, keyOutcome, j.State, keyError, err)
+	_ = c.tasks.Trigger(taskAlarms) // what it found is told now; the task exists
+	return err
+}
+
+// prune removes what retention lets go, on days without a backup too.
+func (c *core) prune(ctx context.Context) error {
+	if c.idle() {
+		return nil
+	}
+	err := c.keeper.With(ctx, func(e *engine.Engine) error {
+		_, err := e.Prune(ctx)
+		return err
+	})
+	if errors.Is(err, holdfast.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		c.d.memo.note(taskPrune, c.d.o.Now())
+		c.book.Changed()
+	}
+	return err
+}
