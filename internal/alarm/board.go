@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/durable"
 )
 
 // Options are what a board works with.
@@ -25,6 +26,7 @@ type Options struct {
 	Secrets    []string         // that no text may hold
 	Now        func() time.Time // nil is time.Now
 	Logger     *slog.Logger     // nil discards
+	FS         durable.FS       // nil is the real file system
 }
 
 // A Board remembers what is wrong and decides what is told. It is safe for use by
@@ -53,6 +55,9 @@ func New(o Options) (*Board, error) {
 		o.Repeat = 24 * time.Hour
 	}
 	o.Repeat = max(o.Repeat, quietTime)
+	if o.FS == nil {
+		o.FS = durable.OS
+	}
 	if o.Host == "" {
 		host, err := os.Hostname()
 		if err != nil {

@@ -116,19 +116,28 @@ func moment(t holdfast.Time) string { return t.UTC().Format("2006-01-02 15:04 UT
 // before them tells them from the rest of a URL, a date or a fraction.
 var absolute = regexp.MustCompile(`(^|[\s"'(=,\x60])((?:/|[A-Za-z]:[\\/])[^\s"':,;)\x60]*[/\\][^\s"':,;)\x60]*)`)
 
+// quoted finds quoted paths, which may hold spaces.
+var quoted = regexp.MustCompile(`"((?:/|[A-Za-z]:[\\/])[^"]*)"`)
+
 // tidy makes a text fit for people who are told by whatever service: one line, no
 // secrets, no paths.
 func (b *Board) tidy(s string) string {
 	s = redact.Text(strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " "), b.o.Secrets...)
+	s = quoted.ReplaceAllStringFunc(s, func(found string) string { return `"` + b.last(strings.Trim(found, `"`)) + `"` })
 	s = absolute.ReplaceAllStringFunc(s, func(found string) string {
 		m := absolute.FindStringSubmatch(found)
-		if m[2] == b.o.Repository {
-			return found
-		}
-		return m[1] + "…/" + path.Base(strings.ReplaceAll(m[2], `\`, "/"))
+		return m[1] + b.last(m[2])
 	})
 	if runes := []rune(s); len(runes) > mostWords {
 		s = string(runes[:mostWords]) + "…"
 	}
 	return s
+}
+
+// last shows the last element of a path; that of the repository it shows whole.
+func (b *Board) last(name string) string {
+	if name == b.o.Repository {
+		return name
+	}
+	return "…/" + path.Base(strings.ReplaceAll(name, `\`, "/"))
 }

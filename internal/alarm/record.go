@@ -39,7 +39,7 @@ func (b *Board) load() error {
 	default:
 		return &holdfast.Error{Op: "read alarms", Object: b.o.File, Err: err, Hint: "see that the state directory may be read"}
 	}
-	if err := durable.WriteFile(durable.OS, b.o.File, encode(nil), 0o600); err != nil {
+	if err := durable.WriteFile(b.o.FS, b.o.File, encode(nil), 0o600); err != nil {
 		return &holdfast.Error{Op: "write alarms", Object: b.o.File, Err: err, Hint: "see that the state directory may be written and has room"}
 	}
 	return nil
@@ -90,7 +90,7 @@ func (b *Board) save() {
 	if string(data) == string(b.saved) {
 		return
 	}
-	if err := durable.WriteFile(durable.OS, b.o.File, data, 0o600); err != nil {
+	if err := durable.WriteFile(b.o.FS, b.o.File, data, 0o600); err != nil {
 		b.o.Logger.Error("the record of alarms cannot be written", "file", b.o.File, "error", err)
 		return
 	}

@@ -20,6 +20,9 @@ import (
 // Hidden stands where a secret was.
 const Hidden = "[hidden]"
 
+// mark stands for Hidden while a text is worked on: it may stand in a URL.
+const mark = "hidden-..-"
+
 // leastSecret is the length from which a secret is looked for in texts: the
 // letters of a shorter one are in every word.
 const leastSecret = 4
@@ -46,12 +49,15 @@ var (
 // looks like one. URLs in it are shown as [URL] shows them.
 func Text(s string, secrets ...string) string {
 	for _, form := range forms(secrets) {
-		s = strings.ReplaceAll(s, form, Hidden)
+		s = strings.ReplaceAll(s, form, mark)
 	}
+	// What is hidden already must not keep a URL from being read.
+	s = strings.ReplaceAll(s, Hidden, mark)
 	s = address.ReplaceAllStringFunc(s, func(found string) string {
 		whole := strings.TrimRight(found, ".,:;!?)]}")
 		return URL(whole) + found[len(whole):]
 	})
+	s = strings.ReplaceAll(s, mark, Hidden)
 	for _, l := range looks {
 		s = l.form.ReplaceAllString(s, l.instead)
 	}

@@ -100,6 +100,12 @@ func TestText_RemovesWhatLooksLikeASecret(t *testing.T) {
 	}
 }
 
+func TestText_AHiddenSecretLeavesTheRestOfAURL(t *testing.T) {
+	if got, want := Text("at http://u:secret42@h/p/secret43?x=1 of h", "secret42", "secret43"), "at http://u:[hidden]@h/p/[hidden]?x=1 of h"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestText_LeavesWordsWhenASecretIsTooShort(t *testing.T) {
 	if got := Text("a backup", "a", ""); got != "a backup" {
 		t.Errorf("got %q", got)
