@@ -25,7 +25,8 @@ type Around interface {
 	// After is called once after each Before, also one that refused: when the verb
 	// has ended and has let go of the repository, whatever became of it. The context
 	// outlives an interruption of the verb for a moment. What fails here changes
-	// nothing of what was done: it is told as a warning.
+	// nothing of what was done: it is told as a warning. It may be called alone, of a
+	// failure that kept the verb from being begun.
 	After(ctx context.Context, v Verb) []holdfast.Problem
 }
 

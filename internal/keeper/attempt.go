@@ -149,6 +149,9 @@ func (k *Keeper) ended(ctx context.Context, a *attempt) {
 	k.mu.Unlock()
 	close(a.done)
 	tell()
+	if k.proves() {
+		k.look() // it is to be proven
+	}
 	k.o.Changed()
 }
 
@@ -218,6 +221,7 @@ func (k *Keeper) tell(ctx context.Context, a *attempt) func() {
 		k.told, k.toldAt = reason, now
 		attempts := k.failed
 		return func() {
+			k.tellUnbegun(ctx, a)
 			k.log.Warn("backup failed", keyTrigger, a.request.Trigger, keyError, a.err, keyHint, holdfast.HintOf(a.err), keyFailed, attempts)
 		}
 	}
@@ -241,6 +245,21 @@ func (k *Keeper) tell(ctx context.Context, a *attempt) func() {
 		}
 		k.log.Log(context.Background(), level, "backup made", keyBackup, info.Name, keyTrigger, a.request.Trigger, keyForm, a.result.Form.String(),
 			keyBytes, stored, keyDuration, time.Duration(took)*time.Millisecond)
+	}
+}
+
+// tellUnbegun tells whoever is told after a backup that one failed which no engine
+// has begun, because the repository cannot be reached, say.
+func (k *Keeper) tellUnbegun(ctx context.Context, a *attempt) {
+	if k.o.Around == nil || a.worker != nil || errors.Is(a.err, holdfast.ErrLocked) || errors.Is(a.err, holdfast.ErrUsage) {
+		return
+	}
+	v := engine.Verb{
+		Op: "backup", Operation: holdfast.OperationOf(ctx), Trigger: cmp.Or(a.request.Trigger, holdfast.TriggerManual),
+		Begun: k.o.Now(), Err: a.err,
+	}
+	for _, p := range k.o.Around.After(ctx, v) {
+		k.log.Warn(p.Message, keyObject, p.Object, keyHint, p.Hint)
 	}
 }
 

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -96,6 +97,9 @@ type fake struct {
 	verified   []string
 	damaged    bool // the next verification finds damage
 	tries      int
+	hidden     error         // why nobody can tell which backup is the newest
+	size       int64         // of a backup; zero: 1 MiB
+	verifies   time.Duration // a proof
 }
 
 func (f *fake) total() (n int) {
@@ -114,6 +118,24 @@ func (f *fake) total() (n int) {
 
 func (f *fake) open(ctx context.Context, _ engine.BackupRequest) (worker, error) {
 	return f, ctx.Err()
+}
+
+// serve makes the fake the engine of a keeper.
+func (f *fake) serve(k *Keeper) {
+	f.k, k.opener, k.newest = k, f.open, f.newest
+	k.reader = func(ctx context.Context) (worker, error) { return f, ctx.Err() }
+}
+
+func (f *fake) newest(context.Context) (repo.Info, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.hidden != nil {
+		return repo.Info{}, f.hidden
+	}
+	if len(f.backups) == 0 {
+		return repo.Info{}, holdfast.Kindf(holdfast.ErrNotFound, "there is no backup")
+	}
+	return f.info(f.backups[len(f.backups)-1]), nil
 }
 
 func (f *fake) Backup(ctx context.Context, req engine.BackupRequest) (*engine.BackupResult, error) {
@@ -146,7 +168,7 @@ func (f *fake) Backup(ctx context.Context, req engine.BackupRequest) (*engine.Ba
 }
 
 func (f *fake) info(m made) repo.Info {
-	info := repo.Info{Name: m.name, Metadata: &holdfast.Metadata{BackupName: m.name, Trigger: m.request.Trigger, CreatedAt: holdfast.At(m.begun), LogicalBytes: 1 << 20}}
+	info := repo.Info{Name: m.name, Metadata: &holdfast.Metadata{BackupName: m.name, Trigger: m.request.Trigger, CreatedAt: holdfast.At(m.begun), LogicalBytes: cmp.Or(f.size, 1<<20)}}
 	if slices.Contains(f.verified, string(m.name)) {
 		info.Proofs = []holdfast.Proof{{Kind: holdfast.ProofVerify, OK: true}}
 	}
@@ -171,7 +193,13 @@ func (f *fake) Prune(context.Context) ([]retention.Decision, error) {
 	return nil, nil
 }
 
-func (f *fake) Verify(_ context.Context, req engine.VerifyRequest) (*engine.VerifyResult, error) {
+func (f *fake) Verify(ctx context.Context, req engine.VerifyRequest) (*engine.VerifyResult, error) {
+	f.mu.Lock()
+	takes := f.verifies
+	f.mu.Unlock()
+	if takes > 0 && sleep(ctx, takes) != nil {
+		return nil, context.Cause(ctx)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.verified = append(f.verified, req.Name)
@@ -235,7 +263,7 @@ func newFake(t *testing.T, o Options) (*Keeper, *fake) {
 		t.Fatal(err)
 	}
 	f := &fake{k: k}
-	k.opener = f.open
+	f.serve(k)
 	return k, f
 }
 

@@ -25,6 +25,8 @@ func (k *Keeper) replace(ctx context.Context, live bool, verb func(*engine.Engin
 		return nil, err
 	}
 	defer k.work.pass()
+	k.tally.begin()
+	defer k.tally.end()
 	e, err := k.Engine(ctx)
 	if err != nil {
 		return nil, err

@@ -121,7 +121,7 @@ func TestRun_TheIntervalBeginsWithTheNewestBackup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.k, second.opener = second, f.open
+		f.serve(second)
 		stop := run(t, second)
 		if f.looks() != 1 {
 			t.Fatalf("at the second start: looked %d times", f.looks())

@@ -14,6 +14,8 @@ func (k *Keeper) With(ctx context.Context, verb func(*engine.Engine) error) erro
 		return err
 	}
 	defer k.work.pass()
+	k.tally.begin()
+	defer k.tally.end()
 	e, err := k.Engine(ctx)
 	if err != nil {
 		return err
