@@ -18,16 +18,19 @@
 package chromaproxy
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -44,6 +47,9 @@ const (
 	DefaultBurst   = 5 * time.Minute
 	DefaultMaxWait = 2 * time.Minute
 )
+
+// smallBody is the length of a body that is taken in before its write waits.
+const smallBody = 64 << 10
 
 // retryAfter is when a refused write may be tried again, in seconds.
 const retryAfter = "15"
@@ -104,6 +110,7 @@ func New(o Options) (*Proxy, error) {
 		Rewrite:       p.rewrite,
 		Transport:     transport(),
 		FlushInterval: -1,
+		BufferPool:    &buffers{},
 		ErrorHandler:  p.unreachable,
 		ErrorLog:      slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
@@ -133,6 +140,20 @@ func transport() *http.Transport {
 	}
 }
 
+// buffers are those that answers are copied through.
+type buffers struct{ pool sync.Pool }
+
+// Get implements httputil.BufferPool.
+func (b *buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[]byte); ok {
+		return *p
+	}
+	return make([]byte, 32<<10)
+}
+
+// Put implements httputil.BufferPool.
+func (b *buffers) Put(p []byte) { b.pool.Put(&p) }
+
 // rewrite sends a request to the server with nothing changed but what belongs to
 // the connection.
 func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
@@ -140,6 +161,7 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL.RawQuery = r.In.URL.RawQuery
 	r.Out.URL.ForceQuery = r.In.URL.ForceQuery
 	r.Out.Host = r.In.Host
+	r.Out.Trailer = r.In.Trailer // the values come at the end of the body
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if values, ok := r.In.Header[name]; ok {
 			r.Out.Header[name] = values
@@ -154,6 +176,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if kind == Read {
 		p.forward.ServeHTTP(w, r)
 		return
+	}
+	if !takeBody(r) {
+		return // the client has left
 	}
 	v, err := p.gate.enter(r.Context(), kind)
 	if err != nil {
@@ -172,6 +197,22 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() { p.gate.leave(seen.sure && r.Context().Err() == nil) }()
 	p.forward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), sightKey{}, seen)))
 	seen.sure = !seen.lost
+}
+
+// takeBody takes a small body in before its write waits, as far as there is one:
+// net/http sees that a client has left only when it has nothing more to read of
+// it. Larger bodies are streamed, and those are sent when their turn has come or
+// fail then.
+func takeBody(r *http.Request) bool {
+	if r.ContentLength <= 0 || r.ContentLength > smallBody || r.Header.Get("Expect") != "" {
+		return true
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return false
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return true
 }
 
 // sight tells whether we saw the end of a write.
