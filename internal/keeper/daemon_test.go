@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -193,10 +194,11 @@ func TestDaemon_ARepositoryThatIsAway(t *testing.T) {
 		told := &ending{}
 		o.Around = told
 		k, f := newFake(t, o)
-		f.hidden = errors.New("no route to host")
-		k.opener = func(ctx context.Context, req engine.BackupRequest) (worker, error) {
-			if f.hidden != nil {
-				return nil, f.hidden
+		away := errors.New("no route to host")
+		f.hidden = away
+		k.opener = func(context.Context, engine.BackupRequest) (worker, error) {
+			if _, err := f.newest(t.Context()); errors.Is(err, away) {
+				return nil, err
 			}
 			return f, nil
 		}
@@ -205,10 +207,11 @@ func TestDaemon_ARepositoryThatIsAway(t *testing.T) {
 		mu.Lock()
 		lines := strings.Count(log.String(), "no route to host")
 		mu.Unlock()
-		if lines != 6 || len(told.verbs) != 6 {
-			t.Errorf("in five hours it was told %d times, and to others %d times", lines, len(told.verbs))
+		verbs := told.all()
+		if lines != 6 || len(verbs) != 6 {
+			t.Fatalf("in five hours it was told %d times, and to others %d times", lines, len(verbs))
 		}
-		if v := told.verbs[0]; v.Op != "backup" || v.Trigger != holdfast.TriggerScheduled || !errors.Is(v.Err, f.hidden) {
+		if v := verbs[0]; v.Op != "backup" || v.Trigger != holdfast.TriggerScheduled || !errors.Is(v.Err, away) {
 			t.Errorf("others were told %+v", v)
 		}
 		if c := k.Counts(); c.Failures[holdfast.TriggerScheduled] < 300 {
@@ -217,7 +220,7 @@ func TestDaemon_ARepositoryThatIsAway(t *testing.T) {
 		if !k.LastSuccess().IsZero() {
 			t.Errorf("it succeeded at %s", k.LastSuccess())
 		}
-		f.hidden = nil
+		f.set(func(f *fake) { f.hidden = nil })
 		time.Sleep(2 * time.Minute)
 		if len(f.all()) != 1 || k.LastSuccess().IsZero() {
 			t.Errorf("when it is back: %q, success at %s", f.asked(), k.LastSuccess())
@@ -227,24 +230,36 @@ func TestDaemon_ARepositoryThatIsAway(t *testing.T) {
 }
 
 // An ending is told how verbs ended.
-type ending struct{ verbs []engine.Verb }
+type ending struct {
+	mu    sync.Mutex
+	verbs []engine.Verb
+}
 
 func (e *ending) Before(context.Context, engine.Verb) error { return nil }
 func (e *ending) After(_ context.Context, v engine.Verb) []holdfast.Problem {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.verbs = append(e.verbs, v)
 	return nil
+}
+
+func (e *ending) all() []engine.Verb {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.verbs)
 }
 
 func TestDaemon_StandsBy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, _ := daemonOf(config.Schedule{Cron: []string{"0 3 * * *"}}, newSeen("bot"))
-		other := "another"
-		o.Standby = func() string { return other }
+		var other atomic.Value
+		other.Store("another")
+		o.Standby = func() string { return other.Load().(string) }
 		k, f := newFake(t, o)
 		stop := run(t, k)
 		time.Sleep(5 * time.Hour)
 		f.wantAsked(t)
-		other = ""
+		other.Store("")
 		time.Sleep(day)
 		stop()
 		f.wantAsked(t, "scheduled 01 05:00", "scheduled 02 03:00")

@@ -78,7 +78,7 @@ const day = 24 * time.Hour
 
 func TestRunner_CronThroughAMonth(t *testing.T) {
 	months(t, schedule.Task{Cron: []string{"0 3 * * *"}}, func(c *calendar) {
-		c.clock.Through(31*day, time.Minute)
+		c.clock.Through(31*day, 10*time.Minute)
 		var nights []string
 		for night := range 31 {
 			nights = append(nights, first.AddDate(0, 0, night).Format("02")+" 03:00")
@@ -168,7 +168,7 @@ func TestRunner_CatchesUpWithAnEarlierProcess(t *testing.T) {
 				c.task.LastAt = first.Add(-c.last)
 			}
 			months(t, c.task, func(cal *calendar) {
-				cal.clock.Through(2*day, time.Minute)
+				cal.clock.Through(2*day, 10*time.Minute)
 				cal.want(c.want...)
 			})
 		})
