@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/redact"
 )
 
 // Options are what a board works with.
 type Options struct {
-	// File keeps the alarms over restarts.
+	// File keeps the alarms over restarts; empty: only the process does.
 	File   string
 	Sender Sender        // nil: nobody is told
 	Repeat time.Duration // between reminders of what goes on; zero is a day
@@ -27,6 +29,16 @@ type Options struct {
 	Now        func() time.Time // nil is time.Now
 	Logger     *slog.Logger     // nil discards
 	FS         durable.FS       // nil is the real file system
+}
+
+// OptionsFor gives the options that a configuration decides about.
+func OptionsFor(c *config.Config) Options {
+	urls := append(slices.Clone(c.Notify.URLs), c.Webhooks.URLs...)
+	urls = append(urls, c.Ping.URL, c.Ping.Start, c.Ping.Success, c.Ping.Fail)
+	return Options{
+		Repeat: c.Notify.Repeat, On: c.Notify.On, Repository: redact.URL(c.Repository),
+		Secrets: append(redact.Secrets(urls...), c.Webhooks.Secret),
+	}
 }
 
 // A Board remembers what is wrong and decides what is told. It is safe for use by

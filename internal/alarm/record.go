@@ -26,6 +26,9 @@ type record struct {
 // load reads the file. What cannot be understood is begun anew: then all that
 // stands is told once more, in one message that says so.
 func (b *Board) load() error {
+	if b.o.File == "" {
+		return nil
+	}
 	r, err := readRecord(b.o.File)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -87,7 +90,7 @@ func (b *Board) save() {
 	b.mu.Lock()
 	data := encode(b.entries)
 	b.mu.Unlock()
-	if string(data) == string(b.saved) {
+	if b.o.File == "" || string(data) == string(b.saved) {
 		return
 	}
 	if err := durable.WriteFile(b.o.FS, b.o.File, data, 0o600); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
+	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/matrix"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 
 	"github.com/holdfast-backup/holdfast"
@@ -60,7 +61,7 @@ func Shoutrrr(urls []string, timeout time.Duration) (*Services, error) {
 	var faults []error
 	for i, raw := range urls {
 		one := newService(i, raw)
-		if _, err := one.open(); err != nil {
+		if err := one.check(); err != nil {
 			faults = append(faults, &holdfast.Error{
 				Op: "configuration", Object: one.name,
 				Err:  holdfast.Kindf(holdfast.ErrUsage, "%v", err),
@@ -86,9 +87,29 @@ func newService(i int, raw string) *service {
 	return &service{name: fmt.Sprintf("notify.urls[%d] (%s)", i, scheme), scheme: scheme, url: raw, secrets: redact.Secrets(raw)}
 }
 
+// check looks whether the URL can be used. With Matrix, opening would already log
+// in, and fail where only the network does.
+func (s *service) check() error {
+	if s.scheme != "matrix" {
+		_, err := s.open()
+		return err
+	}
+	u, err := url.Parse(s.url)
+	if err == nil {
+		err = (&matrix.Config{}).SetURL(u)
+	}
+	if err != nil {
+		return s.unreadable(err)
+	}
+	return nil
+}
+
 // open makes the library's sender. It is made anew for each message: some keep
 // the title of the last one.
 func (s *service) open() (types.Service, error) {
+	if s.scheme == "logger" {
+		return nil, errors.New("a logger tells nobody: the log of `holdfast serve` has every alarm anyway")
+	}
 	var r router.ServiceRouter
 	r.SetLogger(log.New(io.Discard, "", 0)) // its lines quote URLs and answers
 	sender, err := r.Locate(s.url)
@@ -101,7 +122,11 @@ func (s *service) open() (types.Service, error) {
 	if u, parseErr := url.Parse(s.url); parseErr != nil || u.Scheme == "" {
 		return nil, errors.New("it is no URL")
 	}
-	return nil, fmt.Errorf("it is no URL of %s: %s", s.scheme, redact.Text(err.Error(), s.secrets...))
+	return nil, s.unreadable(err)
+}
+
+func (s *service) unreadable(err error) error {
+	return fmt.Errorf("it is no URL of %s: %s", s.scheme, redact.Text(err.Error(), s.secrets...))
 }
 
 // Send tells all services at once.
@@ -140,14 +165,6 @@ func (s *service) send(ctx context.Context, m Message, timeout time.Duration) er
 	if s.hanging.Load() >= mostHanging {
 		return s.failed(errors.New("earlier messages to it still hang"))
 	}
-	sender, err := s.open()
-	if err != nil {
-		return s.failed(err)
-	}
-	params := types.Params{}
-	if titled[s.scheme] {
-		params.SetTitle(title(s.scheme, m.Title))
-	}
 	done := make(chan error, 1)
 	s.hanging.Add(1)
 	go func() {
@@ -157,7 +174,7 @@ func (s *service) send(ctx context.Context, m Message, timeout time.Duration) er
 				done <- errors.New("the library panicked")
 			}
 		}()
-		done <- sender.Send(m.Text, &params)
+		done <- s.deliver(m)
 	}()
 	select {
 	case err := <-done:
@@ -165,6 +182,19 @@ func (s *service) send(ctx context.Context, m Message, timeout time.Duration) er
 	case <-ctx.Done():
 		return s.failed(context.Cause(ctx))
 	}
+}
+
+// deliver hands a message to the library, which takes as long as it takes.
+func (s *service) deliver(m Message) error {
+	sender, err := s.open()
+	if err != nil {
+		return err
+	}
+	params := types.Params{}
+	if titled[s.scheme] {
+		params.SetTitle(title(s.scheme, m.Title))
+	}
+	return sender.Send(m.Text, &params)
 }
 
 // title is one line; in the header of an e-mail it must be ASCII.
@@ -179,6 +209,9 @@ func title(scheme, s string) string {
 func (s *service) failed(err error) error {
 	if err == nil {
 		return nil
+	}
+	if words := strings.Fields(err.Error()); strings.ContainsAny(err.Error(), "\r\n") {
+		err = errors.New(strings.Join(words, " ")) // some tell on several lines
 	}
 	return redact.Error(fmt.Errorf("%s: %w", s.name, err), s.secrets...)
 }
