@@ -77,27 +77,31 @@ func (r *Runner) launch(e *entry) {
 		r.log.Info("job started", keyOperation, e.id, keyKind, e.kind, keyBy, e.by)
 		h := &Handle{r: r, e: e}
 		ctx := holdfast.WithObserver(holdfast.WithOperation(e.ctx, e.id), func(ev holdfast.Event) { e.heard(ev, r.o.Now()) })
-		result, err := r.contained(ctx, h)
-		r.end(e, func(j *Job) { h.conclude(ctx, j, result, err) })
-		r.next()
-		r.sweep()
+		var result any
+		err := h.fault("its goroutine ended")
+		defer func() { // whatever the work does, also to the goroutine
+			r.end(e, func(j *Job) { h.conclude(ctx, j, result, err) })
+			r.next()
+			r.sweep()
+		}()
+		result, err = r.contained(ctx, h)
 	})
 }
 
-// contained does the work. Whatever it does, it comes to an end.
+// contained does the work, and makes an error of a panic.
 func (r *Runner) contained(ctx context.Context, h *Handle) (result any, err error) {
-	returned := false
 	defer func() {
-		if returned {
-			return
+		if fault := recover(); fault != nil {
+			r.log.Error("a job panicked", keyOperation, h.e.id, keyError, fmt.Sprint(fault), keyStack, string(debug.Stack()))
+			result, err = nil, h.fault(fault)
 		}
-		fault := recover()
-		r.log.Error("a job panicked", keyOperation, h.e.id, keyError, fmt.Sprint(fault), keyStack, string(debug.Stack()))
-		result, err = nil, &holdfast.Error{Op: h.e.kind, Err: fmt.Errorf("a fault in holdfast ended it: %v", fault), Hint: "please report it, with the log of this operation"}
 	}()
-	result, err = h.e.work(ctx, h)
-	returned = true
-	return result, err
+	return h.e.work(ctx, h)
+}
+
+// fault is the error of work that did not come to its end.
+func (h *Handle) fault(what any) error {
+	return &holdfast.Error{Op: h.e.kind, Err: fmt.Errorf("a fault in holdfast ended it: %v", what), Hint: "please report it, with the log of this operation"}
 }
 
 // conclude writes into a job what became of its work.

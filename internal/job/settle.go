@@ -34,6 +34,7 @@ func (r *Runner) Settle(ctx context.Context, judge Judge) error {
 		}
 		j, _ := e.snapshot()
 		last := e.resume(j)
+		j, _ = e.snapshot() // with what was heard of it last
 		verdict := Verdict{Outcome: "the daemon ended before it had begun; nothing was done"}
 		if j.State == Running {
 			verdict = r.judged(ctx, judge, j)
