@@ -52,7 +52,7 @@ type Core struct {
 	Book       *report.Book
 	Jobs       *job.Runner
 	Operations *operation.Operations
-	// Status judges how safe the data is.
+	// Status judges how safe the data is, and counts what the sources hold.
 	Status func(context.Context) (report.Status, error)
 	// Ready tells why requests should go elsewhere, Healthy why the process should
 	// be started anew; nil, or a nil error: all is well.

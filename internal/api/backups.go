@@ -78,13 +78,13 @@ func (s *server) addBackups() {
 	add(s, route{
 		id: "listFiles", method: http.MethodGet, path: "/backups/{name}/files", tag: "backups", summary: "List the files of a backup",
 		description: "Every file, folder and link in it, in the order of their paths.",
-		scopes:      reading, status: http.StatusOK, errors: []int{http.StatusNotFound, http.StatusConflict},
+		scopes:      reading, status: http.StatusOK, errors: []int{http.StatusNotFound},
 	}, s.listFiles)
 	s.addDownload()
 	add(s, route{
 		id: "pinBackup", method: http.MethodPatch, path: "/backups/{name}", tag: "backups", summary: "Pin or unpin a backup",
 		description: "A pinned backup is never pruned. With If-Match it is changed only if it is still as you know it.",
-		scopes:      owning, status: http.StatusOK, errors: []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusLocked},
+		scopes:      owning, status: http.StatusOK, errors: []int{http.StatusNotFound, http.StatusPreconditionFailed},
 	}, s.pinBackup)
 }
 

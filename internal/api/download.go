@@ -36,7 +36,7 @@ func (s *server) addDownload() {
 		description: "Streams the full tree of a backup, every file whole, from whatever form it is stored in: the tree of `holdfast export`. " +
 			"Every byte is checked on its way. An archive that turns out to be damaged is never ended properly: the connection is cut, so a download that the client counts as complete is whole.",
 		scopes: []access.Scope{access.ScopeRestore}, status: http.StatusOK,
-		errors: []int{http.StatusNotFound, http.StatusConflict}, produces: []string{"application/x-tar", "application/zip"},
+		errors: []int{http.StatusNotFound}, produces: []string{"application/x-tar", "application/zip"},
 	}, s.download)
 }
 

@@ -49,7 +49,7 @@ func (s *server) addMake() {
 			http.StatusOK:       {words: "There was nothing to do: an earlier backup holds everything, or automatic backups are off.", body: reflect.TypeFor[made]()},
 			http.StatusAccepted: {words: "The job that makes it.", body: reflect.TypeFor[job.Job]()},
 		},
-		errors: []int{http.StatusConflict, http.StatusLocked},
+		errors: []int{http.StatusNotFound},
 	}, s.makeBackup)
 }
 

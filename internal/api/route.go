@@ -44,8 +44,8 @@ type answer struct {
 
 // everywhere are the failures of every operation.
 var everywhere = []int{
-	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotAcceptable,
-	http.StatusRequestURITooLong, http.StatusUnprocessableEntity, http.StatusTooManyRequests,
+	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotAcceptable, http.StatusConflict,
+	http.StatusRequestURITooLong, http.StatusUnprocessableEntity, http.StatusLocked, http.StatusTooManyRequests,
 	http.StatusInternalServerError, http.StatusServiceUnavailable,
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/redact"
 	"github.com/holdfast-backup/holdfast/internal/report"
-	"github.com/holdfast-backup/holdfast/internal/wire"
 )
 
 type statusOutput struct{ Body report.Status }
@@ -20,7 +19,7 @@ type sourcesOutput struct{ Body sourceList }
 
 // A sourceList is what is protected.
 type sourceList struct {
-	Sources []report.SourceStatus `json:"sources" doc:"Each as it is now, with the number of its records, and its newest backup."`
+	Sources []report.SourceStatus `json:"sources" doc:"Each as it is now."`
 }
 
 type tasksOutput struct{ Body taskList }
@@ -88,7 +87,11 @@ func (s *server) addState() {
 			st, err := s.core().Status(ctx)
 			return &statusOutput{st}, err
 		})
-	add(s, get("listSources", "/sources", "What is protected", "Each source as it is now. Counting its records may take a moment.", access.ScopeRead), s.listSources)
+	add(s, get("listSources", "/sources", "What is protected", "Each source as it is now, with the number of its records and its newest backup.", access.ScopeRead),
+		func(ctx context.Context, _ *nothing) (*sourcesOutput, error) {
+			st, err := s.core().Status(ctx)
+			return &sourcesOutput{sourceList{append([]report.SourceStatus{}, st.Sources...)}}, err
+		})
 	add(s, get("listTasks", "/tasks", "What runs by itself", "The periodic tasks of the daemon: when each last ran, what became of it, when it runs next.", access.ScopeRead),
 		func(context.Context, *nothing) (*tasksOutput, error) {
 			return &tasksOutput{taskList{append([]holdfast.TaskStanding{}, s.core().Tasks()...)}}, nil
@@ -108,44 +111,8 @@ func (s *server) addState() {
 		return &activityOutput{activityPage{entries, next}}, err
 	})
 	test := get("testNotifications", "/notifications/test", "Send a test to everybody who is told of alarms", "It answers what became of it at each service.", access.ScopeAdmin)
-	test.method, test.errors = http.MethodPost, []int{http.StatusConflict}
+	test.method = http.MethodPost
 	add(s, test, s.testNotifications)
-}
-
-// listSources looks at the sources themselves, and at the newest backup of each.
-func (s *server) listSources(ctx context.Context, _ *nothing) (*sourcesOutput, error) {
-	c := s.core()
-	st, err := c.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	sources, err := wire.Sources(c.Config)
-	if err != nil {
-		return nil, err
-	}
-	out := &sourcesOutput{sourceList{append([]report.SourceStatus{}, st.Sources...)}}
-	for i := range out.Body.Sources {
-		one := &out.Body.Sources[i]
-		for _, source := range sources {
-			if source.Name() == one.Name {
-				inspect(ctx, source, one)
-			}
-		}
-	}
-	return out, nil
-}
-
-// inspect notes what is in a source now.
-func inspect(ctx context.Context, source holdfast.Source, to *report.SourceStatus) {
-	now, err := source.Inspect(ctx, holdfast.InspectOptions{Counts: true})
-	if err != nil {
-		to.Error = redact.Text(err.Error())
-		return
-	}
-	to.Exists, to.Bytes, to.Error, to.Records = now.Exists, now.Bytes, "", nil
-	if n, ok := now.Facts.Records(); ok && now.Exists {
-		to.Records = &n
-	}
 }
 
 func (s *server) showConfig(context.Context, *nothing) (*configOutput, error) {

@@ -77,9 +77,8 @@ type deleteInput struct {
 
 // addVerbs adds the work on one backup.
 func (s *server) addVerbs() {
-	notFound := []int{http.StatusNotFound}
 	add(s, startsJob(route{
-		id: "verifyBackup", path: "/backups/{name}/verify", tag: "proof", summary: "Verify a backup", scopes: restoring, errors: notFound,
+		id: "verifyBackup", path: "/backups/{name}/verify", tag: "proof", summary: "Verify a backup", scopes: restoring,
 		description: "Reads every byte, lets each source check its data, and keeps the proof with the backup. The result of the job is that of `holdfast verify --json`.",
 	}), func(ctx context.Context, in *verifyInput) (*startedOutput, error) {
 		b := orZero(in.Body)
@@ -88,7 +87,7 @@ func (s *server) addVerbs() {
 		})
 	})
 	add(s, startsJob(route{
-		id: "verifyAll", path: "/verify", tag: "proof", summary: "Verify every backup", scopes: restoring, errors: notFound,
+		id: "verifyAll", path: "/verify", tag: "proof", summary: "Verify every backup", scopes: restoring,
 		description: "All of them, even if one is damaged. The job fails if one is, and its result says which.",
 	}), func(ctx context.Context, in *verifyAllInput) (*startedOutput, error) {
 		b := orZero(in.Body)
@@ -96,7 +95,7 @@ func (s *server) addVerbs() {
 		return s.started(ctx, j, err, b.WaitBody)
 	})
 	add(s, startsJob(route{
-		id: "drillBackup", path: "/backups/{name}/drill", tag: "proof", summary: "Drill a backup", scopes: restoring, errors: notFound,
+		id: "drillBackup", path: "/backups/{name}/drill", tag: "proof", summary: "Drill a backup", scopes: restoring,
 		description: "Restores it for real into scratch space and asks what was asked when it was captured: a stronger proof than verifying. Nothing live is touched.",
 	}), func(ctx context.Context, in *plainInput) (*startedOutput, error) {
 		return s.onBackup(ctx, in.Named, orZero(in.Body).WaitBody, func(name string) (job.Job, error) {
@@ -104,7 +103,7 @@ func (s *server) addVerbs() {
 		})
 	})
 	add(s, startsJob(route{
-		id: "restoreBackup", path: "/backups/{name}/restore", tag: "restore", summary: "Restore a backup", scopes: restoring, errors: notFound,
+		id: "restoreBackup", path: "/backups/{name}/restore", tag: "restore", summary: "Restore a backup", scopes: restoring,
 		description: "Replaces the live data: emergency backup, validation, a checked copy, the swap, confirmation. Any failure puts the previous state back and says so. To have the files of a backup elsewhere, download it.",
 	}), func(ctx context.Context, in *restoreInput) (*startedOutput, error) {
 		b := orZero(in.Body)
@@ -117,10 +116,10 @@ func (s *server) addVerbs() {
 	add(s, route{
 		id: "planRestore", method: http.MethodPost, path: "/backups/{name}/restore-plan", tag: "restore", summary: "What a restore would do",
 		description: "Changes nothing: what is there now, what the backup has, which processes are in the way.",
-		scopes:      restoring, status: http.StatusOK, errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusLocked},
+		scopes:      restoring, status: http.StatusOK, errors: []int{http.StatusNotFound},
 	}, s.planRestore)
 	deletion := waitable(route{
-		id: "deleteBackup", method: http.MethodDelete, path: "/backups/{name}", tag: "backups", summary: "Delete a backup", scopes: owning, errors: notFound,
+		id: "deleteBackup", method: http.MethodDelete, path: "/backups/{name}", tag: "backups", summary: "Delete a backup", scopes: owning,
 		description: "For good. If other backups need parts of it, it is gone from every list, and its space is free when they go. `latest` is not understood here: name the backup.",
 	})
 	add(s, deletion, s.deleteBackup)

@@ -91,7 +91,7 @@ func waitable(r route) route {
 	r.status = http.StatusAccepted
 	r.also = map[int]answer{http.StatusOK: {words: "The job has ended; its result is in it."}}
 	r.description += "\n\nIt answers 202 with the job; with `wait` when the job has ended: 200, or the failure."
-	r.errors = append(r.errors, http.StatusConflict, http.StatusLocked)
+	r.errors = append(r.errors, http.StatusNotFound) // a job may find out
 	return r
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/keeper"
 	"github.com/holdfast-backup/holdfast/internal/operation"
 	"github.com/holdfast-backup/holdfast/internal/report"
+	"github.com/holdfast-backup/holdfast/internal/wire"
 	"github.com/holdfast-backup/holdfast/repo"
 	"github.com/holdfast-backup/holdfast/source/sourcetest"
 )
@@ -61,7 +62,7 @@ type world struct {
 }
 
 // configure reads a configuration of one database.
-func configure(t *testing.T, repository, database string, settings map[string]string) *config.Config {
+func configure(t *testing.T, repository, database string, settings map[string]string, more ...func(*config.Flags)) *config.Config {
 	t.Helper()
 	s, err := config.AdHoc(holdfast.KindSQLite, "sqlite", "bot="+database)
 	if err != nil {
@@ -71,6 +72,9 @@ func configure(t *testing.T, repository, database string, settings map[string]st
 	for name, value := range settings {
 		flags.Settings[name] = config.FlagValue{Flag: name, Value: value}
 	}
+	for _, change := range more {
+		change(&flags)
+	}
 	c, err := config.Load(flags, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -78,13 +82,13 @@ func configure(t *testing.T, repository, database string, settings map[string]st
 	return c
 }
 
-func newWorld(t *testing.T, settings map[string]string) *world {
+func newWorld(t *testing.T, settings map[string]string, more ...func(*config.Flags)) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{t: t, dir: dir, database: filepath.Join(dir, "bot.db"), closing: make(chan struct{})}
 	sourcetest.SQLite(t, w.database, "PRAGMA journal_mode=WAL; CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT); INSERT INTO note(text) VALUES('first');")
 	t.Setenv("XDG_STATE_HOME", filepath.Join(dir, "xdg"))
-	c := configure(t, filepath.Join(dir, "backups"), w.database, settings)
+	c := configure(t, filepath.Join(dir, "backups"), w.database, settings, more...)
 	k, err := keeper.New(keeper.Options{Config: c, Daemon: true})
 	if err != nil {
 		t.Fatal(err)
@@ -113,11 +117,11 @@ func newWorld(t *testing.T, settings map[string]string) *world {
 		Config: c, Keeper: k, Book: book, Jobs: jobs, Operations: ops,
 		Status: func(ctx context.Context) (report.Status, error) {
 			r, broken := k.Repository(ctx)
-			e, err := k.Engine(ctx)
-			if err != nil && broken == nil {
+			e, err := wire.Engine(c, wire.Options{Repository: r, Unusable: broken})
+			if err != nil {
 				return report.Status{}, err
 			}
-			return report.Look(ctx, report.LookOptions{Config: c, Engine: e, Repository: r, Err: broken})
+			return report.Look(ctx, report.LookOptions{Config: c, Engine: e, Repository: r, Err: broken, Counts: true})
 		},
 		Alarms: func() []alarm.Alarm {
 			return []alarm.Alarm{{Kind: alarm.KindSpace, Message: "little room is left", Severity: holdfast.Warning, Since: holdfast.At(time.Now())}}
@@ -253,6 +257,7 @@ func (w *world) backup(name string) string {
 	w.t.Helper()
 	var m made
 	w.ask("POST", "backups", map[string]any{"name": name}).want(http.StatusCreated, &m)
+	w.ended(m.Job) // with what follows it
 	return m.Backup.Name.String()
 }
 
