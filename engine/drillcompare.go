@@ -34,7 +34,7 @@ func (d *drill) compareFacts(md holdfast.SourceMetadata, now holdfast.Facts) {
 		d.compareChroma(md.Name, then.Chroma, now.Chroma)
 	case then.Files != nil && now.Files != nil:
 		sum := func(f *holdfast.FilesFacts) string {
-			return fmt.Sprintf("%d files, %d directories, %d links, %d bytes", f.Files, f.Dirs, f.Symlinks, f.Bytes)
+			return strings.Join([]string{count(f.Files, "file", "files"), count(f.Dirs, "directory", "directories"), count(f.Symlinks, "link", "links"), count(f.Bytes, "byte", "bytes")}, ", ")
 		}
 		d.compare(md.Name, "files", sum(then.Files), sum(now.Files))
 	}

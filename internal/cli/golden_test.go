@@ -70,9 +70,10 @@ var changing = []struct {
 	pattern *regexp.Regexp
 	by      string
 }{
-	{regexp.MustCompile(`"(duration_ms|writer_stall_ms|free_bytes)":[0-9.e-]+`), `"$1":0`},
+	{regexp.MustCompile(`"(duration_ms|restore_ms|writer_stall_ms|free_bytes)":[0-9.e-]+`), `"$1":0`},
 	{regexp.MustCompile(`"(repository|host|go|os|arch)":"[^"/]*"`), `"$1":"…"`},
 	{regexp.MustCompile(`took .*`), "took …"},
+	{regexp.MustCompile(`restored in [0-9.]+ ?[µm]?s`), "restored in …"},
 	{regexp.MustCompile(`made by .*`), "made by …"},
 	{regexp.MustCompile(`free space .*`), "free space …"},
 	{regexp.MustCompile(`"path":"backup_metadata.json","bytes":\d+,"stored_bytes":\d+`), `"path":"backup_metadata.json","bytes":0,"stored_bytes":0`},
@@ -113,6 +114,8 @@ func TestOutputIsGolden(t *testing.T) {
 		{name: "backup-taken", code: 13, args: []string{"backup", "--name", "tuesday"}},
 		{name: "verify", only: "text", args: []string{"verify", "monday"}},
 		{name: "verify-json", only: "json", args: []string{"verify", "--all"}},
+		{name: "drill", only: "text", args: []string{"drill", "tuesday"}},
+		{name: "drill-json", only: "json", args: []string{"drill"}},
 		{name: "list", args: []string{"list"}},
 		{name: "show", args: []string{"show", "monday", "--tree"}},
 		{name: "show-missing", code: 10, args: []string{"show", "mondya"}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
@@ -77,6 +78,26 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
+// proofWords says by what a backup was proven, and when. A verification that came
+// after a drill does not hide it.
+func proofWords(b report.Backup, now time.Time) string {
+	drill := ""
+	if b.Drilled != nil {
+		drill = report.Ago(b.Drilled.At.Time, now)
+	}
+	switch {
+	case b.Drilled != nil && !b.Drilled.OK:
+		return "failed a drill " + drill
+	case b.Proven == nil:
+		return "not yet"
+	case b.Proven.Kind == holdfast.ProofDrill:
+		return "by drill " + drill
+	case b.Drilled != nil:
+		return "by drill " + drill + ", verified " + report.Ago(b.Proven.At.Time, now)
+	}
+	return report.Ago(b.Proven.At.Time, now)
+}
+
 // here lists the backups of the repository.
 func (c *listCmd) here(ctx context.Context, r *repo.Repository, out *report.List) ([]repo.Info, error) {
 	infos, err := r.List(ctx)
@@ -123,10 +144,6 @@ func (c *listCmd) print(u *ui, out report.List) {
 			t.add(b.Name.String(), "", "", "", "", "", "", "", "unusable: "+b.Error)
 			continue
 		}
-		proven := "not yet"
-		if b.Proven != nil {
-			proven = report.Ago(b.Proven.At.Time, now)
-		}
 		marks := ""
 		if b.Form == report.FormDelta {
 			marks = report.FormDelta
@@ -141,7 +158,7 @@ func (c *listCmd) print(u *ui, out report.List) {
 			marks = join(marks, plural(len(b.Problems), "problem", "problems"))
 		}
 		t.add(b.Name.String(), moment(b.CreatedAt.Time), report.Ago(b.CreatedAt.Time, now), string(b.Kind),
-			counted(b), size(b.LogicalBytes), size(b.StoredBytes), proven, marks)
+			counted(b), size(b.LogicalBytes), size(b.StoredBytes), proofWords(b, now), marks)
 	}
 	u.print("%s", t.render(u.outPaint))
 	inside := countHere(out)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
@@ -72,6 +73,7 @@ func (c *showCmd) print(u *ui, out report.Show) {
 		[2]string{"  needs", names(m.Needs)},
 		[2]string{"  took", span(millis(m.DurationMS)) + ", writers waited at most " + span(millisF(m.WriterStallMS))},
 		[2]string{"  proven", proven},
+		[2]string{"  drilled", drilledLine(out.Backup.Drilled, now)},
 		[2]string{"  pinned", pinned},
 		[2]string{"  encrypted", encryptedTo(m)},
 		[2]string{"  note", m.Note},
@@ -104,6 +106,17 @@ func (c *showCmd) print(u *ui, out report.Show) {
 		}
 		u.print("\n%s", t.render(u.outPaint))
 	}
+}
+
+// drilledLine tells of the last drill, if there was one.
+func drilledLine(d *report.Drilled, now time.Time) string {
+	switch {
+	case d == nil:
+		return ""
+	case !d.OK:
+		return fmt.Sprintf("%s (%s): it did not stand it", moment(d.At.Time), report.Ago(d.At.Time, now))
+	}
+	return fmt.Sprintf("%s (%s), restored in %s", moment(d.At.Time), report.Ago(d.At.Time, now), span(millis(d.RestoreMS)))
 }
 
 // encryptedTo names the keys that open a backup.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/report"
 	"slices"
 	"time"
@@ -57,6 +58,13 @@ func (c *statusCmd) print(u *ui, out report.Status) {
 	}
 	if r.ProvenAt != nil {
 		proven = r.LastProven.String() + ", " + report.Ago(r.ProvenAt.Time, now)
+		if r.ProvenBy == holdfast.ProofDrill {
+			proven += ", by a drill"
+		}
+	}
+	drilled := ""
+	if r.DrilledAt != nil && r.ProvenBy != holdfast.ProofDrill {
+		drilled = r.LastDrilled.String() + ", " + report.Ago(r.DrilledAt.Time, now)
 	}
 	unusable := ""
 	if r.Unusable > 0 {
@@ -76,6 +84,7 @@ func (c *statusCmd) print(u *ui, out report.Status) {
 		{"still held", held},
 		{"unusable", unusable},
 		{"last proven", proven},
+		{"drilled", drilled},
 		{"pruning", pruning},
 		{"free space", free},
 	}

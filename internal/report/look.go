@@ -210,7 +210,11 @@ func newRepositoryState(ctx context.Context, r *repo.Repository, infos []repo.In
 		s.StoredBytes += i.Metadata.StoredBytes
 		if p, ok := i.Proven(); ok && !ofReplacedState(i) && (s.ProvenAt == nil || p.At.After(s.ProvenAt.Time)) {
 			at := p.At
-			s.LastProven, s.ProvenAt = i.Name, &at
+			s.LastProven, s.ProvenAt, s.ProvenBy = i.Name, &at, p.Kind
+		}
+		if p, held := i.Drilled(); held && p.OK && (s.DrilledAt == nil || p.At.After(s.DrilledAt.Time)) {
+			at := p.At
+			s.LastDrilled, s.DrilledAt = i.Name, &at
 		}
 	}
 	return s

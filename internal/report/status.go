@@ -68,6 +68,10 @@ type RepositoryState struct {
 	FreeBytes    *int64              `json:"free_bytes,omitempty"`
 	LastProven   holdfast.BackupName `json:"last_proven,omitempty"`
 	ProvenAt     *holdfast.Time      `json:"proven_at,omitempty"`
+	ProvenBy     holdfast.ProofKind  `json:"proven_by,omitempty"`
+	// The newest good drill of all.
+	LastDrilled holdfast.BackupName `json:"last_drilled,omitempty"`
+	DrilledAt   *holdfast.Time      `json:"drilled_at,omitempty"`
 	// Error tells why the repository cannot be asked.
 	Error string `json:"error,omitempty"`
 }
