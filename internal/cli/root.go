@@ -34,6 +34,7 @@ type root struct {
 	Config     configCmd     `cmd:"" group:"setup" help:"Look at the configuration."`
 	Key        keyCmd        `cmd:"" group:"setup" help:"Look at and change what encrypts the backups."`
 	Token      tokenCmd      `cmd:"" group:"setup" help:"Say who may use the HTTP API, and for what."`
+	Notify     notifyCmd     `cmd:"" group:"setup" help:"Try whether those who are told of alarms can be."`
 	Rescue     rescueCmd     `cmd:"" group:"setup" help:"Print what is needed to restore without this machine."`
 	Health     healthCmd     `cmd:"" group:"setup" help:"Ask whether holdfast serve is alive."`
 	Doctor     doctorCmd     `cmd:"" group:"setup" help:"Check everything that a backup or restore depends on."`
