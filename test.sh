@@ -48,6 +48,7 @@ stage "real servers"
 ./test/servers/install.sh
 ./test/servers/s3.sh
 ./test/servers/node.sh
+./test/servers/promtool.sh
 
 # The files that git keeps or would keep: caches of the tests hold foreign code.
 go_files() { git ls-files -z --cached --others --exclude-standard -- '*.go'; }
