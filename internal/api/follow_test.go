@@ -85,10 +85,10 @@ func (c *connection) next(beats *int) (id int64, name string, e job.Event, ok bo
 }
 
 // slow begins a job that goes on until release is called.
-func (w *world) slow() (id string, say func(path string), release func()) {
+func (w *world) slow(kind string) (id string, say func(path string), release func()) {
 	w.t.Helper()
 	news, done := make(chan string), make(chan struct{})
-	j, _, err := w.core.Jobs.Start("verify", "local", "", nil, func(ctx context.Context, h *job.Handle) (any, error) {
+	j, _, err := w.core.Jobs.Start(kind, "local", "", nil, func(ctx context.Context, h *job.Handle) (any, error) {
 		for {
 			select {
 			case path := <-news:
@@ -108,7 +108,7 @@ func (w *world) slow() (id string, say func(path string), release func()) {
 
 func TestFollow_LiveWithHeartbeatsToTheEnd(t *testing.T) {
 	w := newWorld(t, nil)
-	id, say, release := w.slow()
+	id, say, release := w.slow("verify")
 	c := w.follow(id)
 	if kind := c.head.Header.Get("Content-Type"); kind != eventStreamType || c.head.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", c.head.StatusCode, kind)
@@ -149,7 +149,7 @@ func TestFollow_LiveWithHeartbeatsToTheEnd(t *testing.T) {
 // A connection that is lost costs nothing: the next one goes on behind the last event.
 func TestFollow_GoesOnAfterALostConnection(t *testing.T) {
 	w := newWorld(t, nil)
-	id, say, release := w.slow()
+	id, say, release := w.slow("verify")
 	c := w.follow(id)
 	beats := 0
 	say("before")
@@ -189,7 +189,7 @@ func (w *world) followAfter(id, header string, after int64) *connection {
 
 func TestFollow_EndsWhenTheServerCloses(t *testing.T) {
 	w := newWorld(t, nil)
-	id, _, release := w.slow()
+	id, _, release := w.slow("verify")
 	defer release()
 	c := w.follow(id)
 	close(w.closing)
@@ -201,7 +201,7 @@ func TestFollow_EndsWhenTheServerCloses(t *testing.T) {
 
 func TestJobs_Cancelled(t *testing.T) {
 	w := newWorld(t, nil)
-	id, _, _ := w.slow()
+	id, _, _ := w.slow("verify")
 	w.ask("POST", "jobs/"+id+"/cancel", nil).want(http.StatusAccepted)
 	if j := w.ended(id); j.State != job.Cancelled {
 		t.Errorf("%+v", j)
@@ -226,7 +226,7 @@ func TestJobs_Cancelled(t *testing.T) {
 // A job that was waited for and did not come to its end is a failure of the request.
 func TestJobs_AWaitThatIsCancelled(t *testing.T) {
 	w := newWorld(t, nil)
-	id, _, _ := w.slow()
+	id, _, _ := w.slow("verify")
 	j, err := w.core.Jobs.Cancel(id)
 	if err != nil {
 		t.Fatal(err)

@@ -196,3 +196,22 @@ func TestVerbs_Replicas(t *testing.T) {
 		t.Errorf("%d rows", got)
 	}
 }
+
+// Another restore is at work: the caller is told to come again.
+func TestVerbs_OneRestoreAtATime(t *testing.T) {
+	w := newWorld(t, nil)
+	w.backup("one")
+	_, _, release := w.slow("restore")
+	r := w.ask("POST", "backups/one/restore", nil)
+	r.problem(http.StatusLocked, "locked")
+	if r.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	release()
+}
+
+func TestVerbs_NothingBeginsAtTheEnd(t *testing.T) {
+	w := newWorld(t, nil)
+	w.core.Jobs.Close(t.Context())
+	w.ask("POST", "backups", nil).problem(http.StatusServiceUnavailable, "interrupted")
+}

@@ -58,11 +58,12 @@ type world struct {
 	url      string
 	spec     *spec
 	closing  chan struct{}
-	token    string // sent with every request, if there is one
+	later    *atomic.Int64 // by how much the clock of the door is ahead, in nanoseconds
+	token    string        // sent with every request, if there is one
 }
 
 // configure reads a configuration of one database.
-func configure(t *testing.T, repository, database string, settings map[string]string, more ...func(*config.Flags)) *config.Config {
+func configure(t testing.TB, repository, database string, settings map[string]string, more ...func(*config.Flags)) *config.Config {
 	t.Helper()
 	s, err := config.AdHoc(holdfast.KindSQLite, "sqlite", "bot="+database)
 	if err != nil {
@@ -85,7 +86,7 @@ func configure(t *testing.T, repository, database string, settings map[string]st
 func newWorld(t *testing.T, settings map[string]string, more ...func(*config.Flags)) *world {
 	t.Helper()
 	dir := t.TempDir()
-	w := &world{t: t, dir: dir, database: filepath.Join(dir, "bot.db"), closing: make(chan struct{})}
+	w := &world{t: t, dir: dir, database: filepath.Join(dir, "bot.db"), closing: make(chan struct{}), later: &atomic.Int64{}}
 	sourcetest.SQLite(t, w.database, "PRAGMA journal_mode=WAL; CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT); INSERT INTO note(text) VALUES('first');")
 	t.Setenv("XDG_STATE_HOME", filepath.Join(dir, "xdg"))
 	c := configure(t, filepath.Join(dir, "backups"), w.database, settings, more...)
@@ -129,7 +130,9 @@ func newWorld(t *testing.T, settings map[string]string, more ...func(*config.Fla
 		Tasks:  func() []holdfast.TaskStanding { return []holdfast.TaskStanding{k.Task()} },
 		Notify: func(context.Context) []alarm.Delivery { return []alarm.Delivery{{Service: "smtp", OK: true}} },
 	}
-	if w.access, err = access.Open(access.Options{Dir: filepath.Join(dir, "state"), Config: c}); err != nil {
+	if w.access, err = access.Open(access.Options{Dir: filepath.Join(dir, "state"), Config: c, Now: func() time.Time {
+		return time.Now().Add(time.Duration(w.later.Load()))
+	}}); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(New(Options{
