@@ -3,9 +3,10 @@ package keeper
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"slices"
 	"time"
 
@@ -50,6 +51,8 @@ func (k *Keeper) BackupInParts(ctx context.Context, req engine.BackupRequest, ma
 // An attempt is one backup being made.
 type attempt struct {
 	request engine.BackupRequest
+	// operation is what the log calls it, and all that follows it.
+	operation string
 	// The keeper's lock guards what follows, until done is closed.
 	capturing bool
 	begun     time.Duration
@@ -71,7 +74,8 @@ func (k *Keeper) attempt(ctx context.Context, req engine.BackupRequest, patience
 	defer k.work.pass()
 	k.tally.begin()
 	defer k.tally.end()
-	a := &attempt{request: req, done: make(chan struct{})}
+	a := &attempt{request: req, operation: cmp.Or(holdfast.OperationOf(ctx), rand.Text()[:8]), done: make(chan struct{})}
+	ctx = holdfast.WithOperation(ctx, a.operation)
 	k.mu.Lock()
 	k.running = a
 	k.mu.Unlock()
@@ -112,7 +116,7 @@ func (k *Keeper) patiently(ctx context.Context, patience time.Duration, fn func(
 			return err
 		}
 		// Two that wait for each other must not keep step.
-		if k.tally.pause(func() error { return k.sleep(ctx, pause/2+rand.N(pause)) }) != nil {
+		if k.tally.pause(func() error { return k.sleep(ctx, pause/2+mathrand.N(pause)) }) != nil {
 			return err
 		}
 	}
@@ -222,7 +226,7 @@ func (k *Keeper) tell(ctx context.Context, a *attempt) func() {
 		attempts := k.failed
 		return func() {
 			k.tellUnbegun(ctx, a)
-			k.log.Warn("backup failed", keyTrigger, a.request.Trigger, keyError, a.err, keyHint, holdfast.HintOf(a.err), keyFailed, attempts)
+			k.log.Warn("backup failed", keyOpID, a.operation, keyTrigger, a.request.Trigger, keyError, a.err, keyHint, holdfast.HintOf(a.err), keyFailed, attempts)
 		}
 	}
 	k.told = ""
@@ -232,7 +236,7 @@ func (k *Keeper) tell(ctx context.Context, a *attempt) func() {
 		}
 		info := a.result.Backup
 		if a.result.Unchanged {
-			k.log.Debug("nothing has changed since the newest backup", keyBackup, info.Name, keyTrigger, a.request.Trigger)
+			k.log.Debug("nothing has changed since the newest backup", keyOpID, a.operation, keyBackup, info.Name, keyTrigger, a.request.Trigger)
 			return
 		}
 		var stored, took int64
@@ -243,7 +247,7 @@ func (k *Keeper) tell(ctx context.Context, a *attempt) func() {
 		if a.request.Trigger == holdfast.TriggerChange { // a busy program has thousands a day
 			level = slog.LevelDebug
 		}
-		k.log.Log(context.Background(), level, "backup made", keyBackup, info.Name, keyTrigger, a.request.Trigger, keyForm, a.result.Form.String(),
+		k.log.Log(context.Background(), level, "backup made", keyOpID, a.operation, keyBackup, info.Name, keyTrigger, a.request.Trigger, keyForm, a.result.Form.String(),
 			keyBytes, stored, keyDuration, time.Duration(took)*time.Millisecond)
 	}
 }

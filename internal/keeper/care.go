@@ -73,6 +73,7 @@ func (k *Keeper) follow(ctx context.Context, a *attempt, c care) Followed {
 	if c.none() {
 		return Followed{}
 	}
+	ctx = holdfast.WithOperation(ctx, a.operation)
 	k.tally.begin()
 	defer k.tally.end()
 	if err := k.tally.pause(func() error { return k.caring.take(ctx) }); err != nil {

@@ -7,6 +7,7 @@ import (
 
 // Attribute keys of the log.
 const (
+	keyOpID       = "op_id"
 	keyBackup     = "backup"
 	keyTrigger    = "trigger"
 	keyForm       = "form"

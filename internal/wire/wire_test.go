@@ -2,11 +2,13 @@ package wire
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/config"
 )
 
@@ -130,5 +132,41 @@ func TestStateDir_OfABucketDependsOnItsNameAlone(t *testing.T) {
 		if of(other) == first {
 			t.Errorf("%s shares the folder of another repository", other)
 		}
+	}
+}
+
+// Hooks are run wherever an engine is made of the configuration.
+func TestEngine_TellsWhomTheConfigurationNames(t *testing.T) {
+	dir := t.TempDir()
+	docs := filepath.Join(dir, "docs")
+	if err := os.Mkdir(docs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := &config.Config{
+		Repository: filepath.Join(dir, "backups"), State: filepath.Join(dir, "state"),
+		Sources: []config.Source{{Name: "docs", Kind: holdfast.KindFiles, Path: docs}},
+		Hooks:   config.Hooks{BeforeBackup: "exit 3"},
+	}
+	r, _, err := CreateRepository(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]struct {
+		around engine.Around
+		want   error
+	}{
+		"of the configuration": {nil, holdfast.ErrRefused},
+		"another":              {engine.Arounds{}, nil},
+	} {
+		e, err := Engine(c, Options{Repository: r, Around: o.around})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Backup(t.Context(), engine.BackupRequest{}); !errors.Is(err, o.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := Around(&config.Config{}, nil, ""); got != nil {
+		t.Errorf("nobody is to be told, but %v", got)
 	}
 }
