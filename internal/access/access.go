@@ -51,8 +51,9 @@ type Access struct {
 	audit    *Audit
 	settings atomic.Pointer[settings]
 	certs    *certificates
-	requests *buckets // of callers, and of addresses without one
-	failures *buckets // of addresses whose tokens are refused
+	requests *buckets     // of callers, and of addresses without one
+	failures *buckets     // of addresses whose tokens are refused
+	toldAt   atomic.Int64 // the minute in which the log told that the tokens cannot be read
 	now      func() time.Time
 	log      *slog.Logger
 	origins  *http.CrossOriginProtection

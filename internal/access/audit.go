@@ -112,13 +112,13 @@ func (u *Audit) command(command, object string, err error) {
 }
 
 func (u *Audit) record(e Entry) (err error) {
+	u.mu.Lock() // before the lock of the file, for which others only look now and then
+	defer u.mu.Unlock()
 	release, err := lockFile(u.file+".lock", lockPatience)
 	if err != nil {
 		return err
 	}
 	defer release()
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	now := u.now()
 	e.ID = strconv.FormatInt(now.UnixMilli(), 16) + "-" + strings.ToLower(rand.Text()[:10])
 	e.Time, e.Omitted = holdfast.At(now), u.omitted

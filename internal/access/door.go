@@ -40,7 +40,7 @@ func (a *Access) Handler(next http.Handler) http.Handler {
 			a.turnAway(out, r, rec, err)
 			return
 		}
-		r.Body = http.MaxBytesReader(out, r.Body, MaxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 		defer a.close(out, r, rec)
 		next.ServeHTTP(out, r)
 	})
@@ -140,7 +140,9 @@ func (a *Access) identify(r *http.Request, s *settings, unguarded bool) (Caller,
 
 // nobody refuses everybody, since the tokens cannot be read. Why is for the log.
 func (a *Access) nobody(err error) error {
-	a.log.Error("nobody is let in", "error", err)
+	if minute := a.now().Unix() / 60; a.toldAt.Swap(minute) != minute { // or the log would be theirs to fill
+		a.log.Error("nobody is let in", "error", err)
+	}
 	return &holdfast.Error{
 		Op: "request", Err: kindf(ErrUnauthorized, "nobody is let in: the tokens cannot be read"),
 		Hint: "the log of the daemon tells why",

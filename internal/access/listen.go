@@ -36,8 +36,9 @@ func isLoopback(address string) bool {
 // MayListen judges an address (host:port) before the daemon listens on it.
 // Beyond loopback it takes at least one token that has not expired; where a
 // token is always required it takes one on loopback, too, since nobody could
-// get in. What is allowed but unwise is told by Problems.
-func (a *Access) MayListen(address string, tls bool) error {
+// get in. That is so with TLS and without; what is allowed but unwise is told by
+// Problems.
+func (a *Access) MayListen(address string, _ bool) error {
 	beyond := !isLoopback(address)
 	if !beyond && !a.settings.Load().required {
 		return nil

@@ -20,7 +20,7 @@ import (
 
 // world is a door over a state directory, at a time that the test sets.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	access *Access
 	log    *lines
@@ -48,7 +48,7 @@ func (l *lines) String() string {
 	return l.buf.String()
 }
 
-func newWorld(t *testing.T, change ...func(*config.Config)) *world {
+func newWorld(t testing.TB, change ...func(*config.Config)) *world {
 	t.Helper()
 	w := &world{t: t, dir: filepath.Join(t.TempDir(), "state"), log: &lines{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	w.cfg = &config.Config{}
