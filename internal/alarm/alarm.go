@@ -42,6 +42,9 @@ type Condition struct {
 	// Grace is how long it must be seen before it is an alarm: much passes by
 	// itself.
 	Grace time.Duration
+	// Unknown says that nothing can be known now of what the kind is about: alarms
+	// of it stay as they are. All else but the kind is empty.
+	Unknown bool
 }
 
 // An Alarm is a condition that stands, as surfaces show it.

@@ -131,7 +131,12 @@ func (b *Board) Update(ctx context.Context, conditions []Condition) {
 // take brings the entries up to what is wrong now.
 func (b *Board) take(conditions []Condition, now holdfast.Time) {
 	present := map[*entry]bool{}
+	unknown := map[string]bool{}
 	for _, c := range conditions {
+		if c.Unknown {
+			unknown[c.Kind] = true
+			continue
+		}
 		i := slices.IndexFunc(b.entries, func(e *entry) bool { return e.Alarm.Kind == c.Kind && e.Alarm.Object == c.Object })
 		if i < 0 {
 			b.entries = append(b.entries, &entry{Alarm: Alarm{Kind: c.Kind, Object: c.Object}})
@@ -146,7 +151,11 @@ func (b *Board) take(conditions []Condition, now holdfast.Time) {
 		e.appear(c, now)
 	}
 	for _, e := range b.entries {
-		if !present[e] {
+		switch {
+		case present[e]:
+		case unknown[e.Alarm.Kind]:
+			e.mend(now)
+		default:
 			e.vanish(now)
 		}
 	}

@@ -21,7 +21,7 @@ const (
 	graceLocked  = 30 * time.Minute // somebody else is at work
 	graceGone    = 2 * time.Minute  // a file that is just being replaced
 	graceCut     = time.Hour        // a restore that goes on
-	graceTick    = 15 * time.Minute // a backup that has only begun
+	graceSilence = 15 * time.Minute // a backup that has only begun, after a downtime above all
 	graceProof   = 24 * time.Hour   // after the first backup
 )
 
@@ -50,18 +50,25 @@ type Facts struct {
 	LastDrill time.Time
 }
 
-// Judge says what is wrong, the worst first.
+// Judge says what is wrong. While the repository cannot be asked, nothing is known of
+// what is in it.
 func Judge(f Facts) []Condition {
 	j := &judge{Facts: f}
 	j.gone()
-	j.damage()
+	if j.Status.Repository.Error == "" && j.Status.Verdict != report.Lost && j.Status.Verdict != report.Unreachable {
+		j.damage()
+		j.shrink()
+		j.space()
+		j.proofs()
+	} else {
+		for _, kind := range []string{KindDamage, KindShrink, KindSpace, KindUnproven} {
+			j.add(Condition{Kind: kind, Unknown: true})
+		}
+	}
 	j.failure()
 	j.silence()
 	j.programs()
-	j.shrink()
-	j.space()
 	j.replicas()
-	j.proofs()
 	return j.found
 }
 
@@ -161,7 +168,7 @@ func (j *judge) failure() {
 		j.add(c)
 	}
 	for _, p := range j.Status.Programs {
-		if p.Backups.Failed == 0 {
+		if p.Backups.Failed == 0 || p.Backups.Standby != "" {
 			continue
 		}
 		name := sourcesOf(p)
@@ -185,14 +192,14 @@ func sourcesOf(p holdfast.Standing) string {
 // have been a backup.
 func (j *judge) silence() {
 	last := j.LastSuccess
-	if j.Began.After(last) && last.IsZero() {
+	if last.IsZero() {
 		last = j.Began
 	}
 	if last.IsZero() || !j.late(last) {
 		return
 	}
 	c := Condition{
-		Kind: KindSilence, Severity: holdfast.Incomplete, Since: holdfast.At(last),
+		Kind: KindSilence, Severity: holdfast.Incomplete, Grace: graceSilence, Since: holdfast.At(last),
 		Message: fmt.Sprintf("no backup has succeeded for %s", span(j.Now.Sub(last))),
 		Hint:    "`holdfast status` and the log of `holdfast serve` tell why",
 	}
@@ -206,13 +213,13 @@ func (j *judge) silence() {
 func (j *judge) late(last time.Time) bool {
 	times := time.Duration(j.Config.Notify.Silence)
 	every := j.Config.Schedule.Every
-	if every > 0 && j.Now.Sub(last) > times*every+graceTick {
+	if every > 0 && j.Now.Sub(last) > times*every {
 		return true
 	}
 	if len(j.Config.Schedule.Cron) == 0 {
 		return false
 	}
-	at, ok := j.Now.Add(-graceTick), true
+	at, ok := j.Now, true
 	for range j.Config.Notify.Silence {
 		if at, ok = schedule.PrevCron(j.Config.Schedule.Cron, at); !ok {
 			return false
@@ -338,8 +345,8 @@ func (j *judge) oldest(names []holdfast.BackupName) (at holdfast.Time, known boo
 
 // proofs looks whether it is still known that the backups would restore.
 func (j *judge) proofs() {
-	first, any := j.oldest(j.names())
-	if !any {
+	first, known := j.oldest(j.names())
+	if !known {
 		return
 	}
 	verify, drill := j.Config.Verify.Every, j.Config.Drill.Every
