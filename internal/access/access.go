@@ -36,6 +36,10 @@ const (
 	auditFile  = "audit.log"
 )
 
+// stateFolder is the state directory of a repository in a directory, unless
+// something speaks against it (wire.StateDir).
+const stateFolder = ".holdfast"
+
 // Options are what an Access needs.
 type Options struct {
 	Dir    string         // the state directory
@@ -116,6 +120,11 @@ func (a *Access) Reconfigure(c *config.Config) {
 			s.hosts = append(s.hosts, host)
 		}
 	}
+	former := ""
+	if c.Repository != "" && !config.IsURL(c.Repository) {
+		former = filepath.Join(c.Repository, stateFolder)
+	}
+	a.tokens.lookAlso(former)
 	a.requests.set(s.perMinute)
 	a.settings.Store(s)
 }

@@ -26,6 +26,7 @@ func FuzzDoor_NobodyGetsInWithoutTheToken(f *testing.F) {
 		if err != nil {
 			return
 		}
+		w.t = t
 		w.pass(time.Minute) // refusals are limited
 		through := false
 		h := w.access.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { through = true }))

@@ -3,12 +3,14 @@ package access
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -34,6 +36,8 @@ type Tokens struct {
 	file  string
 	now   func() time.Time
 	audit *Audit
+
+	former atomic.Pointer[string] // where the file may have been before; empty: nowhere
 
 	mu      sync.Mutex
 	known   []record
@@ -186,7 +190,7 @@ func (t *Tokens) records() ([]record, error) {
 			// or lost, which must not open the door.
 			return nil, t.unreadable(errors.New("it was there and has vanished"))
 		}
-		return nil, t.readErr
+		return nil, errors.Join(t.readErr, t.leftBehind())
 	}
 	if err != nil {
 		return nil, t.unreadable(err)
@@ -219,7 +223,7 @@ func keepUses(known, before []record) {
 func (t *Tokens) read() ([]record, error) {
 	data, err := planted.Read(t.file, fileLimit)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, t.leftBehind()
 	}
 	if err != nil {
 		return nil, t.unreadable(err)
@@ -245,6 +249,41 @@ func (t *Tokens) read() ([]record, error) {
 		names[r.Name], ids[r.ID] = true, true
 	}
 	return f.Tokens, nil
+}
+
+// lookAlso names the folder where the state directory is by default. What is
+// remembered moves away from there when a repository becomes encrypted, or when
+// state names another place; tokens that stay behind must not leave the door
+// open.
+func (t *Tokens) lookAlso(folder string) {
+	file := ""
+	if folder != "" {
+		file = filepath.Join(folder, tokensFile)
+	}
+	t.former.Store(&file)
+}
+
+// leftBehind refuses to take it that there are no tokens where they lie at the
+// former place.
+func (t *Tokens) leftBehind() error {
+	former := t.former.Load()
+	if former == nil || *former == "" || sameFile(*former, t.file) {
+		return nil
+	}
+	if _, err := os.Lstat(*former); err != nil {
+		return nil //nolint:nilerr // nothing there that could be asked for
+	}
+	return &holdfast.Error{
+		Op: "read tokens", Object: t.file, Err: fmt.Errorf("it is not there, and %s is", *former),
+		Hint: "the state directory is another one now: move the file there, or remove it to do without those tokens",
+	}
+}
+
+// sameFile tells whether two paths mean one place.
+func sameFile(a, b string) bool {
+	one, err := filepath.Abs(a)
+	two, also := filepath.Abs(b)
+	return err == nil && also == nil && one == two
 }
 
 // unreadable is why nobody gets in.

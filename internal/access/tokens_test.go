@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
 )
 
 func TestTokens_OnlyADigestIsKept(t *testing.T) {
@@ -228,4 +229,31 @@ func TestTokens_NamesAreTakenOnceAndAreNames(t *testing.T) {
 	if s, err := ParseScopes([]string{"admin,read", " read "}); err != nil || s.String() != "read, admin" {
 		t.Errorf("scopes %v, %v", s, err)
 	}
+}
+
+func TestTokens_ThoseLeftBehindInAFormerStateDirectoryKeepTheDoorClosed(t *testing.T) {
+	repository := t.TempDir()
+	w := newWorld(t, func(c *config.Config) { c.Repository = repository })
+	w.want(w.ask(ScopeRead, request("GET", "/things/a")), 200, "")
+	before, err := Open(Options{Dir: filepath.Join(repository, stateFolder), Config: w.cfg, Now: w.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := before.Tokens().Create("me", Scopes{ScopeRead}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The state directory is another one from now on, such as after encryption
+	// was turned on.
+	w.want(w.ask(ScopeRead, request("GET", "/things/a")), 401, "unauthorized")
+	if _, err := w.open().Tokens().List(); !strings.Contains(fmt.Sprint(err), repository) || !strings.Contains(holdfast.HintOf(err), "move the file") {
+		t.Errorf("list: %v", err)
+	}
+	if _, _, err := w.open().Tokens().Create("other", Scopes{ScopeRead}, time.Time{}); err == nil {
+		t.Error("a token was made beside those")
+	}
+	if err := os.Rename(filepath.Join(repository, stateFolder, tokensFile), filepath.Join(w.dir, tokensFile)); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.ask(ScopeRead, request("GET", "/things/a", bearer(token))), 200, "")
 }
