@@ -40,7 +40,10 @@ type Options struct {
 	Sender alarm.Sender
 	// Look is how often it is judged whether something is wrong; zero is a minute.
 	Look time.Duration
-	Now  func() time.Time // nil is time.Now
+	// Inspect gives those who simulate time a function that tells whether work is going on
+	// which no timer tells of; nil: nobody does.
+	Inspect func(busy func() bool)
+	Now     func() time.Time // nil is time.Now
 	// Timer waits; nil is schedule.RealTime.
 	Timer schedule.Timer
 }
@@ -154,6 +157,9 @@ func (d *daemon) run(ctx context.Context, c *config.Config) error {
 	running.Go(func() { d.keepClaim(work) })
 	d.doors.swap(set)
 	d.begun.Store(true)
+	if d.o.Inspect != nil {
+		d.o.Inspect(d.busy)
+	}
 	d.announce(first)
 	running.Go(func() { d.manager.watch(work, d.healthy) })
 
@@ -219,6 +225,20 @@ func lockedTogether(c *config.Config, state string) bool {
 	}
 	repository, err := os.Stat(c.Repository)
 	return err == nil && os.SameFile(at, repository)
+}
+
+// busy tells whether work is going on.
+func (d *daemon) busy() bool {
+	c := d.core.Load()
+	if c.keeper.Busy() {
+		return true
+	}
+	for _, t := range c.tasks.Standing() {
+		if t.Running && t.Name != taskPrune { // that one may wait for its turn by the timer
+			return true
+		}
+	}
+	return false
 }
 
 // failed is a sentence about something that was tried, for the log and whoever started the daemon.

@@ -45,17 +45,24 @@ func (d *daemon) settle(ctx context.Context, c *core) error {
 
 // recover finishes or undoes a restore that was cut, and tells what it did.
 func (d *daemon) recover(ctx context.Context, c *core) {
+	look, err := c.engine(nil)
+	if err == nil {
+		var cut *engine.Pending
+		if cut, err = look.Pending(); err == nil && cut == nil {
+			return
+		}
+	}
+	if err != nil {
+		d.failed("whether a restore was cut cannot be told", err)
+		return
+	}
 	var result *engine.RecoverResult
 	verb := func(e *engine.Engine) (err error) {
 		result, err = e.Recover(ctx)
 		return err
 	}
-	err := c.keeper.With(ctx, verb)
-	if errors.Is(err, holdfast.ErrNotFound) {
-		return // no repository, no restore from it
-	}
-	if err != nil {
-		d.failed("whether a restore was cut is not settled; backups and restores settle it first", err)
+	if err := c.keeper.With(ctx, verb); err != nil {
+		d.failed("a restore was cut, which is not settled yet; backups and restores settle it first", err)
 		return
 	}
 	c.operations.SetRecovered(result)

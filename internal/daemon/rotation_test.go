@@ -1,0 +1,113 @@
+package daemon
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// Every backup is read within the time, whatever is made and removed meanwhile; after the
+// daemon was off, as soon as the machine can.
+func TestRotation_ReadsEverythingInTime(t *testing.T) {
+	const within = 30 * 24 * time.Hour
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		var all []reading
+		made := 0
+		add := func() {
+			made++
+			all = append(all, reading{name: holdfast.BackupName(fmt.Sprint("b", made)), at: now, size: rng.Int64N(1 << 40)})
+		}
+		for range rng.IntN(400) { // made before the first day, at one moment
+			add()
+		}
+		off := 0
+		for hour := range 24 * 120 {
+			now = now.Add(time.Hour)
+			if rng.IntN(30) == 0 {
+				add()
+			}
+			if len(all) > 1 && rng.IntN(100) == 0 {
+				all = append(all[:1], all[2:]...)
+			}
+			if off > 0 {
+				off--
+				continue
+			}
+			if seed%2 == 1 && hour == 24*60 {
+				off = 24 * 45 // the machine is off for longer than everything is good for
+			}
+			late := false
+			for range 1000 {
+				next, behind, due := nextReading(all, now, within)
+				if !due {
+					break
+				}
+				for i := range all {
+					if all[i].name == next.name {
+						all[i].at = now
+					}
+				}
+				if late = behind; !behind {
+					break
+				}
+			}
+			if late {
+				t.Fatalf("seed %d: something is still behind after a thousand turns", seed)
+			}
+			for _, r := range all {
+				if age := now.Sub(r.at); age > within {
+					t.Fatalf("seed %d, hour %d: %s was not read for %s", seed, hour, r.name, age)
+				}
+			}
+		}
+	}
+}
+
+// What was made at one moment is not read at one moment.
+func TestRotation_SpreadsTheReading(t *testing.T) {
+	const within, backups = 30 * 24 * time.Hour, 100
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	all := make([]reading, backups)
+	for i := range all {
+		all[i] = reading{name: holdfast.BackupName(fmt.Sprint("b", i)), at: start}
+	}
+	most := 0
+	for now := start; now.Before(start.Add(within)); now = now.Add(time.Hour) {
+		read := 0
+		for {
+			next, behind, due := nextReading(all, now, within)
+			if !due {
+				break
+			}
+			read++
+			for i := range all {
+				if all[i].name == next.name {
+					all[i].at = now
+				}
+			}
+			if !behind {
+				break
+			}
+		}
+		most = max(most, read)
+	}
+	if most != 1 {
+		t.Errorf("up to %d of %d backups are read at one turn", most, backups)
+	}
+}
+
+func TestRotation_LargestFirstWhenBehind(t *testing.T) {
+	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	all := []reading{
+		{"old", now.Add(-29 * 24 * time.Hour), 1}, {"large", now.Add(-25 * 24 * time.Hour), 100}, {"new", now, 1000},
+	}
+	next, behind, due := nextReading(all, now, 30*24*time.Hour)
+	if next.name != "large" || !behind || !due {
+		t.Errorf("%s, behind %v, due %v", next.name, behind, due)
+	}
+}

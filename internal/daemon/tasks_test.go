@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-backup/holdfast"
+)
+
+// proofs counts the proofs of a kind that all backups have.
+func (w *world) proofs(kind holdfast.ProofKind) (n int) {
+	w.t.Helper()
+	for _, i := range w.backups() {
+		for _, p := range i.Proofs {
+			if p.Kind == kind {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+var morning = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+
+func TestTasks_WhatWasMissedIsCaughtUpWith(t *testing.T) {
+	w := newWorld(t, map[string]string{"schedule.every": "6h"}).simulated(morning)
+	l := w.start()
+	w.eventually("the first backup is made", func() bool { return len(w.backups()) == 1 })
+	l.stop()
+	w.write("changed while nobody looked")
+	w.clock.Leap(13 * time.Hour)
+	l = w.start()
+	w.eventually("the missed one is made", func() bool { return len(w.backups()) == 2 })
+	l.stop()
+	if newest := w.backups()[0]; newest.Metadata.Trigger != holdfast.TriggerScheduled {
+		t.Errorf("its trigger is %s", newest.Metadata.Trigger)
+	}
+}
+
+func TestTasks_DrillsInTheirTime(t *testing.T) {
+	w := newWorld(t, map[string]string{"schedule.every": "6h", "drill.every": "7d", "verify.every": "off", "retention.days": "0"}).simulated(morning)
+	l := w.start()
+	w.eventually("the first backup is made", func() bool { return len(w.backups()) == 1 })
+	w.clock.Through(3*time.Hour, 10*time.Minute)
+	w.eventually("a drill was held", func() bool { return w.proofs(holdfast.ProofDrill) == 1 })
+	w.clock.Through(6*24*time.Hour, time.Hour)
+	if n := w.proofs(holdfast.ProofDrill); n != 1 {
+		t.Errorf("%d drills after six days", n)
+	}
+	w.clock.Through(36*time.Hour, time.Hour)
+	w.eventually("the second drill was held", func() bool { return w.proofs(holdfast.ProofDrill) == 2 })
+	l.stop()
+
+	// A start is no reason for another one.
+	l = w.start()
+	w.clock.Through(3*time.Hour, 10*time.Minute)
+	l.stop()
+	if n := w.proofs(holdfast.ProofDrill); n != 2 {
+		t.Errorf("%d drills after a start", n)
+	}
+	entries, err := os.ReadDir(w.path("repository/.holdfast/drill"))
+	for _, e := range entries {
+		if e.IsDir() {
+			t.Errorf("scratch is left: %s", e.Name())
+		}
+	}
+	if err != nil && !os.IsNotExist(err) {
+		t.Error(err)
+	}
+}
+
+func TestTasks_EveryBackupIsReadAgain(t *testing.T) {
+	w := newWorld(t, map[string]string{"schedule.every": "off", "drill.every": "off", "verify.every": "4d", "retention.days": "0"}).simulated(morning)
+	l := w.start()
+	for _, name := range []string{"one", "two", "three"} {
+		w.write(name)
+		if code, body := l.ask("POST", "/api/v1/backups", `{"name":"`+name+`"}`); code/100 != 2 {
+			t.Fatalf("%d %s", code, body)
+		}
+	}
+	for range 3 {
+		w.clock.Through(4*24*time.Hour, time.Hour)
+		for _, i := range w.backups() {
+			var last time.Time
+			for _, p := range i.Proofs {
+				last = p.At.Time
+			}
+			if age := w.clock.Now().Sub(last); age > 4*24*time.Hour {
+				t.Errorf("%s was last read %s ago", i.Name, age)
+			}
+		}
+	}
+	l.stop()
+}
+
+func TestTasks_ThoseWhoWantToKnowAreTold(t *testing.T) {
+	w := newWorld(t, map[string]string{"schedule.every": "6h"}).simulated(morning)
+	h := &heard{}
+	l := w.start(func(o *Options) { o.Sender = h })
+	w.eventually("the first backup is made", func() bool { return len(w.backups()) == 1 })
+	if err := os.Rename(w.path("docs"), w.path("gone")); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Through(10*time.Minute, time.Minute)
+	w.eventually("they are told that the source is gone", func() bool { return strings.Contains(h.all(), "docs is gone") })
+	if _, body := l.get("/api/v1/alarms"); !strings.Contains(body, `"missing"`) {
+		t.Errorf("alarms: %s", body)
+	}
+	if _, body := l.get("/metrics"); !strings.Contains(body, `kind="missing"`) {
+		t.Errorf("metrics: %s", body)
+	}
+	told := h.all()
+	if err := os.Rename(w.path("gone"), w.path("docs")); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Through(2*time.Hour, time.Minute)
+	w.eventually("they are told that it is back", func() bool { return len(h.all()) > len(told) })
+	l.stop()
+}
