@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/planted"
+	"github.com/holdfast-backup/holdfast/internal/redact"
 )
 
 // The outcomes of an entry.
@@ -122,6 +123,7 @@ func (u *Audit) record(e Entry) (err error) {
 	now := u.now()
 	e.ID = strconv.FormatInt(now.UnixMilli(), 16) + "-" + strings.ToLower(rand.Text()[:10])
 	e.Time, e.Omitted = holdfast.At(now), u.omitted
+	e.Why, e.Object = redact.Text(e.Why), redact.Text(e.Object)
 	for _, field := range []*string{&e.Caller, &e.Remote, &e.Method, &e.Route, &e.Backup, &e.Job, &e.Object, &e.Operation, &e.Why} {
 		*field = short(*field)
 	}

@@ -192,3 +192,17 @@ func TestAudit_WhatCannotBeWrittenIsLogged(t *testing.T) {
 		t.Errorf("log: %s", w.log)
 	}
 }
+
+func TestAudit_SecretsInTextsOfOthersAreHidden(t *testing.T) {
+	w := newWorld(t)
+	w.access.Audit().Record(Entry{
+		Route: "r", Outcome: Failed, Object: form("0011223344556677", strings.Repeat("s", 52)),
+		Why: "Post \"https://me:hunter2@example.org/hook?token=hunter3\": Bearer hunter4567 was refused",
+	})
+	for _, secret := range []string{"hunter", "ssss"} {
+		w.mustNotHold(secret)
+	}
+	if e := w.entries(); len(e) != 1 || !strings.Contains(e[0].Why, "example.org") {
+		t.Errorf("audit %+v", e)
+	}
+}

@@ -117,8 +117,9 @@ func New(o Options) (*Proxy, error) {
 	return p, nil
 }
 
-// Close cancels a backup that runs and refuses the writes that wait for it. The
-// caller has stopped the server before.
+// Close cancels a backup that runs and refuses the writes that wait for it, and
+// those that still come. Reads and writes in flight go on. A server that is being
+// shut down need not wait for it longer.
 func (p *Proxy) Close() {
 	p.cancel()
 	p.gate.close()
@@ -241,6 +242,11 @@ func (p *Proxy) save(ctx context.Context, reason string, backup func(context.Con
 
 // refuse answers a write whose backup failed.
 func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, kind Kind, why error) {
+	if errors.Is(why, errClosed) {
+		w.Header().Set("Retry-After", retryAfter)
+		fail(w, http.StatusServiceUnavailable, "holdfast is being shut down; this "+kind.String()+" was not sent, and nothing was changed")
+		return
+	}
 	p.book.refused.Add(1)
 	p.log.Error("a "+kind.String()+" was refused: there is no backup of what was before it", "method", r.Method, "path", r.URL.EscapedPath(), "error", why)
 	w.Header().Set("Retry-After", retryAfter)

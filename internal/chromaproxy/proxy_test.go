@@ -366,6 +366,36 @@ func TestProxy_AFailedBackupRefusesInTheShapeOfChroma(t *testing.T) {
 	}
 }
 
+func TestProxy_CloseAnswersWhatWaitsAndLetsReadsGoOn(t *testing.T) {
+	arrived := 0
+	s := newStage(t, upstream(t, func(http.ResponseWriter, *http.Request) { arrived++ }))
+	s.hold = make(chan struct{}) // the backup ends with its context only
+	answered := make(chan int, 1)
+	go func() {
+		res, err := http.Post(s.front.URL+"/api/v2/reset", "", nil)
+		if err != nil {
+			t.Error(err)
+			answered <- 0
+			return
+		}
+		answered <- res.StatusCode
+		res.Body.Close()
+	}()
+	<-s.begun
+	s.proxy.Close()
+	if got := <-answered; got != 503 || arrived != 0 {
+		t.Errorf("status %d, %d arrived", got, arrived)
+	}
+	res, err := http.Get(s.front.URL + "/api/v2/heartbeat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 200 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
 func TestProxy_WhereItMayPassAFailureIsLoud(t *testing.T) {
 	arrived := 0
 	s := newStage(t, upstream(t, func(http.ResponseWriter, *http.Request) { arrived++ }), func(o *Options) { o.OnFailure = Pass })
