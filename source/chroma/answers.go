@@ -13,7 +13,7 @@ import (
 // held compares the records that were found with those that were captured, and
 // describes the first that differs; empty if none does.
 func (q question) held(count int64, found []answer) string {
-	if count != q.Count {
+	if count != q.count {
 		return fmt.Sprintf("%d records", count)
 	}
 	byID := make(map[string]answer, len(found))
@@ -48,7 +48,7 @@ func (a answer) differs(got answer) string {
 // compared is the comparison of one collection. Difference is empty if there is
 // none.
 func (q question) compared(what, difference string) holdfast.Comparison {
-	c := holdfast.Comparison{What: what + " of collection " + q.label(), Want: fmt.Sprintf("%d records, %d of them looked at", q.Count, len(q.Records)), OK: difference == ""}
+	c := holdfast.Comparison{What: what + " of collection " + q.label(), Want: fmt.Sprintf("%d records, %d of them looked at", q.count, len(q.Records)), OK: difference == ""}
 	if c.Got = difference; c.OK {
 		c.Got = c.Want
 	}
@@ -62,7 +62,8 @@ func readAnswers(ctx context.Context, dir string, q *questions) (all []holdfast.
 		return nil, err
 	}
 	defer closing(d, &err)
-	for _, one := range q.Collections {
+	for i := range q.Collections {
+		one := &q.Collections[i]
 		difference, err := readAnswer(ctx, d, one)
 		if err != nil && !errors.Is(err, holdfast.ErrDamaged) && !errors.Is(err, holdfast.ErrNotFound) || ctx.Err() != nil {
 			return nil, err
@@ -76,11 +77,12 @@ func readAnswers(ctx context.Context, dir string, q *questions) (all []holdfast.
 }
 
 // readAnswer reads the answer of one collection and tells how it differs.
-func readAnswer(ctx context.Context, d *disk.Dir, q question) (string, error) {
+func readAnswer(ctx context.Context, d *disk.Dir, q *question) (string, error) {
 	c, err := d.Collection(q.ID)
 	if err != nil {
 		return "", err
 	}
+	q.count = c.Records
 	if c.Name != q.Name || c.Tenant != q.Tenant || c.Database != q.Database {
 		return "the name " + label(c.Tenant, c.Database, c.Name), nil
 	}

@@ -54,9 +54,11 @@ type question struct {
 	Name     string   `json:"name"`
 	Tenant   string   `json:"tenant"`
 	Database string   `json:"database"`
-	Space    string   `json:"space"`
-	Count    int64    `json:"count"`
 	Records  []answer `json:"records,omitempty"`
+
+	// count is how many records the files hold: that is known when the questions
+	// are asked.
+	count int64
 }
 
 // An answer is one record as it was captured. What is empty is not compared.
@@ -83,7 +85,7 @@ func label(tenant, database, name string) string {
 // Questions implements holdfast.Rehearser: a few records of every collection, with
 // their vectors, by which the index of another moment gives itself away.
 func (s *Source) Questions(ctx context.Context, copy fs.FS, w io.Writer) (n int, err error) {
-	d, err := disk.Open(ctx, copy)
+	d, err := disk.OpenUncounted(ctx, copy)
 	if err != nil {
 		return 0, err
 	}
@@ -150,10 +152,7 @@ func recordsOf(c disk.Collection, collections int) int {
 
 // askOf asks about one collection.
 func askOf(ctx context.Context, d *disk.Dir, c disk.Collection, most int) (question, error) {
-	q := question{ID: c.ID, Name: c.Name, Tenant: c.Tenant, Database: c.Database, Space: c.Space, Count: c.Records}
-	if c.Records == 0 {
-		return q, ctx.Err()
-	}
+	q := question{ID: c.ID, Name: c.Name, Tenant: c.Tenant, Database: c.Database}
 	ids, err := d.SampleIDs(ctx, c, most)
 	if err != nil {
 		return q, err

@@ -16,10 +16,8 @@ func (s *Source) Rehearse(ctx context.Context, dir, command string, r io.Reader)
 	if err != nil {
 		return nil, err
 	}
-	var all []holdfast.Comparison
-	if command == "" {
-		all, err = readAnswers(ctx, dir, q)
-	} else {
+	all, err := readAnswers(ctx, dir, q) // which also counts what a server must count
+	if command != "" && err == nil {
 		all, err = askServer(ctx, dir, command, q)
 	}
 	for i := range all {
@@ -116,7 +114,7 @@ func (c *client) search(ctx context.Context, q question) (string, error) {
 			continue
 		}
 		searched = true
-		near, err := c.query(ctx, q, r.Vector, int(min(q.Count, nearest)))
+		near, err := c.query(ctx, q, r.Vector, int(min(q.count, nearest)))
 		if err != nil {
 			return "", err
 		}

@@ -44,7 +44,7 @@ const topicPrefix = "persistent://default/default/"
 
 // readCollections reads the rows of all collections. Foreign keys are not
 // enforced by Chroma, so a database or tenant may be missing.
-func (d *Dir) readCollections(ctx context.Context) ([]Collection, error) {
+func (d *Dir) readCollections(ctx context.Context, counted bool) ([]Collection, error) {
 	l := d.layout
 	query := fmt.Sprintf(`SELECT c.id, c.name, coalesce(c.dimension, 0), 'default_tenant', 'default_database', %s, %s, %s FROM collections AS c ORDER BY c.name`,
 		l.orNull("collections", "config_json_str"), l.orNull("collections", "schema_str"), l.orNull("collections", "topic"))
@@ -78,6 +78,12 @@ func (d *Dir) readCollections(ctx context.Context) ([]Collection, error) {
 		if err := d.complete(ctx, &all[i]); err != nil {
 			return nil, err
 		}
+		if !counted {
+			continue
+		}
+		if all[i].Records, err = d.count(ctx, all[i]); err != nil {
+			return nil, err
+		}
 	}
 	return all, nil
 }
@@ -109,8 +115,7 @@ func (d *Dir) complete(ctx context.Context, c *Collection) error {
 			return err
 		}
 	}
-	c.Records, err = d.count(ctx, *c)
-	return err
+	return nil
 }
 
 // folder is the collection's index folder. A name that is no plain folder name

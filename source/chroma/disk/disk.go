@@ -46,7 +46,13 @@ type Dir struct {
 // chroma.sqlite3, or whose chroma.sqlite3 is not Chroma's, gives an error that
 // matches holdfast.ErrNotFound; one that SQLite cannot read matches
 // holdfast.ErrDamaged.
-func Open(ctx context.Context, fsys fs.FS) (_ *Dir, err error) {
+func Open(ctx context.Context, fsys fs.FS) (*Dir, error) { return open(ctx, fsys, true) }
+
+// OpenUncounted is Open for who does not need to know how many records there are:
+// counting them reads an index of the database through.
+func OpenUncounted(ctx context.Context, fsys fs.FS) (*Dir, error) { return open(ctx, fsys, false) }
+
+func open(ctx context.Context, fsys fs.FS, counted bool) (_ *Dir, err error) {
 	fail := func(err error, hint string) (*Dir, error) {
 		return nil, &holdfast.Error{Op: "open Chroma directory", Err: err, Hint: hint}
 	}
@@ -82,7 +88,7 @@ func Open(ctx context.Context, fsys fs.FS) (_ *Dir, err error) {
 			"the file belongs to another program; a database that is not Chroma's is a source of type sqlite")
 	}
 	if d.schema, err = readSchema(ctx, db); err == nil {
-		d.collections, err = d.readCollections(ctx)
+		d.collections, err = d.readCollections(ctx, counted)
 	}
 	if err != nil {
 		return fail(asDamage(err), "restore the directory from a backup")

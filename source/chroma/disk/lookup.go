@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/source/chroma/disk/internal/hnsw"
@@ -173,67 +172,3 @@ func (v *vectors) readSlotsOf(ctx context.Context, ids []string) error {
 	v.slots.Sort()
 	return nil
 }
-
-// SampleIDs chooses at most most ids of a collection's records, the same from the
-// same directory: of the records that the log tells of the newest, those that its
-// index has taken in and those that it has not; the first and the last record of
-// the tables; and some between. It follows indexes.
-func (d *Dir) SampleIDs(ctx context.Context, c Collection, most int) ([]string, error) {
-	ids, err := d.sampleIDs(ctx, c, most)
-	if err != nil {
-		return nil, &holdfast.Error{Op: "choose records of", Object: c.Name, Err: asDamage(err)}
-	}
-	return ids, nil
-}
-
-func (d *Dir) sampleIDs(ctx context.Context, c Collection, most int) ([]string, error) {
-	position, err := d.indexPosition(c)
-	if err != nil {
-		return nil, damagedIndex(c, err)
-	}
-	var ids []string
-	add := func(query string, args ...any) error {
-		rows, err := d.db.QueryContext(ctx, query, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id string
-			if err := rows.Scan(&id); err != nil {
-				return err
-			}
-			if !slices.Contains(ids, id) {
-				ids = append(ids, id)
-			}
-		}
-		return rows.Err()
-	}
-	// What the index took in last is what tells it from an older one. Its entry
-	// stays in the log until it takes in more.
-	const logged = `SELECT id FROM embeddings_queue WHERE seq_id <= ? AND seq_id > ? AND +topic = ? ORDER BY seq_id DESC LIMIT 2`
-	const newest = int64(1)<<62 - 1
-	for _, span := range [][2]int64{{position, position - searchedLog}, {newest, position}} {
-		if err := add(logged, span[0], span[1], c.topic); err != nil {
-			return nil, err
-		}
-	}
-	for _, end := range []string{"min", "max"} {
-		err := add(`SELECT embedding_id FROM embeddings WHERE id = (SELECT `+end+`(id) FROM embeddings WHERE segment_id = ?)`, c.MetadataSegment)
-		if err != nil {
-			return nil, err
-		}
-	}
-	between := int64(max(most-len(ids), 0))
-	for i := range between {
-		at := c.Records * (i + 1) / (between + 1)
-		if err := add(`SELECT embedding_id FROM embeddings WHERE segment_id = ? ORDER BY embedding_id LIMIT 1 OFFSET ?`, c.MetadataSegment, at); err != nil {
-			return nil, err
-		}
-	}
-	return ids[:min(len(ids), most)], nil
-}
-
-// searchedLog bounds how far back the log is searched for what an index took in:
-// the log of all collections is one table, and before 1.0 it may keep everything.
-const searchedLog = 10_000
