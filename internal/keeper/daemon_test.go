@@ -265,3 +265,47 @@ func TestDaemon_StandsBy(t *testing.T) {
 		f.wantAsked(t, "scheduled 01 05:00", "scheduled 02 03:00")
 	})
 }
+
+// A backup that somebody removed, or found to be damaged, saves nothing any more.
+func TestRefresh_WhatIsGoneSavesNothing(t *testing.T) {
+	for name, spoil := range map[string]func(*fake){
+		"removed":   func(f *fake) { f.backups = f.backups[:1] },
+		"all are":   func(f *fake) { f.backups = nil },
+		"disproven": func(f *fake) { f.spoiled = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSeen("bot")
+				o, _ := daemonOf(config.Schedule{Every: 100 * time.Hour}, s)
+				o.Config.Verify.Every = 0
+				k, f := newFake(t, o)
+				stop := run(t, k)
+				time.Sleep(time.Minute)
+				s.write()
+				time.Sleep(time.Minute)
+				if _, err := k.Backup(t.Context(), engine.BackupRequest{}); err != nil {
+					t.Fatal(err)
+				}
+				k.Refresh(t.Context())
+				if _, ok := k.Recent(time.Minute); !ok || len(f.all()) != 2 {
+					t.Fatalf("nothing happened, and made were %+v", f.all())
+				}
+				f.set(spoil)
+				before := f.count(&f.tries)
+				k.Refresh(t.Context())
+				if _, ok := k.Recent(time.Minute); ok {
+					t.Error("it is still there")
+				}
+				f.set(func(f *fake) { f.spoiled = false })
+				time.Sleep(time.Minute)
+				if f.count(&f.tries) != before+1 {
+					t.Errorf("%d attempts to make up for it", f.count(&f.tries)-before)
+				}
+				if _, ok := k.Recent(2 * time.Minute); !ok {
+					t.Error("nothing makes up for it")
+				}
+				stop()
+			})
+		})
+	}
+}

@@ -100,6 +100,7 @@ type fake struct {
 	hidden     error         // why nobody can tell which backup is the newest
 	size       int64         // of a backup; zero: 1 MiB
 	verifies   time.Duration // a proof
+	spoiled    bool          // the newest backup was found to be damaged
 }
 
 func (f *fake) total() (n int) {
@@ -135,7 +136,11 @@ func (f *fake) newest(context.Context) (repo.Info, error) {
 	if len(f.backups) == 0 {
 		return repo.Info{}, holdfast.Kindf(holdfast.ErrNotFound, "there is no backup")
 	}
-	return f.info(f.backups[len(f.backups)-1]), nil
+	info := f.info(f.backups[len(f.backups)-1])
+	if f.spoiled {
+		info.Proofs = append(info.Proofs, holdfast.Proof{Kind: holdfast.ProofVerify})
+	}
+	return info, nil
 }
 
 func (f *fake) Backup(ctx context.Context, req engine.BackupRequest) (*engine.BackupResult, error) {

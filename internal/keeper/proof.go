@@ -76,6 +76,11 @@ func (k *Keeper) proofOfNewest(ctx context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	k.mu.Lock()
+	if k.last == nil { // it was removed meanwhile
+		k.proving = false
+		k.mu.Unlock()
+		return
+	}
 	newest, hurried := *k.last, k.finishing || k.lasts > 0
 	k.hurryProof = func() { cancel(errHurry) }
 	k.mu.Unlock()
