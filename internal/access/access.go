@@ -66,6 +66,7 @@ type Access struct {
 // settings are what a configuration says about the door.
 type settings struct {
 	hosts     []string // canonical names
+	own       string   // that of the address it listens on
 	loopback  bool     // it listens on loopback only
 	required  bool     // a token is always needed
 	perMinute int64
@@ -117,7 +118,7 @@ func (a *Access) Reconfigure(c *config.Config) {
 		s.loopback = isLoopback(c.Serve.Listen)
 		// "Everywhere" is an address to listen on, and none to ask under.
 		if host := hostName(c.Serve.Listen); host != "" && host != "0.0.0.0" && host != "::" {
-			s.hosts = append(s.hosts, host)
+			s.hosts, s.own = append(s.hosts, host), host
 		}
 	}
 	former := ""

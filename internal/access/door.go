@@ -132,7 +132,7 @@ func (a *Access) identify(r *http.Request, s *settings, unguarded bool) (Caller,
 		return Caller{}, nil
 	case err != nil:
 		return Caller{}, a.nobody(err)
-	case len(all) > 0 || s.required || !s.loopback || !arrivedOnLoopback(r):
+	case len(all) > 0 || s.required || !s.loopback || !s.fromHere(r):
 		return Caller{}, errNoToken()
 	}
 	return Caller{Name: Local, Scopes: Scopes{ScopeAdmin}}, nil
@@ -149,15 +149,28 @@ func (a *Access) nobody(err error) error {
 	}
 }
 
-// arrivedOnLoopback tells whether the connection ends at a loopback address: a
-// second look, should the daemon listen elsewhere than its configuration says.
-func arrivedOnLoopback(r *http.Request) bool {
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if !ok {
-		return true
+// forwarding are headers by which reverse proxies tell that they pass on what
+// others have asked.
+var forwarding = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}
+
+// fromHere tells whether a request that came in on loopback was made on this
+// machine, as far as can be seen: the connection ends at a loopback address, it
+// asks under a name of loopback and not under that of a reverse proxy, and nobody
+// says that he passes it on.
+func (s *settings) fromHere(r *http.Request) bool {
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		if at, err := netip.ParseAddrPort(local.String()); err == nil && !at.Addr().Unmap().IsLoopback() {
+			return false
+		}
 	}
-	at, err := netip.ParseAddrPort(local.String())
-	return err != nil || at.Addr().Unmap().IsLoopback()
+	for _, name := range forwarding {
+		if len(r.Header.Values(name)) > 0 {
+			return false
+		}
+	}
+	name := hostName(r.Host)
+	addr, err := netip.ParseAddr(name)
+	return name == "localhost" || name == s.own || err == nil && addr.IsLoopback()
 }
 
 // tokenInQuery tells whether somebody put a token into the address.

@@ -34,11 +34,27 @@ func TestDoor_WithoutTokensNobodyFromElsewhereIsLocal(t *testing.T) {
 	required.want(required.ask(ScopeRead, request("GET", "/things/a")), 401, "unauthorized")
 }
 
+func TestDoor_WhatAReverseProxyPassesOnIsNotLocal(t *testing.T) {
+	w := newWorld(t, func(c *config.Config) { c.Serve.Hosts = []string{"backup.example"} })
+	through := []func(*http.Request){
+		host("backup.example"), header("X-Forwarded-For", "192.0.2.1"), header("Forwarded", "for=192.0.2.1"),
+		header("Via", "1.1 proxy"), header("X-Real-IP", "192.0.2.1"), header("X-Forwarded-Host", ""),
+	}
+	for _, change := range through {
+		w.want(w.ask(ScopeRead, request("GET", "/things/a", change)), 401, "unauthorized")
+	}
+	w.want(w.ask(ScopeRead, request("GET", "/things/a")), 200, "")
+	token := w.token("me", ScopeRead)
+	for _, change := range through {
+		w.want(w.ask(ScopeRead, request("GET", "/things/a", change, bearer(token))), 200, "")
+	}
+}
+
 func TestDoor_HostNamesOfOthersAreRefused(t *testing.T) {
 	w := newWorld(t, func(c *config.Config) { c.Serve.Hosts = []string{"Backup.Example"} })
 	for name, status := range map[string]int{
 		"127.0.0.1:8484": 200, "127.0.0.1": 200, "localhost": 200, "LOCALHOST:9": 200, "localhost.": 200, "127.8.8.8:1": 200,
-		"[::1]:8484": 200, "[::1]": 200, "[::ffff:127.0.0.1]:80": 200, "backup.example": 200, "BACKUP.example.:443": 200,
+		"[::1]:8484": 200, "[::1]": 200, "[::ffff:127.0.0.1]:80": 200, "backup.example": 401, "BACKUP.example.:443": 401, // served, but not as local
 		"attacker.example": 403, "attacker.example:8484": 403, "localhost.attacker.example": 403, "127.0.0.1.attacker.example": 403,
 		"192.0.2.7:8484": 403, "0.0.0.0:8484": 403, "": 403, "localhost@attacker.example": 403, "attacker.example,localhost": 403,
 		"[2001:db8::1]:8484": 403, "2130706433": 403,
