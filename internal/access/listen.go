@@ -12,6 +12,10 @@ import (
 // resolveTimeout bounds the question whether a host name means loopback.
 const resolveTimeout = 5 * time.Second
 
+// Loopback tells whether an address can be reached from this machine only, for doors
+// that are not this package's.
+func Loopback(address string) bool { return isLoopback(address) }
+
 // isLoopback tells whether an address can be reached from this machine only. A
 // host name must mean nothing but loopback; one that cannot be resolved does not.
 func isLoopback(address string) bool {
