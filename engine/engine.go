@@ -1,5 +1,5 @@
 // Package engine is the verbs of holdfast: backup, verify, restore with its
-// journal, rollback, recover, prune, export. Every surface (command line,
+// journal, rollback, recover, prune, export, drill. Every surface (command line,
 // HTTP, Telegram, library) calls these and shows their events; none has logic
 // of its own. The engine knows no concrete source and no concrete bucket.
 //

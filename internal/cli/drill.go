@@ -32,7 +32,7 @@ backup that passes is proven, by more than verify can tell.`,
 		examples: []example{
 			{"holdfast drill", "can the newest backup really be restored?"},
 			{"holdfast drill monday --dir /mnt/scratch", "where there is room for a copy"},
-			{`holdfast drill --chroma-command 'chroma run --path "$CHROMA_PATH" --port "$CHROMA_PORT"'`, "with a real server"},
+			{"holdfast drill --chroma-command ./start-chroma.sh", "with a real server, which the script starts on $CHROMA_PATH at $CHROMA_PORT"},
 		},
 		exits: []int{holdfast.ExitIncomplete, holdfast.ExitNotFound, holdfast.ExitLocked, holdfast.ExitDamaged, holdfast.ExitRefused},
 	}

@@ -8,7 +8,9 @@
 // own backup give broken copies. What a directory contains (records, labels,
 // schema versions, memory) is read by package disk.
 //
-// The package starts no server and needs none.
+// Nothing here needs a server, and none is started but by Rehearse, on a copy that
+// was restored for a drill: questions.go tells what is noted at a capture,
+// answers.go and rehearse.go how it is answered by files and by a server.
 package chroma
 
 import (
