@@ -95,6 +95,9 @@ func (f *follower) next() (events []Event, more <-chan struct{}) {
 	return events, more
 }
 
+// mostSeq is the highest number that an event of ours can have.
+const mostSeq = 1 << 53
+
 // mostLine bounds the lines of a file of events that are looked at.
 const mostLine = 64 << 10
 
@@ -135,7 +138,7 @@ func lines(path string, take func(Event) bool) (size int64, err error) {
 		}
 		size += int64(len(line))
 		var ev Event
-		if long || json.Unmarshal(line, &ev) != nil || ev.Seq <= 0 {
+		if long || json.Unmarshal(line, &ev) != nil || ev.Seq <= 0 || ev.Seq > mostSeq {
 			continue
 		}
 		if !take(ev) {

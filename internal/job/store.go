@@ -93,6 +93,8 @@ func (rec record) check(id string) error {
 		return fmt.Errorf("it is that of another job")
 	case !known(rec.State):
 		return fmt.Errorf("there is no state %q", rec.State)
+	case rec.Events < 0 || rec.Events > mostSeq:
+		return fmt.Errorf("it counts %d events", rec.Events)
 	case rec.State.Ended() && rec.EndedAt == nil:
 		return fmt.Errorf("it does not tell when the job ended")
 	}
