@@ -32,6 +32,7 @@ func noted(t *testing.T, file string) int {
 // A real repository lives through a month of a daemon: a backup every night, each
 // proven, the old ones let go, and one that makes up for a night that was missed.
 func TestDaemon_ARealRepositoryThroughAMonth(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	docs, before, after := filepath.Join(dir, "docs"), filepath.Join(dir, "before"), filepath.Join(dir, "after")
 	write := func(n int) {
@@ -123,6 +124,7 @@ func TestDaemon_ARealRepositoryThroughAMonth(t *testing.T) {
 // A verb of another has its turn, waits for who has the repository, and bears its
 // own name.
 func TestWith_HasItsTurn(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	database := filepath.Join(dir, "bot.db")
 	startProgram(t, database, "WAL").write()
