@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/report"
+	"github.com/holdfast-backup/holdfast/repo"
 )
 
 type statusCmd struct {
@@ -41,7 +43,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	o := report.LookOptions{Config: cfg, Now: a.sys.Now(), MaxAge: c.MaxAge, Counts: true}
-	o.Repository, o.Err = a.repository(ctx)
+	o.Repository, o.Err = c.open(ctx, a)
 	if o.Engine, err = a.engineOver(o.Repository, o.Err, nil); err != nil {
 		return err
 	}
@@ -57,4 +59,15 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		return &ending{holdfast.ExitIncomplete}
 	}
 	return nil
+}
+
+// openWait is how long status waits for a repository that says nothing: longer than
+// any healthy one takes, and shorter than a command that writes would try.
+const openWait = 10 * time.Second
+
+// open opens the repository, or tells soon that it does not answer.
+func (c *statusCmd) open(ctx context.Context, a *app) (*repo.Repository, error) {
+	opening, cancel := context.WithTimeoutCause(ctx, openWait, fmt.Errorf("no answer within %s", openWait))
+	defer cancel()
+	return a.repository(opening)
 }

@@ -1,10 +1,11 @@
 package cli
 
 import (
-	"github.com/holdfast-backup/holdfast"
-	"github.com/holdfast-backup/holdfast/internal/report"
 	"slices"
 	"time"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 // print shows the verdict first, then what it rests on.
@@ -36,8 +37,11 @@ func (c *statusCmd) print(u *ui, out report.Status) {
 			}
 		}
 		last := "never"
-		if s.LastAt != nil {
+		switch {
+		case s.LastAt != nil:
 			last = s.LastBackup.String() + ", " + report.Ago(s.LastAt.Time, now)
+		case out.Repository.Error != "":
+			last = "not known"
 		}
 		t.add(s.Name, string(s.Kind), s.Path, count, bytes, last)
 	}

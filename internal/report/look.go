@@ -42,8 +42,9 @@ type LookOptions struct {
 }
 
 // Look looks at sources, repository, replicas and programs, and judges. What
-// cannot be asked is part of the verdict and no error; an error is a wrong
-// configuration, a journal that cannot be read, or an interruption.
+// cannot be asked is part of the verdict and no error, and so is a repository that
+// takes more than half of the time that ctx has; an error is a wrong configuration, a
+// journal that cannot be read, or an interruption.
 func Look(ctx context.Context, o LookOptions) (Status, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
@@ -89,7 +90,7 @@ func (l *look) repository(ctx context.Context) {
 	r := l.o.Repository
 	switch {
 	case r != nil:
-		l.unusable = l.inside(ctx, r)
+		l.unusable = l.inTime(ctx, r)
 	case !errors.Is(l.o.Err, holdfast.ErrNotFound):
 		l.unusable = l.o.Err
 	}
@@ -97,6 +98,25 @@ func (l *look) repository(ctx context.Context) {
 		l.infos, l.out.Hold = nil, nil
 		l.out.Repository = RepositoryState{Location: l.out.Repository.Location, Exists: r != nil, Error: Text(l.unusable)}
 	}
+}
+
+// errLate is why a repository that did not answer cannot be asked.
+var errLate = errors.New("no answer in time")
+
+// inTime looks into the repository. Of the time that is left, if it is limited, half
+// is for the repository: others are asked after it.
+func (l *look) inTime(ctx context.Context, r *repo.Repository) error {
+	end, limited := ctx.Deadline()
+	if !limited {
+		return l.inside(ctx, r)
+	}
+	asking, cancel := context.WithTimeoutCause(ctx, time.Until(end)/2, errLate)
+	defer cancel()
+	err := l.inside(asking, r)
+	if err != nil && context.Cause(asking) == errLate {
+		return &holdfast.Error{Op: "read repository", Object: r.Location(), Err: errLate, Hint: "look whether it can be reached from here"}
+	}
+	return err
 }
 
 func (l *look) inside(ctx context.Context, r *repo.Repository) error {

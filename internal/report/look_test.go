@@ -13,7 +13,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/bucket"
-	"github.com/holdfast-backup/holdfast/bucket/mem"
+	"github.com/holdfast-backup/holdfast/bucket/dir"
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/wire"
@@ -210,16 +210,49 @@ func (silent) List(context.Context, string) iter.Seq2[bucket.Info, error] {
 func TestLook_ARepositoryThatFallsSilent(t *testing.T) {
 	s := newScene(t)
 	s.replicate()
-	b := mem.New()
-	if _, err := repo.Init(t.Context(), b, repo.Options{}); err != nil {
+	b, err := dir.New(s.at("backups"), dir.Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.lookAt(repo.Open(t.Context(), silent{b}, repo.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Verdict != Unreachable || !got.Repository.Exists || !strings.Contains(got.Repository.Error, "connection reset") {
+	if got.Verdict != Unreachable || !got.Repository.Exists || !strings.Contains(got.Repository.Error, "connection reset") || !strings.Contains(got.Message, "Replicas have backups") {
 		t.Errorf("got %s, %q and %+v", got.Verdict, got.Message, got.Repository)
+	}
+}
+
+// mute is a bucket that does not answer any more.
+type mute struct{ bucket.Bucket }
+
+func (mute) List(ctx context.Context, _ string) iter.Seq2[bucket.Info, error] {
+	return func(yield func(bucket.Info, error) bool) {
+		<-ctx.Done()
+		yield(bucket.Info{}, context.Cause(ctx))
+	}
+}
+
+// TestLook_ARepositoryThatDoesNotAnswerInTime leaves time for the rest.
+func TestLook_ARepositoryThatDoesNotAnswerInTime(t *testing.T) {
+	s := newScene(t)
+	s.replicate()
+	b, err := dir.New(s.at("backups"), dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := repo.Open(t.Context(), mute{b}, repo.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	got, err := Look(ctx, LookOptions{Config: s.cfg, Engine: s.engine(r, nil), Repository: r, Now: s.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Verdict != Unreachable || !strings.Contains(got.Message, "no answer in time. Replicas have backups") {
+		t.Errorf("got %s, %q", got.Verdict, got.Message)
 	}
 }
 
