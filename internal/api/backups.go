@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/access"
 	"github.com/holdfast-backup/holdfast/internal/redact"
 	"github.com/holdfast-backup/holdfast/internal/report"
+	"github.com/holdfast-backup/holdfast/internal/wire"
 )
 
 var (
@@ -91,7 +92,7 @@ func (s *server) addBackups() {
 // listBackups answers from memory: the list is asked for often.
 func (s *server) listBackups(ctx context.Context, in *backupsInput) (*backupsOutput, error) {
 	c := s.core()
-	at := place{Location: c.Config.Repository, Exists: true}
+	at := place{Location: wire.Location(c.Config.Repository), Exists: true}
 	all, tag, err := c.Book.Backups(ctx)
 	aged, old := errors.AsType[*report.AgedError](err)
 	switch {

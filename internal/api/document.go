@@ -6,8 +6,12 @@ import (
 	"path"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 // The framework asks these two variables for every error that it finds, and
@@ -22,6 +26,7 @@ func init() {
 func settings(version string) huma.Config {
 	c := huma.DefaultConfig("holdfast", version)
 	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
+	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[holdfast.Time](), reflect.TypeFor[time.Time]())
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath, c.CreateHooks = "", "", "", nil
 	c.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
 	c.RejectUnknownQueryParameters = true
@@ -69,8 +74,25 @@ func schemaName(t reflect.Type, hint string) string {
 // ambiguous are names of the domain that other packages have, too.
 var ambiguous = map[string]bool{"Event": true, "State": true, "Problem": true}
 
+// results are what jobs leave, told apart by their type.
+var results = []reflect.Type{
+	reflect.TypeFor[report.BackupResult](), reflect.TypeFor[report.Verify](), reflect.TypeFor[report.Drill](), reflect.TypeFor[report.Restore](),
+	reflect.TypeFor[report.Recover](), reflect.TypeFor[report.Prune](), reflect.TypeFor[report.Compact](), reflect.TypeFor[report.Replicate](),
+	reflect.TypeFor[report.Delete](),
+}
+
+// describeResults says in the document what the result of a job can be: its record
+// keeps the bytes alone.
+func (s *server) describeResults() {
+	result := s.huma.OpenAPI().Components.Schemas.Map()["Job"].Properties["result"]
+	for _, t := range results {
+		result.AnyOf = append(result.AnyOf, s.schema(t))
+	}
+}
+
 // addDocument serves the document as it is now, when all operations are in it.
 func (s *server) addDocument(mux *http.ServeMux) {
+	s.describeResults()
 	doc := s.huma.OpenAPI()
 	asJSON, err := json.Marshal(doc)
 	asYAML, yamlErr := doc.YAML()

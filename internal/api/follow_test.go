@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/job"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 // A connection is a stream of events over TCP, read line by line.
@@ -94,7 +95,7 @@ func (w *world) slow(kind string) (id string, say func(path string), release fun
 			case path := <-news:
 				holdfast.ObserverOf(ctx).Send(holdfast.Event{Op: "verify", Step: holdfast.StepVerify, State: holdfast.Started, Path: path})
 			case <-done:
-				return map[string]any{"type": "verify"}, nil
+				return report.NewVerify("here"), nil
 			case <-ctx.Done():
 				return nil, context.Cause(ctx)
 			}

@@ -72,6 +72,17 @@ func (s *spec) check(at string, want schema, v any) []string {
 		}
 		return s.check(at, target, v)
 	}
+	if options, ok := want["anyOf"].([]any); ok {
+		var wrong []string
+		for _, option := range options {
+			faults := s.check(at, option.(map[string]any), v)
+			if len(faults) == 0 {
+				return nil
+			}
+			wrong = append(wrong, faults[0])
+		}
+		return []string{at + " is none of what it can be: " + strings.Join(wrong, "; ")}
+	}
 	if wrong := checkType(at, want, v); wrong != "" {
 		return []string{wrong}
 	}
