@@ -27,8 +27,7 @@ type Options struct {
 const (
 	defaultKeep     = 30 * 24 * time.Hour
 	defaultKeepMost = 1000
-	// mostActive bounds the jobs that wait or run.
-	mostActive = 500
+	defaultActive   = 500
 )
 
 // ErrClosed tells that no job is begun any more. It matches context.Canceled, as an
@@ -46,6 +45,8 @@ type Runner struct {
 	o     Options
 	log   *slog.Logger
 	store store
+	// mostActive bounds the jobs that wait or run.
+	mostActive int
 
 	starting sync.Mutex // one job is begun at a time: its record comes first
 	sweeping sync.Mutex // one sweep at a time
@@ -84,7 +85,7 @@ func Open(o Options) (*Runner, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Runner{
-		o: o, log: o.Logger, store: store{dir: o.Dir, fs: o.FS},
+		o: o, log: o.Logger, store: store{dir: o.Dir, fs: o.FS}, mostActive: defaultActive,
 		jobs: map[string]*entry{}, keys: map[string]*entry{},
 	}
 	r.load()

@@ -77,7 +77,7 @@ func (r *Runner) admit(kind string) (now bool, err error) {
 			active++
 		}
 	}
-	if active >= mostActive {
+	if active >= r.mostActive {
 		return false, &holdfast.Error{Op: kind, Err: holdfast.Kindf(holdfast.ErrLocked, "%d jobs run or wait already", active), Hint: "wait until some have ended"}
 	}
 	if now, err = r.place(kind); err != nil {

@@ -59,7 +59,7 @@ func TestRestore_Refused(t *testing.T) {
 	w := newWorld(t, nil)
 	w.backup("monday")
 	letGo := make(chan struct{})
-	busy, err := w.start2(KindRestore, letGo)
+	first, err := w.busy(KindRestore, letGo)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestRestore_Refused(t *testing.T) {
 	_, err = w.Recover(t.Context(), "tester", "", RecoverRequest{})
 	mustBe(t, "a recovery", err, holdfast.ErrLocked)
 	close(letGo)
-	w.end(busy, nil)
+	w.end(first, nil)
 	for name, q := range map[string]RestoreRequest{
 		"no name": {}, "a path": {Name: "../monday"}, "a source that is a path": {Name: "monday", Only: []string{"../bot"}},
 	} {
@@ -84,8 +84,8 @@ func TestRestore_Refused(t *testing.T) {
 	}
 }
 
-// start2 begins a job of a kind that works until it is let go.
-func (w *world) start2(kind string, letGo <-chan struct{}) (job.Job, error) {
+// busy begins a job of a kind that works until it is let go.
+func (w *world) busy(kind string, letGo <-chan struct{}) (job.Job, error) {
 	return w.Operations.start(kind, "tester", "", nil, func(ctx context.Context, _ *job.Handle) (any, error) {
 		select {
 		case <-letGo:
@@ -154,7 +154,7 @@ func TestVerify_TwoSideBySide(t *testing.T) {
 	letGo := make(chan struct{})
 	var busy []job.Job
 	for range mostProving {
-		j, err := w.start2(KindVerify, letGo)
+		j, err := w.busy(KindVerify, letGo)
 		if err != nil {
 			t.Fatal(err)
 		}
