@@ -57,6 +57,10 @@ type verbs struct {
 // noTrigger is the trigger of what has none: restores and rollbacks.
 const noTrigger = "none"
 
+// durations of backups and restores: a bot's database takes milliseconds, and a large
+// collection an hour.
+var durations = []float64{.01, .05, .25, 1, 5, 15, 60, 300, 900, 3600}
+
 // The verbs that are observed.
 const (
 	opBackup   = "backup"
@@ -71,11 +75,11 @@ func newVerbs() verbs {
 		unchanged:  counters("unchanged_total", "Backups that were not needed: nothing had changed since the one before. They count as a success.", "trigger"),
 		backupTime: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "backup_duration_seconds", Help: "How long backups took that were made.",
-			Buckets: prometheus.ExponentialBuckets(0.05, 3, 11), // to 49 minutes
+			Buckets: durations,
 		}),
 		restoreTime: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "restore_duration_seconds", Help: "How long restores and rollbacks took that succeeded.",
-			Buckets: prometheus.ExponentialBuckets(0.05, 3, 11),
+			Buckets: durations,
 		}),
 		stored: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "backup_stored_bytes_total", Help: "Bytes that backups took in the repository when they were made.",

@@ -200,6 +200,21 @@ func TestSample_Values(t *testing.T) {
 	}
 }
 
+// TestSample_ABackupSinceTheLastLookCounts: the list of backups is newer than what the
+// status tells of each source.
+func TestSample_ABackupSinceTheLastLookCounts(t *testing.T) {
+	s := whole()
+	s.Status.Sources[0].LastAt, s.LastSuccess = nil, time.Time{}
+	s.Backups[0].Sources = []report.BackupSource{{Name: "bot"}} // an emergency backup holds what was replaced
+	s.Backups[1].Sources = []report.BackupSource{{Name: "bot"}}
+	got := ours(t, New(func() Sample { return s }))
+	for _, name := range []string{"last_success_timestamp_seconds{source=bot}", "last_backup_timestamp_seconds{source=bot}"} {
+		if want := float64(noon.Add(-time.Hour).Unix()); got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+}
+
 // TestSample_WhatNobodyKnowsIsNotThere: neither before the first look, nor while the
 // repository cannot be asked, is anything told that would be wrong.
 func TestSample_WhatNobodyKnowsIsNotThere(t *testing.T) {

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,7 +69,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	}
 	e.emit(statusAt, seconds(s.At))
 	e.verdict(s.Status)
-	e.sources(s.Status, s.LastSuccess)
+	e.sources(s.Status, s.Backups, s.LastSuccess)
 	e.repository(s.Status)
 	e.replicas(s.Status, s.Backups)
 	e.programs(s.Status.Programs)
@@ -110,7 +111,7 @@ func (e emitter) verdict(s *report.Status) {
 // each of them; a source that was never backed up has its beginning at zero, so that
 // its age is without end. What nobody knows, because the repository cannot be asked,
 // is not there.
-func (e emitter) sources(s *report.Status, success time.Time) {
+func (e emitter) sources(s *report.Status, all []report.Backup, success time.Time) {
 	for _, source := range s.Sources {
 		e.emit(sourcePresent, truth(source.Exists && source.Error == ""), source.Name)
 		if source.Exists {
@@ -119,12 +120,15 @@ func (e emitter) sources(s *report.Status, success time.Time) {
 		if source.Records != nil {
 			e.emit(sourceRecords, float64(*source.Records), source.Name)
 		}
-		saved := success
+		saved, last := success, source.LastAt
+		if at := newestWith(all, source.Name); at != nil && (last == nil || at.After(last.Time)) {
+			last = at // made since everything was looked at
+		}
 		switch {
-		case source.LastAt != nil:
-			e.moment(lastBackup, source.LastAt, source.Name)
-			if source.LastAt.After(success) {
-				saved = source.LastAt.Time
+		case last != nil:
+			e.moment(lastBackup, last, source.Name)
+			if last.After(success) {
+				saved = last.Time
 			}
 		case s.Repository.Error == "":
 			saved = time.Time{} // it is new: what was saved as a whole was without it
@@ -182,6 +186,18 @@ func (e emitter) backups(all []report.Backup) {
 		e.emit(newestSeconds, float64(b.DurationMS)/1000)
 		e.emit(writerStall, b.WriterStallMS/1000)
 	}
+}
+
+// newestWith tells when the newest backup was made that holds the present data of a
+// source; nil if there is none.
+func newestWith(all []report.Backup, source string) *holdfast.Time {
+	for i := range all {
+		b := &all[i]
+		if b.CreatedAt != nil && b.Trigger != holdfast.TriggerEmergency && slices.ContainsFunc(b.Sources, func(s report.BackupSource) bool { return s.Name == source }) {
+			return b.CreatedAt
+		}
+	}
+	return nil
 }
 
 // newest finds the newest backup that tells of the present data.
