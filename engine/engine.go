@@ -6,7 +6,8 @@
 // Start from [New], then [Engine.Backup], [Engine.Verify], [Engine.Restore].
 // How a restore survives a power cut at any point is in DESIGN.md beside this
 // file; its parts are journal.go (what is recorded), swap.go (what moves),
-// replace.go (the ceremony around it) and recover.go (the next start).
+// replace.go (the ceremony around it) and recover.go (the next start). Who is told
+// before and after a verb is in around.go.
 package engine
 
 import (

@@ -73,12 +73,27 @@ func search(from time.Time, direction int, look func(from time.Time, inclusive b
 // error matches ErrUsage.
 func CheckCron(expressions []string) error {
 	for _, e := range expressions {
-		if !gronx.IsValid(e) || len(strings.Fields(e)) > 5 {
-			return &holdfast.Error{Op: "cron", Object: e, Err: holdfast.Kindf(holdfast.ErrUsage, "it cannot be read"), Hint: "such as 0 3 * * *: minute, hour, day, month, weekday, in UTC"}
+		why := ""
+		if !readable(e) {
+			why = "it cannot be read"
+		} else if _, ok := NextCron([]string{e}, time.Unix(0, 0)); !ok {
+			why = "there is no such day"
 		}
-		if _, ok := NextCron([]string{e}, time.Unix(0, 0)); !ok {
-			return &holdfast.Error{Op: "cron", Object: e, Err: holdfast.Kindf(holdfast.ErrUsage, "there is no such day"), Hint: "such as 0 3 * * *: minute, hour, day, month, weekday, in UTC"}
+		if why != "" {
+			return &holdfast.Error{
+				Op: "cron", Object: e, Err: holdfast.Kindf(holdfast.ErrUsage, "%s", why),
+				Hint: "such as 0 3 * * *: minute, hour, day, month, weekday, in UTC",
+			}
 		}
 	}
 	return nil
+}
+
+// readable tells whether an expression can be read, and names whole minutes.
+func readable(e string) bool {
+	if !gronx.IsValid(e) || len(strings.Fields(e)) > 5 {
+		return false
+	}
+	parts, err := gronx.Segments(e) // with the second before the others
+	return err == nil && parts[0] == "0"
 }

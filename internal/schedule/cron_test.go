@@ -104,7 +104,7 @@ func TestCron_LeavesNoneOut(t *testing.T) {
 func TestCheckCron_RefusesWhatIsNoExpressionOrNeverTrue(t *testing.T) {
 	for e, good := range map[string]bool{
 		"0 3 * * *": true, "@daily": true, "0 0 29 2 *": true, "*/15 8-18 * * MON-FRI": true,
-		"": false, "3 o'clock": false, "61 * * * *": false, "0 0 30 2 *": false, "0 0 31 4,6,9,11 *": false, "* * * * * *": false,
+		"": false, "3 o'clock": false, "61 * * * *": false, "0 0 30 2 *": false, "0 0 31 4,6,9,11 *": false, "* * * * * *": false, "@everysecond": false,
 	} {
 		err := CheckCron([]string{"0 1 * * *", e})
 		if (err == nil) != good || err != nil && (!errors.Is(err, holdfast.ErrUsage) || holdfast.HintOf(err) == "") {
