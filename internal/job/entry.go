@@ -11,7 +11,7 @@ type entry struct {
 
 	hash   string                  // of the request
 	work   Work                    // nil for a job of an earlier process
-	ctx    context.Context         //nolint:containedctx // the work's, made before the work begins
+	launch func()                  // runs the work, under the context that cancel ends
 	cancel context.CancelCauseFunc // nil for a job of an earlier process
 	early  chan struct{}           // closed when there is a result, or when there will be none
 	done   chan struct{}           // closed when it has ended and that is recorded

@@ -71,12 +71,12 @@ func (h *Handle) SetOutcome(sentence string) {
 }
 
 // launch runs the work of a job that has its place and is recorded as running.
-func (r *Runner) launch(e *entry) {
+func (r *Runner) launch(ctx context.Context, e *entry) {
 	r.work.Go(func() {
 		defer e.cancel(nil)
 		r.log.Info("job started", keyOperation, e.id, keyKind, e.kind, keyBy, e.by)
 		h := &Handle{r: r, e: e}
-		ctx := holdfast.WithObserver(holdfast.WithOperation(e.ctx, e.id), func(ev holdfast.Event) { e.heard(ev, r.o.Now()) })
+		ctx = holdfast.WithObserver(holdfast.WithOperation(ctx, e.id), func(ev holdfast.Event) { e.heard(ev, r.o.Now()) })
 		var result any
 		err := h.fault("its goroutine ended")
 		defer func() { // whatever the work does, also to the goroutine
@@ -236,7 +236,7 @@ func (r *Runner) next() {
 		}
 		j, _ := e.snapshot()
 		e.news.add(Event{At: *j.StartedAt, State: Running})
-		r.launch(e)
+		e.launch()
 		r.work.Done()
 	}
 }

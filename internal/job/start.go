@@ -57,7 +57,7 @@ func (r *Runner) Start(kind, by, key string, request any, work Work) (j Job, exi
 	r.publish(e)
 	j, _ = e.snapshot()
 	if now {
-		r.launch(e)
+		e.launch()
 	}
 	r.next() // a place may have become free while it was recorded
 	return j, false, nil
@@ -110,7 +110,8 @@ func (r *Runner) make(j Job, hash string, work Work) *entry {
 	at := r.o.Now()
 	j.ID, j.State, j.CreatedAt = newID(r.moment(at)), Queued, holdfast.At(at)
 	e := &entry{id: j.ID, kind: j.Kind, by: j.By, key: j.Key, hash: hash, work: work, early: make(chan struct{}), done: make(chan struct{}), job: j}
-	e.ctx, e.cancel = context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
+	e.launch, e.cancel = func() { r.launch(ctx, e) }, cancel
 	e.news = newNews(r.o.FS, r.store.eventsPath(j.ID))
 	return e
 }
