@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/source/chroma/disk"
 )
 
 // Rehearse implements holdfast.Rehearser. The command finds the directory, the
@@ -28,31 +31,118 @@ func (s *Source) Rehearse(ctx context.Context, dir, command string, r io.Reader)
 
 // askServer starts a server on a directory, asks it, and stops it.
 func askServer(ctx context.Context, dir, command string, q *questions) (all []holdfast.Comparison, err error) {
-	server, err := startServer(ctx, dir, command)
-	if err != nil {
-		return nil, &holdfast.Error{
-			Op: "start a Chroma server on the copy", Err: err,
-			Hint: `give a command that starts one, such as chroma run --path "$CHROMA_PATH" --host 127.0.0.1 --port "$CHROMA_PORT"; a server that is older than the one that wrote the data refuses it`,
-		}
-	}
-	defer func() { err = errors.Join(err, server.stop()) }()
-	c := server.client()
-	defer c.close()
+	r := &rehearsal{dir: dir, command: command}
+	defer func() { err = errors.Join(err, r.stop()) }()
 	for _, one := range q.Collections {
-		difference, err := c.ask(ctx, one)
+		difference, err := r.ask(ctx, one)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if err != nil && server.endsWithin(stopTime) {
-			// A server that is asked for what it cannot serve may end.
-			return append(all, one.compared("answers", "the server ended: "+server.lastWords())), nil
-		}
 		if err != nil {
-			return nil, &holdfast.Error{Op: "ask the Chroma server about collection", Object: one.label(), Err: fmt.Errorf("%w: %s", err, server.lastWords())}
+			return nil, err
 		}
 		all = append(all, one.compared("answers", difference))
+		if r.useless {
+			break
+		}
 	}
 	return all, nil
+}
+
+// A rehearsal keeps a server running on a copy.
+type rehearsal struct {
+	dir, command string
+	server       *server // nil before the start
+	useless      bool    // there is no sense in asking for more
+}
+
+func (r *rehearsal) stop() error {
+	if r.server == nil {
+		return nil
+	}
+	s := r.server
+	r.server = nil
+	return s.stop()
+}
+
+// ask asks about one collection. A server that ends meanwhile is started once more:
+// it may have ended for want of memory, or for what it was asked.
+func (r *rehearsal) ask(ctx context.Context, q question) (string, error) {
+	for again := false; ; again = true {
+		if difference, err := r.start(ctx); err != nil || difference != "" {
+			return difference, err
+		}
+		c := r.server.client()
+		difference, err := c.ask(ctx, q)
+		c.close()
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return difference, err
+		case !r.server.endsWithin(stopTime):
+			return "", &holdfast.Error{Op: "ask the Chroma server about collection", Object: q.label(), Err: fmt.Errorf("%w: %s", err, r.server.lastWords())}
+		case again:
+			r.useless = true
+			return "the server ended: " + r.server.lastWords(), nil
+		}
+		if err := r.stop(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// start starts the server if it does not run. One that ends at once is tried again,
+// since somebody may have taken its port, and then on an empty directory, which
+// tells whether it is the copy that it does not like.
+func (r *rehearsal) start(ctx context.Context) (difference string, err error) {
+	if r.server != nil {
+		return "", nil
+	}
+	for range 2 {
+		if r.server, err = startServer(ctx, r.dir, r.command); err == nil {
+			return "", nil
+		}
+		r.server = nil
+		if _, ended := errors.AsType[*endedError](err); !ended || ctx.Err() != nil {
+			break
+		}
+	}
+	if _, ended := errors.AsType[*endedError](err); ended && ctx.Err() == nil && r.servesOthers(ctx) {
+		r.useless = true
+		return "a server that starts on an empty directory, but not on this: " + err.Error(), nil
+	}
+	return "", &holdfast.Error{
+		Op: "start a Chroma server on the copy", Err: err,
+		Hint: `give a command that starts one, such as chroma run --path "$CHROMA_PATH" --host 127.0.0.1 --port "$CHROMA_PORT"; a server that is older than the one that wrote the data refuses it`,
+	}
+}
+
+// servesOthers tells whether the command starts a server on an empty directory, and
+// one that is not too old for the copy.
+func (r *rehearsal) servesOthers(ctx context.Context) bool {
+	empty, err := os.MkdirTemp(filepath.Dir(r.dir), "empty-")
+	if err != nil {
+		return false
+	}
+	defer os.RemoveAll(empty)
+	s, err := startServer(ctx, empty, r.command)
+	if err != nil || s.stop() != nil {
+		return false
+	}
+	own, err := schemaOf(ctx, empty)
+	if err != nil {
+		return false
+	}
+	copied, err := schemaOf(ctx, r.dir)
+	return err == nil && !copied.Newer(own)
+}
+
+// schemaOf reads which schema a directory has.
+func schemaOf(ctx context.Context, dir string) (holdfast.ChromaSchema, error) {
+	d, err := disk.OpenUncounted(ctx, os.DirFS(dir))
+	if err != nil {
+		return holdfast.ChromaSchema{}, err
+	}
+	return d.Schema(), d.Close()
 }
 
 // nearest is how many records a server is asked for that are near a vector. The

@@ -285,6 +285,62 @@ func TestRehearse_AServerThatDoesNotComeUp(t *testing.T) {
 	}
 }
 
+// A server that starts on everything but this copy tells of the copy; one that is too
+// old for it tells nothing.
+func TestRehearse_WhoseFaultItIs(t *testing.T) {
+	s := newStage(t, chromatest.New)
+	_, sink := s.capture(t)
+	q := questionsOf(t, s, sink.FS())
+	dir := restored(t, sink.FS())
+	picky := `[ ! -e "$CHROMA_PATH/chroma.sqlite3" ] || { echo "cannot read this"; exit 9; }; ` + chromatest.ShellCommand(t, chromatest.New)
+	answers, err := s.source(t).Rehearse(t.Context(), dir, picky, bytes.NewReader(q))
+	if err != nil || len(answers) != 1 || answers[0].OK || !strings.Contains(answers[0].Got, "cannot read this") {
+		t.Errorf("the answers are %+v (%v), want one that tells of the copy", answers, err)
+	}
+	answers, err = s.source(t).Rehearse(t.Context(), dir, chromatest.ShellCommand(t, chromatest.Old), bytes.NewReader(q))
+	if err == nil || len(answers) > 0 || !strings.Contains(holdfast.HintOf(err), "older") {
+		t.Errorf("the answers of a server that is too old are %+v (%v)", answers, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(dir), "empty-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+// A server that ends whenever it is asked counts against the copy.
+func TestRehearse_AServerThatEnds(t *testing.T) {
+	src, dir, q := plainQuestions(t)
+	starts := filepath.Join(t.TempDir(), "starts")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, err := src.Rehearse(t.Context(), dir, fmt.Sprintf("echo >>'%s'; %s=1 exec '%s'", starts, mortalServer, self), bytes.NewReader(q))
+	if err != nil || len(answers) != 1 || answers[0].OK || !strings.Contains(answers[0].Got, "the server ended: cannot stand it") {
+		t.Errorf("the answers are %+v (%v), want one that says so", answers, err)
+	}
+	if n, err := os.ReadFile(starts); err != nil || len(n) != 2 {
+		t.Errorf("it was started %d times (%v), want a second chance", len(n), err)
+	}
+}
+
+// mortalServer, in the environment, makes the test binary a server that answers a
+// heartbeat and dies of everything else.
+const mortalServer = "HOLDFAST_TEST_MORTAL_SERVER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(mortalServer) == "" {
+		os.Exit(m.Run())
+	}
+	err := http.ListenAndServe("127.0.0.1:"+os.Getenv("CHROMA_PORT"), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/heartbeat") {
+			fmt.Fprintln(os.Stderr, "cannot stand it")
+			os.Exit(1)
+		}
+	}))
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
 // A cancelled rehearsal leaves nothing running, whatever the command started and
 // whatever it heeds.
 func TestRehearse_CancelledLeavesNothingRunning(t *testing.T) {

@@ -81,7 +81,7 @@ func (s *server) await(ctx context.Context) error {
 		}
 		select {
 		case <-s.ended:
-			return fmt.Errorf("the command ended (%s): %s", ending(s.how), s.lastWords())
+			return &endedError{ending(s.how), s.lastWords()}
 		case <-bounded.Done():
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -91,6 +91,11 @@ func (s *server) await(ctx context.Context) error {
 		}
 	}
 }
+
+// An endedError tells of a command that ended before it answered.
+type endedError struct{ how, words string }
+
+func (e *endedError) Error() string { return "the command ended (" + e.how + "): " + e.words }
 
 func ending(err error) string {
 	if err == nil {
