@@ -135,6 +135,7 @@ func (o *Operations) reused(h *job.Handle, recent *engine.BackupResult, out repo
 	out.Reused = true
 	h.SetOutcome("nothing was written since " + string(recent.Backup.Name) + " was made, which stands for it")
 	h.SetBackup(recent.Backup.Name)
+	o.log.Info("a recent backup stands for the one that was asked for", keyOperation, h.ID(), keyBackup, recent.Backup.Name, keyAge, o.now().Sub(recent.Backup.Metadata.CreatedAt.Time))
 	return out
 }
 

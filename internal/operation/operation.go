@@ -43,6 +43,13 @@ const (
 	KindConfirm   = "confirm"
 )
 
+// Attribute keys of the log.
+const (
+	keyOperation = "op_id"
+	keyBackup    = "backup"
+	keyAge       = "age"
+)
+
 // mostProving is how many verifications and drills run side by side: each reads as
 // fast as the disk gives.
 const mostProving = 2
