@@ -37,7 +37,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 	}
 	for heading, object := range map[string]any{
 		"error": report.Error{}, "event": report.Event{}, "backup": report.BackupResult{}, "guard": guardObject{}, "list": report.List{}, "show": report.Show{},
-		"verify": report.Verify{}, "drill": report.Drill{}, "restore_plan": report.RestorePlan{}, "restore": report.Restore{}, "run": runObject{}, "A program": holdfast.Standing{}, "recover": report.Recover{},
+		"verify": report.Verify{}, "drill": report.Drill{}, "restore_plan": report.RestorePlan{}, "restore": report.Restore{}, "run": runObject{}, "serve": serveObject{}, "A program": holdfast.Standing{}, "recover": report.Recover{},
 		"export": report.Export{}, "replicate": report.Replicate{}, "delete": report.Delete{}, "pin": report.Pin{}, "prune": report.Prune{}, "status": report.Status{},
 		"doctor": doctorObject{}, "health": healthObject{}, "init": initObject{}, "key": keyObject{}, "key_change": keyChangeObject{}, "token": tokenObject{}, "tokens": tokensObject{}, "token_revoked": tokenRevokedObject{}, "notify_test": notifyTestObject{}, "rescue": rescueObject{}, "config": configObject{}, "completion": completionObject{},
 		"version": versionObject{}, "A backup in a list": report.Backup{}, "A hidden backup": report.Hidden{}, "compact": report.Compact{}, "Hold": report.Hold{}, "Problem": holdfast.Problem{}, "Proof": holdfast.Proof{},

@@ -99,16 +99,18 @@ func (c *serveCmd) Run(parent context.Context, a *app) error {
 	if a.JSON {
 		format = "json"
 	}
-	log := daemon.NewLog(a.sys.Stderr, format)
-	logger := log.Logger()
-	if a.Quiet {
-		logger = slog.New(slog.DiscardHandler)
+	var level slog.Leveler // that of the configuration
+	switch {
+	case a.Verbose:
+		level = slog.LevelDebug
+	case a.Quiet:
+		level = slog.LevelWarn
 	}
+	log := daemon.NewLog(a.sys.Stderr, format, level)
 	served := false
 	err := daemon.Run(ctx, daemon.Options{
 		Load: func() (*config.Config, error) { return c.load(a) }, Configured: log.Follow,
-		Reload: reload, Stop: stop, Logger: logger, ToolVersion: a.sys.Version, Now: a.sys.Now,
-		Tell: func(line string) { a.ui.note("%s", clean(line)) },
+		Reload: reload, Stop: stop, Logger: log.Logger(), ToolVersion: a.sys.Version, Now: a.sys.Now,
 		Listening: func(s daemon.Serving) {
 			if a.JSON && !served {
 				a.ui.object(newServeObject(s))

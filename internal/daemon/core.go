@@ -34,8 +34,9 @@ type core struct {
 	listed sync.Mutex
 	infos  []repo.Info // the backups, as the book read them last
 
-	cancel context.CancelFunc
-	ended  sync.WaitGroup
+	cancel   context.CancelFunc
+	endTasks context.CancelFunc
+	ended    sync.WaitGroup
 }
 
 // The loops whose life is watched.
@@ -105,10 +106,12 @@ func (c *core) changed() {
 // start begins what runs by itself.
 func (c *core) start(ctx context.Context) {
 	ctx, c.cancel = context.WithCancel(ctx)
+	care, endTasks := context.WithCancel(ctx)
+	c.endTasks = endTasks
 	c.d.pulses.beat(loopBackups)
 	c.d.pulses.beat(loopTasks)
 	c.ended.Go(func() { c.report("make backups", c.keeper.Run(ctx)) })
-	c.ended.Go(func() { c.report("run tasks", c.tasks.Run(ctx)) })
+	c.ended.Go(func() { c.report("run tasks", c.tasks.Run(care)) })
 }
 
 // report logs how a loop ended, if not because it was asked to.
@@ -121,6 +124,7 @@ func (c *core) report(what string, err error) {
 // stop ends what runs by itself. A backup that is being made may come to its end until
 // ctx ends; it is rolled back then.
 func (c *core) stop(ctx context.Context) {
+	c.endTasks()
 	if err := c.keeper.Finish(ctx); err != nil {
 		c.d.log.Warn("not everything came to its end", keyError, err, keyHint, holdfast.HintOf(err))
 	}

@@ -58,7 +58,7 @@ func openDoor(ctx context.Context, name, address string, log *slog.Logger) (*doo
 	d := &door{name: name, wanted: address, addr: ln.Addr().String(), log: log, done: make(chan struct{})}
 	d.ln = &doorListener{Listener: netutil.LimitListener(ln, mostConnections), tls: &d.tls}
 	d.server = &http.Server{
-		Handler:           http.HandlerFunc(d.serve),
+		Handler:           patient(http.HandlerFunc(d.serve)),
 		ReadHeaderTimeout: headerWithin, IdleTimeout: idleWithin, MaxHeaderBytes: mostHeader,
 		ErrorLog: slog.NewLogLogger(log.With(keyAddress, d.addr).Handler(), slog.LevelDebug),
 	}
@@ -109,8 +109,12 @@ type doorListener struct {
 
 func (l *doorListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
-	if t := l.tls.Load(); err == nil && t != nil {
-		return tls.Server(c, t), nil
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	c = patientConn{c}
+	if t := l.tls.Load(); t != nil {
+		c = tls.Server(c, t)
+	}
+	return c, nil
 }

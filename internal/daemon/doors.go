@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/access"
 	"github.com/holdfast-backup/holdfast/internal/api"
 	"github.com/holdfast-backup/holdfast/internal/chromaproxy"
 	"github.com/holdfast-backup/holdfast/internal/config"
@@ -92,11 +93,17 @@ func (d *daemon) bind(ctx context.Context, c *core) (set doorSet, err error) {
 		if err := d.access.MayListen(serve.Listen, certs != nil); err != nil {
 			return set, err
 		}
+		for _, p := range d.access.Problems(serve.Listen, certs != nil) {
+			d.log.Warn(p.Message, keyAddress, p.Object, keyHint, p.Hint)
+		}
 		if set.api, err = at("serve.listen", serve.Listen, answer{d.handler(), certs}); err != nil {
 			return set, err
 		}
 	}
 	for _, p := range serve.ChromaProxies {
+		if !access.Loopback(p.Listen) {
+			d.log.Warn("whoever reaches this address reaches the Chroma server behind it", keyAddress, p.Listen, keyUpstream, p.Upstream)
+		}
 		next := proxyDoor{to: p, settings: c.config.Proxy}
 		for _, old := range before.proxies {
 			if old.to == p && old.settings == c.config.Proxy { // it knows which burst goes on

@@ -33,7 +33,8 @@ const (
 // also when that is read again, and no secret of it gets through.
 type Log struct {
 	w     io.Writer
-	force string // a format that no configuration changes
+	force string       // a format that no configuration changes
+	level slog.Leveler // nil: that of the configuration
 	now   atomic.Pointer[sink]
 }
 
@@ -44,9 +45,9 @@ type sink struct {
 }
 
 // NewLog writes to w, as text at the level info until a configuration is known. A format
-// that is given is that of every configuration.
-func NewLog(w io.Writer, format string) *Log {
-	l := &Log{w: w, force: format}
+// or level that is given is that of every configuration.
+func NewLog(w io.Writer, format string, level slog.Leveler) *Log {
+	l := &Log{w: w, force: format, level: level}
 	l.follow(config.Log{Format: "text", Level: "info"}, nil)
 	return l
 }
@@ -58,6 +59,9 @@ func (l *Log) follow(c config.Log, secrets []string) {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.Level)) // an unknown one is info; the configuration lets none pass
 	o := &slog.HandlerOptions{Level: level}
+	if l.level != nil {
+		o.Level = l.level
+	}
 	format := c.Format
 	if l.force != "" {
 		format = l.force
@@ -96,7 +100,7 @@ func (h *logHandler) Enabled(ctx context.Context, level slog.Level) bool {
 
 func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 	s := h.log.now.Load()
-	clean := slog.NewRecord(r.Time, r.Level, redact.Text(r.Message, s.secrets...), r.PC)
+	clean := slog.NewRecord(r.Time.UTC(), r.Level, redact.Text(r.Message, s.secrets...), r.PC)
 	named := false
 	r.Attrs(func(a slog.Attr) bool {
 		named = named || a.Key == keyOperation

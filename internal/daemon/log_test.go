@@ -13,7 +13,7 @@ import (
 
 func TestLog_TellsTheOperationAndNoSecret(t *testing.T) {
 	var out bytes.Buffer
-	l := NewLog(&out, "json")
+	l := NewLog(&out, "json", nil)
 	const secret, password = "correct-horse-battery", "pa55w0rd-of-mail"
 	l.Follow(&config.Config{
 		Log: config.Log{Format: "text", Level: "info"}, Webhooks: config.Webhooks{Secret: secret},

@@ -20,11 +20,9 @@ func (d *daemon) reload(ctx, work context.Context) {
 	defer func() { d.manager.ready(d.sentence()) }()
 	if err := d.exchange(ctx, work); err != nil {
 		d.log.Error("the configuration was not changed: the new one cannot be used", keyError, err, keyHint, holdfast.HintOf(err))
-		d.o.Tell("the configuration was not changed: " + err.Error())
 		return
 	}
 	d.log.Info("the configuration was changed")
-	d.o.Tell("the configuration was changed")
 	d.o.Listening(d.doors.serving())
 }
 

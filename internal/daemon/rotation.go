@@ -11,7 +11,7 @@ import (
 
 // The rotation reads every backup again before the time of verify.every is over. A
 // backup is wanted when half of that has passed since it was last read; of those that
-// are wanted one is read at each turn, the one that waited longest, so that what was made
+// are wanted a few are read at each turn, those that waited longest, so that what was made
 // at one moment is read over a quarter of the time. When three quarters have passed
 // something is behind: a machine that was off, a repository that could not be reached.
 // Then the largest come first and turns follow each other, for they are what could be
@@ -20,12 +20,13 @@ import (
 // To read a backup is to read all it is made of, whatever earlier backups
 // hold of it, deleted ones too.
 
-// turns is into how many turns a quarter of the time is divided for each backup.
-const leastTurn, mostTurn = time.Second, time.Hour
+// mostTurn is the longest time between two turns.
+const mostTurn = time.Hour
 
-// turnEvery is how often the rotation has its turn.
-func turnEvery(within time.Duration, backups int) time.Duration {
-	return min(max(within/4/time.Duration(max(backups, 1)), leastTurn), mostTurn)
+// atOneTurn is how many backups one turn reads, so that all are read in a quarter of the time.
+func atOneTurn(backups int, turn, within time.Duration) int {
+	turns := max(int(within/4/turn), 1)
+	return (backups + turns - 1) / turns
 }
 
 // A reading is when a backup was last read.

@@ -31,8 +31,6 @@ type Options struct {
 	Reload, Stop <-chan struct{}
 	Logger       *slog.Logger // nil discards
 	ToolVersion  string
-	// Tell takes sentences for whoever started the daemon; nil tells nobody.
-	Tell func(string)
 	// Listening is called once everything is served, with the real ports, and again when a
 	// reload changed that.
 	Listening func(Serving)
@@ -93,9 +91,6 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Configured == nil {
 		o.Configured = func(*config.Config) {}
 	}
-	if o.Tell == nil {
-		o.Tell = func(string) {}
-	}
 	if o.Listening == nil {
 		o.Listening = func(Serving) {}
 	}
@@ -148,6 +143,7 @@ func (d *daemon) run(ctx context.Context, c *config.Config) error {
 	}
 	set, err := d.bind(ctx, first)
 	if err != nil {
+		d.unclaim(first)
 		return err
 	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -241,8 +237,7 @@ func (d *daemon) busy() bool {
 	return false
 }
 
-// failed is a sentence about something that was tried, for the log and whoever started the daemon.
+// failed tells of something that could not be done and keeps nothing else from going on.
 func (d *daemon) failed(what string, err error) {
 	d.log.Warn(what, keyError, err, keyHint, holdfast.HintOf(err))
-	d.o.Tell(what + ": " + err.Error())
 }

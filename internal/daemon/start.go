@@ -68,7 +68,6 @@ func (d *daemon) recover(ctx context.Context, c *core) {
 	c.operations.SetRecovered(result)
 	if result != nil && result.Found {
 		d.log.Warn("a restore had been cut", keyOutcome, result.Detail)
-		d.o.Tell(result.Detail)
 		for _, p := range result.Problems {
 			d.log.Warn(p.Message, keyObject, p.Object, keyHint, p.Hint)
 		}
@@ -134,7 +133,6 @@ func (d *daemon) keepClaim(ctx context.Context) {
 		case other != "":
 			told = other
 			d.log.Error("another daemon serves the repository: this one makes no backups", keyHolder, other)
-			d.o.Tell(other + " serves the repository: this daemon makes no backups")
 		default:
 			told = ""
 			d.log.Info("no other daemon serves the repository any more")

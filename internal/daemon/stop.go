@@ -14,6 +14,7 @@ var errStopping = errors.New("the daemon is shutting down")
 const (
 	rollBackWithin = 15 * time.Second
 	answerWithin   = 2 * time.Second
+	leaveWithin    = 500 * time.Millisecond // by whom nobody waits for any more
 )
 
 // stop finishes what is at work within shutdown_timeout, and rolls back what lasts
@@ -36,6 +37,7 @@ func (d *daemon) stop(ctx context.Context, kill context.CancelFunc) {
 			defer cancel()
 			d.doors.close(end)
 		}()
+		c.endTasks()
 		d.jobs.Close(finish)
 		c.stop(finish)
 		kill()
@@ -47,11 +49,14 @@ func (d *daemon) stop(ctx context.Context, kill context.CancelFunc) {
 		d.unclaim(c)
 		d.log.Info("stopped")
 		return
-	case <-ctx.Done():
 	case <-after(ctx, limit+rollBackWithin):
-		d.log.Error("what is at work does not end: leaving it; the next start settles it")
 	}
 	kill()
+	select {
+	case <-left:
+	case <-time.After(leaveWithin):
+		d.log.Error("what is at work was left; the next start settles it")
+	}
 }
 
 // after is time.After that a context ends.

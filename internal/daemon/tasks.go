@@ -39,8 +39,8 @@ func (c *core) newTasks() (*schedule.Runner, error) {
 		{Name: taskPulse, Every: pulseEvery, Jitter: -1, AtStart: true, Run: c.pulse},
 		{Name: taskAlarms, Every: d.o.Look, Jitter: -1, AtStart: true, Run: c.watch},
 	}
-	if within := c.config.Verify.Every; within > 0 {
-		wanted = append(wanted, schedule.Task{Name: taskVerify, Every: min(within/8, mostTurn), AtStart: true, Run: c.rotate})
+	if c.config.Verify.Every > 0 {
+		wanted = append(wanted, schedule.Task{Name: taskVerify, Every: c.turn(), AtStart: true, Run: c.rotate})
 	}
 	if every := c.config.Drill.Every; every > 0 {
 		wanted = append(wanted, schedule.Task{Name: taskDrill, Every: min(every, drillLook), AtStart: true, Run: c.drillDue})
@@ -76,59 +76,58 @@ func (c *core) standing() []holdfast.TaskStanding {
 	return out
 }
 
-// rotate has one turn of the rotation, or several if something is behind.
+// rotate has one turn of the rotation.
 func (c *core) rotate(ctx context.Context) error {
 	if c.idle() {
 		return nil
 	}
 	e, err := c.keeper.Engine(ctx)
-	if err != nil {
-		return nil //nolint // told by whoever watches the repository; the next turn reads
+	if err != nil || e.Repository() == nil {
+		return nil //nolint:nilerr // told by whoever watches the repository; the next turn reads
 	}
 	var errs []error
-	for ctx.Err() == nil {
-		behind, err := c.readNext(ctx, e)
-		errs = append(errs, err)
-		if !behind {
+	for read := 0; ctx.Err() == nil; read++ {
+		all, err := e.Repository().List(ctx)
+		if err != nil {
+			errs = append(errs, err)
 			break
 		}
+		next, behind, due := nextReading(c.afterTries(readings(all)), c.d.o.Now(), c.config.Verify.Every)
+		if !due || !behind && read >= atOneTurn(len(all), c.turn(), c.config.Verify.Every) {
+			break
+		}
+		errs = append(errs, c.read(ctx, e, next.name))
 	}
 	errs = append(errs, c.readReplicas(ctx, e))
+	if ctx.Err() != nil {
+		return nil // stopped: nothing failed
+	}
 	return errors.Join(errs...)
 }
 
-// readNext verifies the backup whose turn it is, and tells whether another one should
-// follow at once.
-func (c *core) readNext(ctx context.Context, e *engine.Engine) (behind bool, err error) {
-	r := e.Repository()
-	if r == nil {
-		return false, nil
-	}
-	all, err := r.List(ctx)
-	if err != nil {
-		return false, err
-	}
-	within := c.config.Verify.Every
-	next, behind, due := nextReading(c.afterTries(readings(all)), c.d.o.Now(), within)
-	if !due {
-		return false, nil
-	}
-	j, err := c.operations.Verify(ctx, byItself, "", operation.VerifyRequest{Name: next.name.String()})
-	if err == nil {
-		j, err = c.wait(ctx, j)
-	}
+// turn is how often the rotation has its turn.
+func (c *core) turn() time.Duration { return min(c.config.Verify.Every/8, mostTurn) }
+
+// read verifies a backup in its turn. It is no job: nobody asked for it, and there are
+// thousands.
+func (c *core) read(ctx context.Context, e *engine.Engine, name holdfast.BackupName) error {
+	_, err := e.Verify(ctx, engine.VerifyRequest{Name: name.String()})
 	if ctx.Err() != nil {
-		return false, nil // stopped
+		return nil
 	}
-	// Also when nothing could be written down beside the backup: else the same one would be
-	// read again and again.
-	c.tried[next.name] = c.d.o.Now()
-	if err != nil {
-		c.d.log.Warn("a backup could not be verified", keyBackup, next.name, keyOperation, j.ID, keyError, err)
-		return behind, err
+	// Also when the outcome could not be written down beside the backup: else the same one
+	// would be read again and again.
+	c.tried[name] = c.d.o.Now()
+	c.book.Changed()
+	switch {
+	case errors.Is(err, holdfast.ErrNotFound): // deleted meanwhile
+		return nil
+	case err != nil:
+		c.d.log.Error("a backup does not stand its verification", keyBackup, name, keyError, err, keyHint, holdfast.HintOf(err))
+		return err
 	}
-	c.d.log.Debug("verified in its turn", keyBackup, next.name, keyOperation, j.ID)
-	return behind, nil
+	c.d.log.Debug("verified in its turn", keyBackup, name)
+	return nil
 }
 
 // afterTries takes in readings that could not be written down beside the backups. Only the
@@ -179,7 +178,11 @@ func (c *core) wait(ctx context.Context, j job.Job) (job.Job, error) {
 	ended, err := c.d.jobs.Wait(ctx, j.ID)
 	switch {
 	case err != nil:
-		_, _ = c.d.jobs.Cancel(j.ID) // nobody waits for it any more
+		select {
+		case <-c.d.closing:
+			_, _ = c.d.jobs.Cancel(j.ID) // the next start begins it anew
+		default: // it comes to its end without anybody who waits for it
+		}
 		return j, err
 	case ended.Error != nil:
 		return ended, errors.New(ended.Error.Message)
@@ -197,13 +200,13 @@ func (c *core) drillDue(ctx context.Context) error {
 	}
 	all, _, err := c.book.Backups(ctx)
 	if err != nil || len(all) == 0 {
-		return nil //nolint // nothing to drill; that nothing can be read is told by others
+		return nil //nolint:nilerr // nothing to drill; that nothing can be read is told by others
 	}
 	now := c.d.o.Now()
 	last := c.d.memo.ran(taskDrill, now)
 	r, err := c.keeper.Repository(ctx)
 	if err != nil {
-		return nil //nolint // as above
+		return nil //nolint:nilerr // as above
 	}
 	infos, err := r.List(ctx)
 	if err != nil {

@@ -131,7 +131,7 @@ func (c *core) stale(last judgement) bool {
 // update brings the alarms up to date.
 func (c *core) update(ctx context.Context, found judgement) error {
 	if found.err != nil {
-		return nil //nolint // the task tells it; alarms stand as they are
+		return nil //nolint:nilerr // the task tells it; alarms stand as they are
 	}
 	backups, _, err := c.book.Backups(ctx)
 	if err != nil && !errors.Is(err, holdfast.ErrNotFound) && len(backups) == 0 && ctx.Err() != nil {
