@@ -4,6 +4,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -59,12 +60,15 @@ func TestEveryCommandHasExamplesAndAGroup(t *testing.T) {
 	}
 }
 
+// quotedWord is a word of a shell that has blanks in it.
+var quotedWord = regexp.MustCompile(`'[^']*'`)
+
 // TestExamplesParse holds the help to what the parser takes.
 func TestExamplesParse(t *testing.T) {
 	for _, n := range leaves(model(t)) {
 		for _, e := range aboutOf(n).examples {
 			_, line, _ := strings.Cut(e.line, "holdfast ")
-			line = strings.NewReplacer("'before the import'", "note", ")", "").Replace(line)
+			line = quotedWord.ReplaceAllString(strings.ReplaceAll(line, ")", ""), "quoted")
 			var args []string
 			for _, word := range strings.Fields(line) {
 				if strings.ContainsAny(word, "|>") {
