@@ -76,12 +76,17 @@ type Options struct {
 	// Heartbeat is the pause after which a stream of events shows that it lives;
 	// zero is 15 seconds.
 	Heartbeat time.Duration
+	// Patience is how long a client may take to send a body; zero is 10 seconds.
+	Patience time.Duration
 	// Closing ends the streams, which would otherwise keep the server from being
 	// shut down; nil never does.
 	Closing <-chan struct{}
 }
 
-const defaultHeartbeat = 15 * time.Second
+const (
+	defaultHeartbeat = 15 * time.Second
+	defaultPatience  = 10 * time.Second
+)
 
 // server answers the requests.
 type server struct {
@@ -97,6 +102,9 @@ func New(o Options) http.Handler {
 	}
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = defaultHeartbeat
+	}
+	if o.Patience <= 0 {
+		o.Patience = defaultPatience
 	}
 	s := &server{o: o, log: o.Logger}
 	if s.log == nil {

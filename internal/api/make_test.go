@@ -1,8 +1,11 @@
 package api
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -115,6 +118,34 @@ func TestMake_GoesOnWithoutTheClient(t *testing.T) {
 	if j := w.ended(id); j.State != job.Succeeded {
 		t.Errorf("job %+v", j)
 	}
+}
+
+// The time that a client has for sending its request is not the time that a backup has.
+func TestMake_TakesLongerThanARequestMay(t *testing.T) {
+	impatient := func(o *Options) { o.Patience = 500 * time.Millisecond }
+	w := newWorldWith(t, impatient, map[string]string{"hooks.before_backup": "sleep 2"})
+	w.ask("POST", "backups", map[string]any{"name": "slow"}).want(http.StatusCreated)
+	w.ask("POST", "backups", nil).want(http.StatusCreated)
+
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST "+Root+"/backups HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.spec.holdTo(t, "POST", Root+"/backups", res.StatusCode, res.Header.Get("Content-Type"), body)
+	reply{t, "a body that does not come", res.StatusCode, res.Header, body}.problem(http.StatusRequestTimeout, "usage")
 }
 
 func TestMake_FailuresSpeakTheVocabulary(t *testing.T) {

@@ -209,6 +209,8 @@ func requestWords(status int, msg string) string {
 		return "the request cannot be read: " + msg
 	case http.StatusUnprocessableEntity:
 		return "the request does not fit what is understood here"
+	case http.StatusRequestTimeout:
+		return "the body of the request did not come in time"
 	case http.StatusUnsupportedMediaType:
 		return "the body of the request must be application/json"
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -58,12 +59,12 @@ func add[I, O any](s *server, r route, answer func(context.Context, *I) (*O, err
 	op := huma.Operation{
 		OperationID: r.id, Method: r.method, Path: Root + r.path, Tags: []string{r.tag},
 		Summary: r.summary, Description: describe(r), DefaultStatus: r.status,
-		MaxBodyBytes: maxBody + 1, Errors: slices.Concat(everywhere, r.errors),
+		MaxBodyBytes: maxBody + 1, BodyReadTimeout: s.o.Patience, Errors: slices.Concat(everywhere, r.errors),
 		Extensions: map[string]any{"x-scope": scopeWords(r.scopes)},
 		Responses:  map[string]*huma.Response{},
 	}
 	if r.method != http.MethodGet {
-		op.Errors = append(op.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+		op.Errors = append(op.Errors, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	slices.Sort(op.Errors)
 	op.Errors = slices.Compact(op.Errors)
@@ -80,15 +81,16 @@ func add[I, O any](s *server, r route, answer func(context.Context, *I) (*O, err
 		op.Responses["200"] = &huma.Response{Description: "The stream.", Content: content}
 	}
 	op.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
+		req, w := humago.Unwrap(ctx)
 		if p := s.mayAsk(ctx, r.scopes, accepts); p != nil {
-			req, w := humago.Unwrap(ctx)
 			writeProblem(w, req, p)
 			return
 		}
 		ctx.SetHeader("Cache-Control", "no-store")
-		next(ctx)
+		next(huma.WithValue(ctx, connectionKey{}, http.NewResponseController(w)))
 	}}
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		inNoHurry(ctx)
 		out, err := answer(ctx, in)
 		if err != nil {
 			return nil, s.told(ctx, r.id, err)
@@ -96,6 +98,17 @@ func add[I, O any](s *server, r route, answer func(context.Context, *I) (*O, err
 		return out, nil
 	})
 	s.document(r)
+}
+
+// connectionKey finds the connection of a request.
+type connectionKey struct{}
+
+// inNoHurry takes the time limit off that the client had to send its request: where there
+// was no body, net/http takes a limit that passes later for a client that is gone.
+func inNoHurry(ctx context.Context) {
+	if c, ok := ctx.Value(connectionKey{}).(*http.ResponseController); ok {
+		_ = c.SetReadDeadline(time.Time{}) // a connection without limits has none to take off
+	}
 }
 
 // mayAsk refuses a caller without a scope, and one who would not take the answer.

@@ -85,6 +85,12 @@ func configure(t testing.TB, repository, database string, settings map[string]st
 
 func newWorld(t *testing.T, settings map[string]string, more ...func(*config.Flags)) *world {
 	t.Helper()
+	return newWorldWith(t, func(*Options) {}, settings, more...)
+}
+
+// newWorldWith is newWorld with other options.
+func newWorldWith(t *testing.T, change func(*Options), settings map[string]string, more ...func(*config.Flags)) *world {
+	t.Helper()
 	dir := t.TempDir()
 	w := &world{t: t, dir: dir, database: filepath.Join(dir, "bot.db"), closing: make(chan struct{}), later: &atomic.Int64{}}
 	sourcetest.SQLite(t, w.database, "PRAGMA journal_mode=WAL; CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT); INSERT INTO note(text) VALUES('first');")
@@ -135,10 +141,12 @@ func newWorld(t *testing.T, settings map[string]string, more ...func(*config.Fla
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(New(Options{
+	o := Options{
 		Core: func() Core { return w.core }, Access: w.access, Version: "1.2.3", Heartbeat: 50 * time.Millisecond, Closing: w.closing,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "holdfast_backups 1\n") }),
-	}))
+	}
+	change(&o)
+	server := httptest.NewServer(New(o))
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	w.readSpec()
