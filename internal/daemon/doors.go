@@ -71,7 +71,8 @@ func (d *daemon) bind(ctx context.Context, c *core) (set doorSet, err error) {
 	}()
 	at := func(name, address string, a answer) (*door, error) {
 		for _, old := range before.all() {
-			if old.wanted == address {
+			// Several may want any free port.
+			if _, taken := set.answers[old]; !taken && old.name == name && old.wanted == address {
 				set.answers[old] = a
 				return old, nil
 			}
