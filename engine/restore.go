@@ -272,7 +272,7 @@ func (r *run) makeEmergency(ctx context.Context, present []holdfast.Source, made
 		return message, nil
 	}
 	if err != nil {
-		return "", &holdfast.Error{Op: "emergency backup", Err: err, Hint: "nothing was changed; --no-emergency goes on without it and keeps the replaced state beside the target"}
+		return "", noEmergency(err)
 	}
 	made.name = b.Backup.Name
 	sub.backup = made.name
@@ -294,6 +294,16 @@ func (r *run) makeEmergency(ctx context.Context, present []holdfast.Source, made
 		}
 	}
 	return string(made.name), nil
+}
+
+// noEmergency is the failure of the emergency backup. What stood in its way may have
+// a hint of its own, which is not the whole of what can be done here.
+func noEmergency(err error) error {
+	hint := "nothing was changed; --no-emergency goes on without it and keeps the replaced state beside the target"
+	if own := holdfast.HintOf(err); own != "" && errors.Is(err, holdfast.ErrRefused) {
+		return &holdfast.Error{Op: "emergency backup", Err: holdfast.Kindf(holdfast.ErrRefused, "%v", err), Hint: own + "; " + hint}
+	}
+	return &holdfast.Error{Op: "emergency backup", Err: err, Hint: hint}
 }
 
 // unreadable tells whether a backup failed because the source itself cannot be
