@@ -325,7 +325,8 @@ func TestPing_StartAndEnd(t *testing.T) {
 		"incomplete": {lacking, []string{"/p/start", "/p/fail"}, "exit status 3\nmade scheduled_backup_20260304_050607, 4.0 KiB stored\nincomplete: bot: a file is missing"},
 		"failed": {
 			failed(&holdfast.Error{Op: "store", Object: "x", Err: holdfast.Kindf(holdfast.ErrRefused, "disk full"), Hint: "make room"}),
-			[]string{"/p/start", "/p/fail"}, "failed, exit status 13\nerror: store x: disk full\nhint: make room",
+			[]string{"/p/start", "/p/fail"},
+			"failed, exit status 13\nerror: store x: disk full\nhint: make room",
 		},
 		"interrupted": {failed(context.Canceled), []string{"/p/start", "/p/fail"}, "exit status 130"},
 		"locked":      {failed(&holdfast.LockedError{Object: "r"}), []string{"/p/start"}, ""},
