@@ -8,14 +8,16 @@ import (
 	"os/exec"
 )
 
-// shell runs a command of the configuration.
-var shell = []string{"cmd", "/C"}
-
 // stopSignals are sent one after the other.
 var stopSignals = []os.Signal{os.Kill}
 
-// together does nothing: there are no process groups here.
-func together(*exec.Cmd) {}
+// commandOf is a command of the configuration.
+func commandOf(line string) *exec.Cmd { return exec.Command("cmd", "/C", line) }
+
+// startTogether starts a command: there are no process groups here.
+func startTogether(cmd *exec.Cmd) (letGo func() error, err error) {
+	return func() error { return nil }, cmd.Start()
+}
 
 func signalTogether(cmd *exec.Cmd, signal os.Signal) error {
 	if err := cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {

@@ -16,6 +16,7 @@ import (
 // A server is a command that was started on a copy, with all that it started.
 type server struct {
 	cmd     *exec.Cmd
+	letGo   func() error
 	address string
 	output  tail
 	ended   chan struct{} // closed when the command has ended
@@ -35,15 +36,14 @@ func startServer(ctx context.Context, dir, command string) (*server, error) {
 		return nil, err
 	}
 	s := &server{
-		cmd:     exec.Command(shell[0], append(shell[1:len(shell):len(shell)], command)...),
+		cmd:     commandOf(command),
 		address: "http://" + net.JoinHostPort(loopback, port),
 		ended:   make(chan struct{}),
 	}
 	s.cmd.Env = append(os.Environ(), "CHROMA_PATH="+dir, "CHROMA_HOST="+loopback, "CHROMA_PORT="+port)
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
 	s.cmd.WaitDelay = stopTime // somebody who was left behind may hold the output
-	together(s.cmd)
-	if err := s.cmd.Start(); err != nil {
+	if s.letGo, err = startTogether(s.cmd); err != nil {
 		return nil, err
 	}
 	go func() {
@@ -118,7 +118,8 @@ func (s *server) endsWithin(moment time.Duration) bool {
 
 // stop ends the server and all that it started: as a person would, then as an
 // operator, then for certain. Newer servers heed nothing but an interrupt.
-func (s *server) stop() error {
+func (s *server) stop() (err error) {
+	defer func() { err = errors.Join(err, s.letGo()) }()
 	for _, signal := range stopSignals {
 		if err := signalTogether(s.cmd, signal); err != nil {
 			return fmt.Errorf("stop the server: %w", err)
