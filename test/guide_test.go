@@ -17,7 +17,7 @@ import (
 // block gives the commands that stand indented below a heading of the guide.
 func block(t *testing.T, heading string) string {
 	t.Helper()
-	return blockOf(t, "../docs/operating.md", heading)
+	return blockOf(t, "../docs/operate.md", heading)
 }
 
 // blockOf gives the commands that stand indented below a heading of a document.
