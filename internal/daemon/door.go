@@ -44,8 +44,13 @@ type door struct {
 	done   chan struct{}
 }
 
-// openDoor binds an address. Nothing is answered before Serve.
+// openDoor binds an address. Nothing is answered before open.
 func openDoor(ctx context.Context, name, address string, log *slog.Logger) (*door, error) {
+	return openDoorWith(ctx, name, address, slowest, log)
+}
+
+// openDoorWith is openDoor with another time for clients that hold us up.
+func openDoorWith(ctx context.Context, name, address string, patience time.Duration, log *slog.Logger) (*door, error) {
 	lc := net.ListenConfig{KeepAlive: keepAlive}
 	ln, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
@@ -56,9 +61,9 @@ func openDoor(ctx context.Context, name, address string, log *slog.Logger) (*doo
 		return nil, &holdfast.Error{Op: "listen on", Object: address, Err: err, Hint: "another program may have the address: name another (" + name + ")"}
 	}
 	d := &door{name: name, wanted: address, addr: ln.Addr().String(), log: log, done: make(chan struct{})}
-	d.ln = &doorListener{Listener: netutil.LimitListener(ln, mostConnections), tls: &d.tls}
+	d.ln = &doorListener{Listener: netutil.LimitListener(ln, mostConnections), tls: &d.tls, patience: patience}
 	d.server = &http.Server{
-		Handler:           patient(http.HandlerFunc(d.serve)),
+		Handler:           patient(http.HandlerFunc(d.serve), patience),
 		ReadHeaderTimeout: headerWithin, IdleTimeout: idleWithin, MaxHeaderBytes: mostHeader,
 		ErrorLog: slog.NewLogLogger(log.With(keyAddress, d.addr).Handler(), slog.LevelDebug),
 	}
@@ -104,7 +109,8 @@ func (d *door) discard() { _ = d.ln.Close() }
 // A doorListener takes connections with TLS or without, as its door has it at the moment.
 type doorListener struct {
 	net.Listener
-	tls *atomic.Pointer[tls.Config]
+	tls      *atomic.Pointer[tls.Config]
+	patience time.Duration
 }
 
 func (l *doorListener) Accept() (net.Conn, error) {
@@ -112,7 +118,7 @@ func (l *doorListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c = patientConn{c}
+	c = patientConn{c, l.patience}
 	if t := l.tls.Load(); t != nil {
 		c = tls.Server(c, t)
 	}

@@ -1,9 +1,11 @@
 package daemon
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,38 +15,79 @@ import (
 const slowest = time.Minute
 
 // A patientConn gives up a client that takes nothing.
-type patientConn struct{ net.Conn }
+type patientConn struct {
+	net.Conn
+	patience time.Duration
+}
 
 func (c patientConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(slowest)); err != nil {
+	if err := c.SetWriteDeadline(time.Now().Add(c.patience)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)
 }
 
-// patient gives up a client that does not go on sending its request.
-func patient(next http.Handler) http.Handler {
+// patient gives up a client that does not go on sending its request. As long as there is
+// more of the body there is a limit, whoever answers and whatever of it he reads: net/http
+// itself reads what is left, before the answer goes out.
+func patient(next http.Handler, patience time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &patientBody{ReadCloser: r.Body, conn: http.NewResponseController(w)}
+		if r.Body == nil || r.Body == http.NoBody {
+			next.ServeHTTP(w, r)
+			return
 		}
-		next.ServeHTTP(w, r)
+		b := &patientBody{ReadCloser: r.Body, conn: http.NewResponseController(w), patience: patience}
+		r.Body = b
+		b.hurry()
+		defer b.hurry() // the answer may have taken longer than that
+		next.ServeHTTP(patientWriter{w, b}, r)
 	})
 }
 
 // A patientBody is a request that must go on.
 type patientBody struct {
 	io.ReadCloser
-	conn *http.ResponseController
+	conn     *http.ResponseController
+	patience time.Duration
+	whole    atomic.Bool // it has come to its end
 }
 
 // Read implements io.Reader. At the end the connection is without a limit again: what
 // the server itself reads then only tells that the client has gone.
 func (b *patientBody) Read(p []byte) (int, error) {
-	_ = b.conn.SetReadDeadline(time.Now().Add(slowest)) // where it cannot be set there is none
+	b.hurry()
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		_ = b.conn.SetReadDeadline(time.Time{})
+	if errors.Is(err, io.EOF) {
+		b.whole.Store(true)
+		_ = b.conn.SetReadDeadline(time.Time{}) // where it cannot be set there is none
 	}
 	return n, err
 }
+
+// hurry limits the time until the next part of the body, if there is one.
+func (b *patientBody) hurry() {
+	if !b.whole.Load() {
+		_ = b.conn.SetReadDeadline(time.Now().Add(b.patience)) // where it cannot be set there is none
+	}
+}
+
+// A patientWriter keeps its handler from taking the limit away while there is more of the
+// body.
+type patientWriter struct {
+	http.ResponseWriter
+	body *patientBody
+}
+
+// SetReadDeadline is for http.ResponseController.
+func (w patientWriter) SetReadDeadline(at time.Time) error {
+	if at.IsZero() && !w.body.whole.Load() {
+		at = time.Now().Add(w.body.patience)
+	}
+	return w.body.conn.SetReadDeadline(at)
+}
+
+// Flush implements http.Flusher.
+func (w patientWriter) Flush() { _ = w.body.conn.Flush() }
+
+// Unwrap is for http.ResponseController.
+func (w patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
