@@ -181,16 +181,17 @@ type unusedDoors struct {
 	proxies []*chromaproxy.Proxy
 }
 
-// close lets what is being answered come to its end, until ctx ends.
+// close lets what is being answered come to its end, until ctx ends. Writes that wait for a
+// backup are refused at once: their clients can send them again, and hold nothing up.
 func (u unusedDoors) close(ctx context.Context) {
 	var closing sync.WaitGroup
+	for _, one := range u.proxies {
+		closing.Go(one.Close)
+	}
 	for _, one := range u.doors {
 		closing.Go(func() { one.close(ctx) })
 	}
 	closing.Wait()
-	for _, one := range u.proxies {
-		one.Close()
-	}
 }
 
 // serving tells what is listened on, with the real ports.

@@ -2,20 +2,55 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/job"
 	"github.com/holdfast-backup/holdfast/internal/operation"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 // byProxy is who asks for the backups that come before the writes of a Chroma client.
 const byProxy = "chroma-proxy"
 
-// backupBefore makes the backup that a Chroma proxy waits for.
+// backupBefore makes the backup that a Chroma proxy waits for, and returns once it is
+// committed: what follows a backup is nothing that a client should wait for.
 func (d *daemon) backupBefore(ctx context.Context, reason string) error {
 	c := d.core.Load()
-	j, err := c.operations.Backup(ctx, byProxy, "", operation.BackupRequest{Trigger: holdfast.TriggerAuto, Note: reason})
-	if err == nil {
-		_, err = c.wait(ctx, j)
+	j, err := c.operations.Backup(ctx, byProxy, "", operation.BackupRequest{Trigger: holdfast.TriggerAuto, Note: reason, Always: true})
+	if err != nil {
+		return err
 	}
-	return err
+	made, err := c.outcome(d.jobs.WaitResult(ctx, j.ID))
+	if err != nil {
+		return err
+	}
+	return d.holds(holdfast.WithOperation(ctx, j.ID), made)
+}
+
+// holds tells whether a backup of a job is one to go on after. It is, once it is committed:
+// what it lacks or holds damaged was so in the sources, and no further backup would hold
+// more. A program must not stand still for that; it is said, though.
+func (d *daemon) holds(ctx context.Context, j job.Job) error {
+	var result report.BackupResult
+	if err := json.Unmarshal(j.Result, &result); err != nil || result.Backup == nil {
+		return &holdfast.Error{Op: "backup before a write", Err: errors.Join(errors.New("no backup was made"), err)}
+	}
+	if !result.Incomplete {
+		return nil
+	}
+	level, lacks := slog.LevelWarn, []string{}
+	for _, p := range result.Problems {
+		if p.Severity == holdfast.Damaged {
+			level = slog.LevelError
+		}
+		if p.Severity != holdfast.Warning {
+			lacks = append(lacks, strings.TrimPrefix(p.Object+": "+p.Message, ": "))
+		}
+	}
+	d.log.Log(ctx, level, "a write goes on after a backup that does not hold everything", keyBackup, result.Backup.Name, keyError, strings.Join(lacks, "; "))
+	return nil
 }

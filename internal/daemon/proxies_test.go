@@ -9,7 +9,16 @@ import (
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
 )
+
+// add is the path of a write.
+const add = "/api/v2/tenants/t/databases/d/collections/3f2504e0-4f89-11d3-9a0c-0305e82c3301/add"
+
+// through is a life whose requests go through its proxy.
+func (l *life) through() *life {
+	return &life{w: l.w, now: Serving{URL: "http://" + l.now.Proxies[0].Listen}}
+}
 
 // The first write through a proxy is preceded by a backup, and gets through.
 func TestRun_AProxyBacksUpBeforeAWrite(t *testing.T) {
@@ -31,8 +40,7 @@ func TestRun_AProxyBacksUpBeforeAWrite(t *testing.T) {
 	if len(l.now.Proxies) != 1 || l.now.Proxies[0].Upstream != upstream.URL {
 		t.Fatalf("proxies: %+v", l.now.Proxies)
 	}
-	through := &life{w: w, now: Serving{URL: "http://" + l.now.Proxies[0].Listen}}
-	const add = "/api/v2/tenants/t/databases/d/collections/3f2504e0-4f89-11d3-9a0c-0305e82c3301/add"
+	through := l.through()
 	if code, body := through.ask(http.MethodPost, add, `{"ids":["a"]}`); code != http.StatusOK || !strings.Contains(body, "says yes") {
 		t.Errorf("%d %s", code, body)
 	}
@@ -46,6 +54,56 @@ func TestRun_AProxyBacksUpBeforeAWrite(t *testing.T) {
 	}
 	if n := before.Load(); n != 2 { // each of the two writes met the same one
 		t.Errorf("%d backups in one burst", n-1)
+	}
+	l.stop()
+}
+
+// Whoever configures a proxy wants its backups, and wants them before the write: not what follows
+// them.
+func TestRun_AProxyWaitsForTheBackupAlone(t *testing.T) {
+	upstream := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "yes") }))
+	t.Cleanup(upstream.Close)
+	never := make(chan struct{})
+	asked := make(chan struct{}, 100)
+	replica := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		<-never
+	}))
+	t.Cleanup(replica.Close)
+	t.Cleanup(func() { close(never) })
+	t.Setenv("AWS_ACCESS_KEY_ID", "key")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	w := newWorld(t, map[string]string{
+		"schedule.every": "off", "serve.chroma_proxy": "127.0.0.1:0=" + upstream.URL, "auto_backup": "false",
+		"shutdown_timeout": "1s",
+	})
+	l := w.start()
+	w.eventually("the first backup", func() bool { return len(w.backups()) == 1 })
+	l.stop()
+	l = w.start(func(o *Options) {
+		o.Load = func() (*config.Config, error) {
+			c, err := w.load()
+			if err == nil {
+				c.Replicas = []config.Replica{{URL: "s3://bucket/copies?region=r&endpoint=" + replica.URL}}
+			}
+			return c, err
+		}
+	})
+	w.write("more")
+	if code, body := l.through().ask(http.MethodPost, add, `{"ids":["a"]}`); code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	<-asked
+	w.write("still more")
+	if code, body := l.through().ask(http.MethodDelete, "/api/v2/tenants/t/databases/d/collections/c", ""); code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	all := w.backups()
+	if len(all) != 3 || all[0].Metadata.Trigger != holdfast.TriggerAuto || all[1].Metadata.Trigger != holdfast.TriggerAuto {
+		t.Errorf("%d backups, the newest of the trigger %s", len(all), all[0].Metadata.Trigger)
 	}
 	l.stop()
 }

@@ -98,6 +98,7 @@ func (c *core) rotate(ctx context.Context) error {
 		}
 		errs = append(errs, c.read(ctx, e, next.name))
 	}
+	c.keeper.Refresh(ctx) // a newest backup that does not read back saves nothing
 	errs = append(errs, c.readReplicas(ctx, e))
 	if ctx.Err() != nil {
 		return nil // stopped: nothing failed
@@ -175,7 +176,11 @@ func (c *core) readReplicas(ctx context.Context, e *engine.Engine) error {
 
 // wait waits for a job, and gives how it ended.
 func (c *core) wait(ctx context.Context, j job.Job) (job.Job, error) {
-	ended, err := c.d.jobs.Wait(ctx, j.ID)
+	return c.outcome(c.d.jobs.Wait(ctx, j.ID))
+}
+
+// outcome tells of a job that was waited for what became of it.
+func (c *core) outcome(j job.Job, err error) (job.Job, error) {
 	switch {
 	case err != nil:
 		select {
@@ -184,12 +189,12 @@ func (c *core) wait(ctx context.Context, j job.Job) (job.Job, error) {
 		default: // it comes to its end without anybody who waits for it
 		}
 		return j, err
-	case ended.Error != nil:
-		return ended, errors.New(ended.Error.Message)
-	case ended.State == job.Cancelled, ended.State == job.Interrupted:
-		return ended, context.Canceled
+	case j.Error != nil:
+		return j, errors.New(j.Error.Message)
+	case j.State == job.Cancelled, j.State == job.Interrupted:
+		return j, context.Canceled
 	}
-	return ended, nil
+	return j, nil
 }
 
 // drillDue holds a drill with the newest backup if the last one was long enough ago,

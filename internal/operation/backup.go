@@ -22,6 +22,9 @@ type BackupRequest struct {
 	Note    string           `json:"note,omitempty" maxLength:"2000" doc:"A text that is kept with the backup."`
 	Pin     bool             `json:"pin,omitempty" doc:"Keep it from being pruned."`
 	Reuse   string           `json:"reuse,omitempty" maxLength:"20" example:"60s" doc:"How old a backup may be that is told instead of making one, if nothing was written since for certain: a duration up to 10m, 0s for never. Without it 60s for auto, and never for others. What asks for a name, a pin or a full backup is always made."`
+	// Always is set by those of the daemon who were configured to make backups: one with the
+	// trigger auto is made although the calls of assistants are switched off.
+	Always bool `json:"-"`
 }
 
 // Bounds of BackupRequest.Reuse.
@@ -89,7 +92,7 @@ func (o *Operations) Backup(_ context.Context, by, key string, q BackupRequest) 
 	}
 	return o.start(KindBackup, by, key, q, func(ctx context.Context, h *job.Handle) (any, error) {
 		out := report.NewBackupResult(o.place())
-		if request.Trigger == holdfast.TriggerAuto && !o.config.AutoBackup {
+		if request.Trigger == holdfast.TriggerAuto && !o.config.AutoBackup && !q.Always {
 			out.Skipped = "automatic backups are switched off (auto_backup, AUTO_BACKUP_ENABLED)"
 			h.SetOutcome("no backup was made: " + out.Skipped)
 			return out, nil
