@@ -35,6 +35,7 @@ command -v go >/dev/null || fail "Go is missing: https://go.dev/doc/install"
 
 stage "programs that the tests use"
 need update-ca-certificates ca-certificates
+need curl curl # the pages of the documents call the API with it
 need sqlite3 sqlite3
 need /usr/bin/python3 python3 # a bot under holdfast run
 need python3 python3
