@@ -163,6 +163,11 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL.ForceQuery = r.In.URL.ForceQuery
 	r.Out.Host = r.In.Host
 	r.Out.Trailer = r.In.Trailer // the values come at the end of the body
+	// Behind another protocol, such as HTTP/2 after an upgrade, requests would pass
+	// that nobody has looked at. Chroma has none, and may ignore the wish.
+	r.Out.Header.Del("Connection")
+	r.Out.Header.Del("Upgrade")
+	r.Out.Header.Del("Http2-Settings")
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if values, ok := r.In.Header[name]; ok {
 			r.Out.Header[name] = values
