@@ -57,6 +57,7 @@ type Access struct {
 	certs    *certificates
 	requests *buckets     // of callers, and of addresses without one
 	failures *buckets     // of addresses whose tokens are refused
+	atWork   crowd        // the requests that are being answered
 	toldAt   atomic.Int64 // the minute in which the log told that the tokens cannot be read
 	now      func() time.Time
 	log      *slog.Logger
@@ -89,6 +90,7 @@ func Open(o Options) (*Access, error) {
 		certs:    &certificates{now: o.Now, log: o.Logger},
 		requests: newBuckets(o.Now),
 		failures: newBuckets(o.Now),
+		atWork:   crowd{of: map[string]int{}},
 		origins:  http.NewCrossOriginProtection(),
 	}
 	a.failures.set(failuresPerMinute)

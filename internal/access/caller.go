@@ -11,6 +11,10 @@ import (
 // needed. No token can have it.
 const Local = "local"
 
+// ChromaProxy is who asks for the backups that a Chroma proxy waits for. No token
+// can have the name: its jobs would be those of the proxy.
+const ChromaProxy = "chroma-proxy"
+
 // A Caller is who asks.
 type Caller struct {
 	Name   string // of the token, or Local

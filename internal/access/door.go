@@ -33,13 +33,18 @@ var open = []string{"/healthz", "/readyz"}
 func (a *Access) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		guard(w.Header())
-		rec := &visit{client: clientAt(r.RemoteAddr)}
+		client := clientAt(r.RemoteAddr)
+		rec := &visit{client: client, key: client}
 		out := &answer{ResponseWriter: w}
 		r, err := a.admit(r, rec)
 		if err != nil {
 			a.turnAway(out, r, rec, err)
 			return
 		}
+		defer a.atWork.leave(rec.key)
+		ctx, done := a.whileGood(r.Context(), rec.caller)
+		defer done()
+		r = r.WithContext(ctx)
 		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 		defer a.close(out, r, rec)
 		next.ServeHTTP(out, r)
@@ -74,15 +79,17 @@ func (a *Access) admit(r *http.Request, rec *visit) (*http.Request, error) {
 		return r, a.failed(rec, err)
 	}
 	rec.caller = caller
-	client := rec.client
 	if caller.Token != "" {
-		client = "token " + caller.Token
+		rec.key = "token " + caller.Token
 	}
-	if wait, ok := a.requests.take(client); !ok {
+	if wait, ok := a.requests.take(rec.key); !ok {
 		return r, tooMany(wait, fmt.Sprintf("more than %d requests in a minute", s.perMinute), "wait, or raise serve.requests_per_minute")
 	}
 	if r.ContentLength > MaxBody {
 		return r, &holdfast.Error{Op: "request", Err: holdfast.Kindf(ErrTooLarge, "its body has more than %d bytes", MaxBody)}
+	}
+	if !a.atWork.enter(rec.key) {
+		return r, tooMany(time.Second, fmt.Sprintf("%d requests of this caller are being answered already", mostAtOnce), "let some come to their end, streams of events and downloads among them")
 	}
 	return r.WithContext(withVisit(WithCaller(r.Context(), caller), rec)), nil
 }
@@ -150,8 +157,21 @@ func (a *Access) nobody(err error) error {
 }
 
 // forwarding are headers by which reverse proxies tell that they pass on what
-// others have asked.
-var forwarding = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}
+// others have asked; so are all that begin with X-Forwarded-.
+var forwarding = []string{
+	"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Forwarded-For", "X-Original-Host",
+	"True-Client-Ip", "Cf-Connecting-Ip", "Fastly-Client-Ip", "X-Envoy-External-Address",
+}
+
+// passedOn tells whether somebody says that he passes a request on for another.
+func passedOn(h http.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Forwarded-") || slices.Contains(forwarding, name) {
+			return true
+		}
+	}
+	return false
+}
 
 // fromHere tells whether a request that came in on loopback was made on this
 // machine, as far as can be seen: the connection ends at a loopback address, it
@@ -163,10 +183,8 @@ func (s *settings) fromHere(r *http.Request) bool {
 			return false
 		}
 	}
-	for _, name := range forwarding {
-		if len(r.Header.Values(name)) > 0 {
-			return false
-		}
+	if passedOn(r.Header) {
+		return false
 	}
 	name := hostName(r.Host)
 	addr, err := netip.ParseAddr(name)
@@ -212,16 +230,16 @@ func tooMany(wait time.Duration, why, hint string) error {
 
 // turnAway answers a request that was not admitted.
 func (a *Access) turnAway(w *answer, r *http.Request, rec *visit, err error) {
-	status := WriteProblem(w, "", err)
-	a.audit.refused(rec.client, Entry{
-		Caller: rec.caller.Name, Remote: r.RemoteAddr, Method: r.Method,
-		Status: status, Outcome: Refused, Why: err.Error(),
-	})
 	// What is left of the body is nobody's: the connection ends rather than
 	// that it is read.
 	if r.ContentLength > MaxBody {
 		w.Header().Set("Connection", "close")
 	}
+	status := WriteProblem(w, "", err)
+	a.audit.refused(rec.key, Entry{
+		Caller: rec.caller.Name, Remote: r.RemoteAddr, Method: r.Method,
+		Status: status, Outcome: Refused, Why: err.Error(),
+	})
 }
 
 // close ends a visit: it contains a panic and writes the audit.
@@ -236,14 +254,14 @@ func (a *Access) close(w *answer, r *http.Request, rec *visit) {
 			p = http.ErrAbortHandler // so that the caller sees that the answer was cut
 		}
 	}
-	a.settle(w, r, rec)
+	a.settle(w, r, rec, p != nil)
 	if p != nil {
 		panic(p)
 	}
 }
 
 // settle writes the audit line of a visit that has one.
-func (a *Access) settle(w *answer, r *http.Request, rec *visit) {
+func (a *Access) settle(w *answer, r *http.Request, rec *visit, cut bool) {
 	n := rec.facts()
 	e := Entry{
 		Caller: rec.caller.Name, Remote: r.RemoteAddr, Method: r.Method, Route: n.Route,
@@ -253,16 +271,14 @@ func (a *Access) settle(w *answer, r *http.Request, rec *visit) {
 		e.Route = r.Pattern
 	}
 	switch refused := rec.refused() || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden; {
-	case refused:
+	case safe(r.Method) && !refused && !n.Disclosed:
+		return
+	case refused || e.Status >= http.StatusBadRequest && e.Status < http.StatusInternalServerError:
 		e.Outcome = Refused
-		a.audit.refused(rec.client, e)
+		a.audit.refused(rec.key, e) // what changes nothing must not push out what did
 		return
-	case safe(r.Method):
-		return
-	case e.Status >= http.StatusInternalServerError:
+	case cut || e.Status >= http.StatusInternalServerError:
 		e.Outcome = Failed
-	case e.Status >= http.StatusBadRequest:
-		e.Outcome = Refused
 	default:
 		e.Outcome = Done
 	}

@@ -39,6 +39,7 @@ func TestDoor_WhatAReverseProxyPassesOnIsNotLocal(t *testing.T) {
 	through := []func(*http.Request){
 		host("backup.example"), header("X-Forwarded-For", "192.0.2.1"), header("Forwarded", "for=192.0.2.1"),
 		header("Via", "1.1 proxy"), header("X-Real-IP", "192.0.2.1"), header("X-Forwarded-Host", ""),
+		header("X-Forwarded-Port", "443"), header("CF-Connecting-IP", "192.0.2.1"), header("True-Client-IP", "192.0.2.1"),
 	}
 	for _, change := range through {
 		w.want(w.ask(ScopeRead, request("GET", "/things/a", change)), 401, "unauthorized")

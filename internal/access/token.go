@@ -106,6 +106,9 @@ func tokenName(name string) (string, error) {
 	if err == nil && name == Local {
 		err = holdfast.Kindf(holdfast.ErrUsage, "%q stands for whoever needs no token", name)
 	}
+	if err == nil && name == ChromaProxy {
+		err = holdfast.Kindf(holdfast.ErrUsage, "%q stands for the proxies in front of Chroma servers", name)
+	}
 	if err != nil {
 		return "", &holdfast.Error{Op: "token", Object: fmt.Sprintf("%q", name), Err: err}
 	}

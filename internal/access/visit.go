@@ -16,6 +16,9 @@ type Facts struct {
 	Object    string // what else it is about
 	Operation string
 	Why       string // one line; without secrets
+	// Disclosed tells that data was given away: that has a line, too, though it
+	// changes nothing.
+	Disclosed bool
 }
 
 // Note adds facts to the audit line of the request that ctx belongs to.
@@ -30,6 +33,7 @@ func Note(ctx context.Context, f Facts) {
 		Route:  cmp.Or(f.Route, v.noted.Route),
 		Backup: cmp.Or(f.Backup, v.noted.Backup), Job: cmp.Or(f.Job, v.noted.Job), Object: cmp.Or(f.Object, v.noted.Object),
 		Operation: cmp.Or(f.Operation, v.noted.Operation), Why: cmp.Or(f.Why, v.noted.Why),
+		Disclosed: f.Disclosed || v.noted.Disclosed,
 	}
 }
 
@@ -37,7 +41,8 @@ type visitKey struct{}
 
 // visit is one request on its way through the door.
 type visit struct {
-	client string
+	client string // the address
+	key    string // of the caller, for limits: the token, or else the address
 	caller Caller
 
 	mu     sync.Mutex

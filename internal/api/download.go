@@ -60,7 +60,6 @@ func (s *server) download(ctx context.Context, in *downloadInput) (*streamOutput
 	if err != nil {
 		return nil, err
 	}
-	access.Note(ctx, access.Facts{Backup: b.Metadata().BackupName.String()})
 	return &streamOutput{Body: func(hc huma.Context) {
 		defer b.Close() // what was read was checked; nothing of it can fail now
 		r, w := humago.Unwrap(hc)
@@ -86,6 +85,7 @@ func (s *server) sendArchive(w http.ResponseWriter, r *http.Request, b *repo.Bac
 		out.begin()
 		return
 	}
+	access.Note(r.Context(), access.Facts{Backup: b.Metadata().BackupName.String(), Disclosed: true})
 	write := b.WriteTarOf
 	if format == "zip" {
 		write = b.WriteZipOf
