@@ -183,11 +183,15 @@ func (k *Keeper) succeeded(a *attempt, now time.Duration) {
 	}
 }
 
+// nearly is how far an interval may be from its end to be over: two clocks tell how far
+// that is, and the wall clock may be the slower one.
+const nearly = time.Minute
+
 // nextAfter is when the interval is over: it begins with the newest backup, or, if
 // that is too long ago, now that it was found to be still true.
 func (k *Keeper) nextAfter(a *attempt, now, every time.Duration) time.Duration {
 	if m := a.result.Backup.Metadata; m != nil {
-		if next := k.clock.At(m.CreatedAt.Time) + every; next > now && next < now+every {
+		if next := k.clock.At(m.CreatedAt.Time) + every; next > now+min(nearly, every/2) && next < now+every {
 			return next
 		}
 	}

@@ -121,6 +121,31 @@ func TestDaemon_ARealRepositoryThroughAMonth(t *testing.T) {
 	}
 }
 
+// An interval that ends at the very moment at which it is looked is over once, though the
+// wall clock stands still while the other one goes on.
+func TestDaemon_AnIntervalEndsOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	database := filepath.Join(dir, "bot.db")
+	startProgram(t, database, "WAL").write()
+	c := configured(t, filepath.Join(dir, "backups"), database, map[string]string{"schedule.every": "6h", "schedule.on_change": "off"})
+	clock := scheduletest.New(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), scheduletest.Options{})
+	k, err := New(Options{Config: c, Daemon: true, Now: clock.Now, Timer: clock.Timer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := keep(t, k)
+	eventually(t, "the first backup", func() bool { return k.Counts().Backups == 1 && !k.Busy() })
+	for checked := int64(1); checked <= 2; checked++ {
+		clock.Leap(6 * time.Hour)
+		eventually(t, "the look at the end of the interval", func() bool { return k.Counts().Unchanged >= checked && !k.Busy() })
+	}
+	stop()
+	if n := k.Counts().Unchanged; n != 2 {
+		t.Errorf("two intervals ended %d times", n)
+	}
+}
+
 // A verb of another has its turn, waits for who has the repository, and bears its
 // own name.
 func TestWith_HasItsTurn(t *testing.T) {
