@@ -24,6 +24,10 @@ type Options struct {
 	// keeper.Keeper.Busy. It must be false for what waits by a timer of this clock.
 	// Nil is never.
 	Busy func() bool
+	// ComeBack is how long what was woken may take to wait again, or to be busy: long
+	// for what is real work on a loaded machine. A loop that has ended costs it once.
+	// Zero is 5 ms.
+	ComeBack time.Duration
 }
 
 // A Clock is a simulated clock. Its methods may be called side by side, but only one
@@ -35,6 +39,7 @@ type Clock struct {
 	wall   time.Time
 	passed time.Duration // by which timers go
 	timers []*timer      // not fired yet
+	fired  []*timer      // of which perhaps nobody knows yet
 	count  int           // of all timers that ever were
 }
 
@@ -49,6 +54,9 @@ type timer struct {
 func New(start time.Time, o Options) *Clock {
 	if o.Busy == nil {
 		o.Busy = func() bool { return false }
+	}
+	if o.ComeBack == 0 {
+		o.ComeBack = 5 * time.Millisecond
 	}
 	return &Clock{o: o, wall: start.Round(0)}
 }
@@ -75,7 +83,9 @@ func (c *Clock) Timer(d time.Duration) (fired <-chan time.Time, stop func()) {
 	return t.fired, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.timers = slices.DeleteFunc(c.timers, func(other *timer) bool { return other == t })
+		same := func(other *timer) bool { return other == t }
+		c.timers = slices.DeleteFunc(c.timers, same)
+		c.fired = slices.DeleteFunc(c.fired, same)
 	}
 }
 
@@ -148,18 +158,20 @@ func (c *Clock) pass(to time.Duration) (waited int) {
 			return false
 		}
 		t.fired <- c.wall
+		c.fired = append(c.fired, t)
 		return true
 	})
 	return waited
 }
 
 const (
-	look = 20 * time.Microsecond
-	// comeBack is how long a loop may take to wait again; one that has ended never
-	// does.
-	comeBack = 5 * time.Millisecond
+	look     = 20 * time.Microsecond
+	lookBusy = 200 * time.Microsecond
 	// calm is how often in a row everything must look at rest.
 	calm = 3
+	// deaf is how long a timer that fired may be left unheard: whoever does not wait for it
+	// any more has not stopped it.
+	deaf = time.Second
 )
 
 // settle waits until what was woken has come to rest: as a rule when as many timers
@@ -174,6 +186,8 @@ func (c *Clock) settle(waited int) {
 		time.Sleep(look)
 		c.mu.Lock()
 		now, count := len(c.timers), c.count
+		c.fired = slices.DeleteFunc(c.fired, func(t *timer) bool { return len(t.fired) == 0 })
+		unheard := len(c.fired) > 0 && time.Since(changed) < deaf
 		c.mu.Unlock()
 		if count != seen {
 			seen, changed = count, time.Now()
@@ -181,10 +195,14 @@ func (c *Clock) settle(waited int) {
 		switch {
 		case c.o.Busy():
 			rests, changed = 0, time.Now()
-		case now < waited && time.Since(changed) < comeBack:
+			time.Sleep(lookBusy)
+		case unheard, now < waited && time.Since(changed) < c.o.ComeBack:
 			rests = 0
 		default:
 			rests++
 		}
 	}
+	c.mu.Lock()
+	c.fired = nil
+	c.mu.Unlock()
 }
