@@ -22,7 +22,9 @@ var errClosed = errors.New("the proxy is being shut down")
 //
 // A backup counts only for what had ended before it began. So a deletion first
 // lets the writes in flight come to their end, and a write that passes makes
-// the last backup one that is not fresh any more.
+// the last backup one that is not fresh any more. Nothing passes a deletion in
+// flight either: what the server acknowledged after the backup and before the
+// deletion would be in neither.
 type gate struct {
 	burst   time.Duration
 	maxWait time.Duration
@@ -38,6 +40,7 @@ type gate struct {
 	saving bool          // it is making a backup
 	late   bool          // and has taken so long that a write has passed meanwhile
 	active int           // writes that have passed and not ended
+	drops  int           // deletions among them
 	idle   chan struct{} // closed when active falls to zero; nil if nobody waits for that
 	ended  time.Time     // when the last write did
 	unsure time.Time     // until then a write may go on that we do not see
@@ -69,7 +72,7 @@ func (g *gate) enter(ctx context.Context, kind Kind) (verdict, error) {
 	}
 	nobodyWaits := !g.busy || g.late && kind == Write
 	if nobodyWaits && g.ready(kind) {
-		v := g.letPass(nil)
+		v := g.letPass(kind, nil)
 		g.mu.Unlock()
 		return v, nil
 	}
@@ -97,7 +100,7 @@ func (g *gate) await(ctx context.Context, w *waiter) (verdict, error) {
 	select {
 	case <-w.turn:
 		if ctx.Err() != nil && w.given.place != 0 {
-			g.end(true) // it passed at the moment it left: nothing was sent
+			g.end(w.kind, true) // it passed at the moment it left: nothing was sent
 			return verdict{}, context.Cause(ctx)
 		}
 		return w.given, nil
@@ -112,7 +115,7 @@ func (g *gate) await(ctx context.Context, w *waiter) (verdict, error) {
 	if !g.pass {
 		return verdict{failure: why}, nil
 	}
-	v := g.letPass(why)
+	v := g.letPass(w.kind, why)
 	if g.saving {
 		// The burst has begun without a backup: the writes behind it need
 		// not wait for this one.
@@ -123,14 +126,17 @@ func (g *gate) await(ctx context.Context, w *waiter) (verdict, error) {
 }
 
 // leave ends a write that has passed; sure tells that the server had answered it.
-func (g *gate) leave(sure bool) {
+func (g *gate) leave(kind Kind, sure bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.end(sure)
+	g.end(kind, sure)
 }
 
-func (g *gate) end(sure bool) {
+func (g *gate) end(kind Kind, sure bool) {
 	g.active--
+	if kind == Deletion {
+		g.drops--
+	}
 	g.ended = g.now()
 	if !sure {
 		g.unsure = g.ended.Add(unsureFor)
@@ -142,8 +148,11 @@ func (g *gate) end(sure bool) {
 }
 
 // letPass counts a write in.
-func (g *gate) letPass(failure error) verdict {
+func (g *gate) letPass(kind Kind, failure error) verdict {
 	g.active++
+	if kind == Deletion {
+		g.drops++
+	}
 	g.passed++
 	g.fresh = time.Time{}
 	return verdict{place: g.passed, failure: failure}
@@ -155,7 +164,7 @@ func (g *gate) release(chosen func(*waiter) bool) {
 		if !chosen(w) {
 			return false
 		}
-		w.given = g.letPass(nil)
+		w.given = g.letPass(w.kind, nil)
 		close(w.turn)
 		return true
 	})
@@ -172,7 +181,7 @@ func (g *gate) ready(kind Kind) bool {
 	if g.active == 0 && recent(g.fresh) {
 		return true
 	}
-	return kind == Write && (g.active > 0 || recent(g.ended))
+	return kind == Write && g.drops == 0 && (g.active > 0 || recent(g.ended))
 }
 
 // serve looks after the queue until it is empty. There is one worker at a time.
@@ -232,9 +241,9 @@ func (g *gate) fail(err error) {
 	for _, w := range g.queue {
 		switch {
 		case g.ready(w.kind):
-			w.given = g.letPass(nil)
+			w.given = g.letPass(w.kind, nil)
 		case g.pass:
-			w.given = g.letPass(err)
+			w.given = g.letPass(w.kind, err)
 		default:
 			w.given = verdict{failure: err}
 		}

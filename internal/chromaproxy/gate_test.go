@@ -64,7 +64,7 @@ func (s *saver) write(t *testing.T, g *gate, kind Kind, inFlight time.Duration) 
 		s.mu.Lock()
 		s.ended++
 		s.mu.Unlock()
-		g.leave(true)
+		g.leave(kind, true)
 	}
 	return v
 }
@@ -332,7 +332,7 @@ func TestGate_AWriteThatWasLostSightOfMakesNoBackupFresh(t *testing.T) {
 		if _, err := g.enter(t.Context(), Write); err != nil {
 			t.Fatal(err)
 		}
-		g.leave(false) // it may go on in the server
+		g.leave(Write, false) // it may go on in the server
 		ctx, cancel := context.WithCancel(t.Context())
 		s.took = time.Second
 		go func() { time.Sleep(time.Second / 2); cancel() }()
@@ -387,6 +387,7 @@ func TestGate_NothingIsDeletedThatNoBackupHolds(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			var mu sync.Mutex
 			ended, saved := 0, 0 // writes that ended; and those that had when the last good backup began
+			var atWork [Deletion + 1]int
 			var lastEnd time.Time
 			g := newGate(&saver{})
 			g.backup = func(string) error {
@@ -423,12 +424,17 @@ func TestGate_NothingIsDeletedThatNoBackupHolds(t *testing.T) {
 						if kind == Deletion && saved != ended {
 							t.Errorf("seed %d: a deletion passed with %d writes ended and %d saved", seed, ended, saved)
 						}
+						if atWork[Deletion] > 0 || kind == Deletion && atWork[Write] > 0 {
+							t.Errorf("seed %d: a %s passed beside %d writes and %d deletions", seed, kind, atWork[Write], atWork[Deletion])
+						}
+						atWork[kind]++
 						mu.Unlock()
 						time.Sleep(inFlight)
 						mu.Lock()
 						ended++
+						atWork[kind]--
 						lastEnd = time.Now()
-						g.leave(true)
+						g.leave(kind, true)
 						mu.Unlock()
 					}
 				})

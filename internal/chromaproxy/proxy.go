@@ -200,7 +200,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	seen := &sight{}
 	// Also when the answer is cut, which ends in a panic of the forwarder.
-	defer func() { p.gate.leave(seen.sure && r.Context().Err() == nil) }()
+	defer func() { p.gate.leave(kind, seen.sure && r.Context().Err() == nil) }()
 	p.forward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), sightKey{}, seen)))
 	seen.sure = !seen.lost
 }
