@@ -49,6 +49,7 @@ func (d *daemon) recover(ctx context.Context, c *core) {
 	if err == nil {
 		var cut *engine.Pending
 		if cut, err = look.Pending(); err == nil && cut == nil {
+			c.operations.SetRecovered(&engine.RecoverResult{}) // which tells of a job whose journal has gone
 			return
 		}
 	}
@@ -56,12 +57,8 @@ func (d *daemon) recover(ctx context.Context, c *core) {
 		d.failed("whether a restore was cut cannot be told", err)
 		return
 	}
-	var result *engine.RecoverResult
-	verb := func(e *engine.Engine) (err error) {
-		result, err = e.Recover(ctx)
-		return err
-	}
-	if err := c.keeper.With(ctx, verb); err != nil {
+	result, err := c.keeper.Recover(ctx)
+	if err != nil {
 		d.failed("a restore was cut, which is not settled yet; backups and restores settle it first", err)
 		return
 	}

@@ -171,6 +171,16 @@ func (p patient) Prune(ctx context.Context) (decisions []retention.Decision, err
 	return decisions, err
 }
 
+// Replicate copies backups into replicas, as what follows a backup does: replicas that are
+// in use are waited for. Backups are made meanwhile.
+func (k *Keeper) Replicate(ctx context.Context, req engine.ReplicateRequest) (*engine.ReplicateResult, error) {
+	e, err := k.Engine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return patient{k, e}.Replicate(ctx, req)
+}
+
 // Replicate waits for replicas that are in use.
 func (p patient) Replicate(ctx context.Context, req engine.ReplicateRequest) (result *engine.ReplicateResult, err error) {
 	_ = p.k.patiently(ctx, lockWait, func() error {

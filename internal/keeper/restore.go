@@ -19,6 +19,19 @@ func (k *Keeper) Rollback(ctx context.Context) (*engine.RestoreResult, error) {
 	return k.replace(ctx, true, func(e *engine.Engine) (*engine.RestoreResult, error) { return e.Rollback(ctx) })
 }
 
+// Recover finishes or undoes a restore that was cut, in its turn. What is there afterwards is
+// watched and backed up anew.
+func (k *Keeper) Recover(ctx context.Context) (result *engine.RecoverResult, err error) {
+	err = k.With(ctx, func(e *engine.Engine) (err error) {
+		result, err = e.Recover(ctx)
+		return err
+	})
+	if result != nil && result.Found {
+		k.anew()
+	}
+	return result, err
+}
+
 // replace does what replaces the sources, or live is false, in its turn.
 func (k *Keeper) replace(ctx context.Context, live bool, verb func(*engine.Engine) (*engine.RestoreResult, error)) (result *engine.RestoreResult, err error) {
 	if err := k.work.take(ctx); err != nil {

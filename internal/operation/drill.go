@@ -31,6 +31,7 @@ func (o *Operations) Drill(_ context.Context, by, key string, q DrillRequest) (j
 		if result == nil {
 			return nil, err
 		}
+		o.keeper.Refresh(ctx) // a backup that does not stand it saves nothing
 		return report.NewDrill(o.place(), name, result, err), err
 	})
 }

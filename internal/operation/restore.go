@@ -91,11 +91,7 @@ type RecoverRequest struct{}
 // Recover begins to finish or undo a restore that was cut.
 func (o *Operations) Recover(_ context.Context, by, key string, q RecoverRequest) (job.Job, error) {
 	return o.start(KindRecover, by, key, q, func(ctx context.Context, _ *job.Handle) (any, error) {
-		var result *engine.RecoverResult
-		err := o.keeper.With(ctx, func(e *engine.Engine) (err error) {
-			result, err = e.Recover(ctx)
-			return err
-		})
+		result, err := o.keeper.Recover(ctx)
 		if result == nil {
 			return nil, err
 		}

@@ -85,11 +85,7 @@ func (o *Operations) Replicate(_ context.Context, by, key string, q ReplicateReq
 		return job.Job{}, err
 	}
 	return o.start(KindReplicate, by, key, q, func(ctx context.Context, h *job.Handle) (any, error) {
-		e, err := o.keeper.Engine(ctx)
-		if err != nil {
-			return nil, err
-		}
-		result, err := e.Replicate(ctx, request)
+		result, err := o.keeper.Replicate(ctx, request)
 		if result == nil {
 			return nil, err
 		}

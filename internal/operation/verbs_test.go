@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/job"
@@ -249,4 +250,35 @@ func TestDeletePinAndPrune(t *testing.T) {
 func TestNew_Refuses(t *testing.T) {
 	_, err := New(Options{})
 	mustBe(t, "nothing", err, holdfast.ErrUsage)
+}
+
+// A newest backup that a job finds to be damaged saves nothing: the keeper knows at once, and
+// takes it for no recent one.
+func TestProving_TheKeeperKnowsOfDamage(t *testing.T) {
+	t.Parallel()
+	for name, prove := range map[string]func(w *world) (job.Job, error){
+		"verify": func(w *world) (job.Job, error) {
+			return w.Verify(t.Context(), "tester", "", VerifyRequest{Name: "latest"})
+		},
+		"drill": func(w *world) (job.Job, error) {
+			return w.Drill(t.Context(), "tester", "", DrillRequest{Name: "latest"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			w.rest()
+			w.backup("monday")
+			if _, ok := w.keeper.Recent(time.Hour); !ok {
+				t.Fatal("the keeper does not know the backup that it made")
+			}
+			damage(t, filepath.Join(w.dir, "backups", "monday"))
+			if j := w.end(prove(w)); j.State != job.Failed {
+				t.Fatalf("the job is %s", j.State)
+			}
+			if _, ok := w.keeper.Recent(time.Hour); ok {
+				t.Error("the keeper takes it for one that holds everything")
+			}
+		})
+	}
 }

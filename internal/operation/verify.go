@@ -48,6 +48,7 @@ func (o *Operations) Verify(_ context.Context, by, key string, q VerifyRequest) 
 		if err != nil {
 			return nil, err
 		}
+		defer o.keeper.Refresh(ctx) // what does not read back saves nothing
 		return o.verifyEach(ctx, e, q, names)
 	})
 }
