@@ -103,7 +103,8 @@ func (d *daemon) bind(ctx context.Context, c *core) (set doorSet, err error) {
 	}
 	for _, p := range serve.ChromaProxies {
 		if !access.Loopback(p.Listen) {
-			d.log.Warn("whoever reaches this address reaches the Chroma server behind it", keyAddress, p.Listen, keyUpstream, p.Upstream)
+			d.log.Warn("whoever reaches this address reaches the Chroma server behind it, which asks nobody who he is", keyAddress, p.Listen, keyUpstream, p.Upstream,
+				keyHint, "let only the programs that use it reach it: loopback, a network of containers, or a reverse proxy that authenticates")
 		}
 		next := proxyDoor{to: p, settings: c.config.Proxy}
 		for _, old := range before.proxies {
@@ -147,7 +148,7 @@ func (d *daemon) handler() http.Handler {
 func (d *daemon) newProxy(c *core, p config.ChromaProxy) (*chromaproxy.Proxy, error) {
 	return chromaproxy.New(chromaproxy.Options{
 		Upstream: p.Upstream, Burst: c.config.Proxy.Burst, MaxWait: c.config.Proxy.MaxWait, OnFailure: c.config.Proxy.OnFailure,
-		Backup: d.backupBefore, Now: d.o.Now, Logger: d.log.With(keyAddress, p.Listen, keyUpstream, p.Upstream),
+		Backup: d.backupBefore, Now: d.o.Now, Logger: d.log.With(keyAddress, p.Listen),
 	})
 }
 
