@@ -5,13 +5,16 @@ package test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,7 +29,7 @@ type guarded struct {
 	t       *testing.T
 	m       *machine
 	version chromatest.Version
-	service *service
+	server  *chromatest.Server
 	direct  *chromatest.Client // around the proxy
 	daemon  *program
 	port    string
@@ -40,25 +43,30 @@ const (
 
 // guard starts a server and `holdfast serve` with the proxy in front of it, whose
 // configuration has more, and waits for the first backup, which is made at the start.
-func guard(t *testing.T, v chromatest.Version, more ...string) *guarded {
+func (m *machine) guard(v chromatest.Version, more ...string) *guarded {
+	t := m.t
 	t.Helper()
-	m := newMachine(t)
 	m.configure("standard", append(more, holdHook)...)
 	m.script("hold.sh", `
 [ "$HOLDFAST_TRIGGER" != auto ] || echo "$HOLDFAST_OP" >>begun
 while [ -e hold ]; do sleep 0.02; done
 `)
 	t.Cleanup(func() { _ = os.Remove(m.path(hold)) }) // whatever the test left
-	g := &guarded{t: t, m: m, version: v, service: m.newService(v, "data/chromadb")}
-	g.direct = g.service.client()
+	if err := os.MkdirAll(m.path("data/chromadb"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	g := &guarded{t: t, m: m, version: v, server: chromatest.Start(t, v, m.path("data/chromadb"))}
+	g.direct = g.server.Client()
+	t.Cleanup(g.direct.Close)
 	g.serve()
+	g.logs(`"msg":"backup made"`)
 	return g
 }
 
 // serve starts the daemon.
 func (g *guarded) serve() {
 	g.t.Helper()
-	g.daemon = g.m.launch("--json", "serve", "--listen", "off", "--every", "off", "--on-change", "off", "--chroma-proxy", "127.0.0.1:0="+g.service.url)
+	g.daemon = g.m.launch("--json", "serve", "--listen", "off", "--every", "off", "--on-change", "off", "--chroma-proxy", "127.0.0.1:0="+g.server.URL())
 	var serving struct{ Proxies []struct{ Listen string } }
 	g.daemon.until("an object that tells the ports", func() bool {
 		g.daemon.mu.Lock()
@@ -66,15 +74,12 @@ func (g *guarded) serve() {
 		return len(g.daemon.lines) > 0 && json.Unmarshal([]byte(g.daemon.lines[0].text), &serving) == nil && len(serving.Proxies) == 1
 	})
 	_, g.port, _ = strings.Cut(serving.Proxies[0].Listen, ":")
-	g.logs(`"msg":"backup made"`, `"outcome":"nothing has changed since`)
 }
 
-// logs waits until the log says one of some texts.
-func (g *guarded) logs(texts ...string) {
+// logs waits until the log says something.
+func (g *guarded) logs(text string) {
 	g.t.Helper()
-	g.daemon.until(fmt.Sprint("the log says one of ", texts), func() bool {
-		return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(g.daemon.stderr.String(), text) })
-	})
+	g.daemon.until("the log says "+text, func() bool { return strings.Contains(g.daemon.stderr.String(), text) })
 }
 
 // through gives a client that goes through the proxy.
@@ -248,11 +253,28 @@ func (g *guarded) letGo() {
 	}
 }
 
+// cram takes all the room that is left where a file lies.
+func (m *machine) cram(name string) {
+	m.t.Helper()
+	f, err := os.Create(m.path(name))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer f.Close()
+	for part := make([]byte, 4<<10); ; {
+		if _, err := f.Write(part); errors.Is(err, syscall.ENOSPC) {
+			return
+		} else if err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
 // Chroma's own client uploads and deletes through the proxy as it would without: what it
 // deleted is in a backup.
 func TestProxy_BackupsHoldWhatWasDeleted(t *testing.T) {
 	eachServer(t, func(t *testing.T, v chromatest.Version) {
-		g := guard(t, v)
+		g := newMachine(t).guard(v)
 		g.aside("around")
 		g.does("upload")
 		g.holds(g.made(beforeWrites), nil)
@@ -277,7 +299,7 @@ func TestProxy_BackupsHoldWhatWasDeleted(t *testing.T) {
 // do not wait.
 func TestProxy_WritersShareABackup(t *testing.T) {
 	eachServer(t, func(t *testing.T, v chromatest.Version) {
-		g := guard(t, v, "serve: {proxy_burst: 1s}")
+		g := newMachine(t).guard(v, "serve: {proxy_burst: 1s}")
 		g.does("upload")
 		before := g.held()
 		time.Sleep(1100 * time.Millisecond) // the burst is over
@@ -302,7 +324,7 @@ func TestProxy_WritersShareABackup(t *testing.T) {
 // What was acknowledged before a deletion is in the backup before it, however many write.
 func TestProxy_ADeletionAmongWriters(t *testing.T) {
 	t.Parallel()
-	g := guard(t, chromatest.New)
+	g := newMachine(t).guard(chromatest.New)
 	g.does("upload")
 	through := g.through()
 	papers := id(t, through, "papers")
@@ -341,4 +363,92 @@ func TestProxy_ADeletionAmongWriters(t *testing.T) {
 	}
 	slices.SortFunc(want, func(a, b chromatest.Record) int { return strings.Compare(a.ID, b.ID) })
 	g.holds(last.Name, want)
+}
+
+// Without a place for backups writes are refused and nothing is changed, until there is room
+// again; readers are not touched.
+func TestProxy_RefusesWithoutABackup(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.smallDisk("data/chromadb_backup", "2m")
+	g := m.guard(chromatest.New)
+	g.does("upload")
+	before := g.held()
+	m.cram("data/chromadb_backup/ballast")
+	g.refused(g.begin("clear"), "nothing was changed", "the backup before it failed")
+	g.same("after a refused deletion", g.held(), before)
+	through := g.through()
+	g.same("a read", g.papers(through), before)
+	err := through.Drop(t.Context(), "papers")
+	if status, ok := errors.AsType[*chromatest.StatusError](err); !ok || status.Status != http.StatusServiceUnavailable {
+		t.Errorf("a deletion without a backup: %v", err)
+	} else {
+		contains(t, "the refusal", status.Body, "nothing was changed", "the backup before it failed")
+		if strings.Contains(status.Body, m.dir) {
+			t.Errorf("the refusal tells where things lie: %s", status.Body)
+		}
+	}
+	g.logs(`a deletion was refused: there is no backup of what was before it`)
+	if err := os.Remove(m.path("data/chromadb_backup/ballast")); err != nil {
+		t.Fatal(err)
+	}
+	g.does("clear")
+	all := g.automatic()
+	g.holds(all[len(all)-1].Name, before)
+}
+
+// Where that was decided, writes pass without a backup, and it is said.
+func TestProxy_PassesWithoutABackup(t *testing.T) {
+	t.Parallel()
+	g := newMachine(t).guard(chromatest.New, "serve: {proxy_on_failure: pass}")
+	g.does("upload")
+	if err := os.Rename(g.m.path("data/chromadb_backup"), g.m.path("moved")); err != nil {
+		t.Fatal(err)
+	}
+	g.m.file("data/chromadb_backup", "no repository")
+	g.does("clear")
+	if g.held() != nil {
+		t.Error("the collection is still there")
+	}
+	g.logs(`a deletion passes without a backup of what was before it`)
+}
+
+// A daemon that is killed while a write waits has changed nothing, and the next one goes on.
+func TestProxy_KilledWhileAWriteWaits(t *testing.T) {
+	eachServer(t, func(t *testing.T, v chromatest.Version) {
+		g := newMachine(t).guard(v)
+		g.does("upload")
+		before := g.held()
+		g.holdOn()
+		ended := g.begin("clear")
+		g.waits()
+		g.daemon.crash()
+		g.refused(ended)
+		g.same("after the daemon was killed", g.held(), before)
+		g.letGo()
+		g.serve()
+		g.does("clear")
+		all := g.automatic()
+		g.holds(all[len(all)-1].Name, before)
+		g.m.must(0, "verify", "--all")
+	})
+}
+
+// Told to stop, a daemon refuses the writes that wait, and leaves.
+func TestProxy_StoppedWhileAWriteWaits(t *testing.T) {
+	t.Parallel()
+	g := newMachine(t).guard(chromatest.New)
+	g.does("upload")
+	before := g.held()
+	g.holdOn()
+	ended := g.begin("clear")
+	g.waits()
+	g.daemon.ends(0)
+	g.refused(ended, "nothing was changed", "being shut down")
+	g.same("after the daemon was stopped", g.held(), before)
+	for _, b := range g.automatic() {
+		if b.Note == beforeDeletion {
+			t.Errorf("%s was made before a deletion that was refused", b.Name)
+		}
+	}
 }
