@@ -238,8 +238,18 @@ func (r *run) proof(v *VerifyResult, begun time.Time, bytes int64) holdfast.Proo
 	return p
 }
 
-// proofWait is how long a proof waits for another writer to be done.
-const proofWait = 10 * time.Second
+// The bounds of how long a proof waits for another writer to be done.
+const (
+	leastProofWait = 10 * time.Second
+	mostProofWait  = time.Hour
+)
+
+// proofWait is how long a proof is worth waiting with for another writer: as long as it
+// took, for that is what the next one costs. A writer may be at work for long, with the
+// command that precedes a backup, say.
+func proofWait(p holdfast.Proof) time.Duration {
+	return min(max(time.Duration(p.DurationMS)*time.Millisecond, leastProofWait), mostProofWait)
+}
 
 // recordProof records a proof under the lease, which the long reading before
 // did without. Outcome is what the proof says, as an error.
@@ -247,7 +257,7 @@ func (r *run) recordProof(ctx context.Context, backup holdfast.BackupName, p hol
 	write := func(ctx context.Context) error {
 		return r.e.o.Repository.AddProof(ctx, backup, p)
 	}
-	deadline := time.Now().Add(proofWait)
+	deadline := time.Now().Add(proofWait(p))
 	for {
 		err := r.underLease(ctx, r.e.o.Repository.Lock, write)
 		if !errors.Is(err, holdfast.ErrLocked) || time.Now().After(deadline) {
