@@ -96,6 +96,7 @@ type fake struct {
 	pruned     int
 	verified   []string
 	damaged    bool // the next verification finds damage
+	rotten     bool // each one does
 	tries      int
 	hidden     error         // why nobody can tell which backup is the newest
 	size       int64         // of a backup; zero: 1 MiB
@@ -208,7 +209,7 @@ func (f *fake) Verify(ctx context.Context, req engine.VerifyRequest) (*engine.Ve
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.verified = append(f.verified, req.Name)
-	if f.damaged {
+	if f.damaged || f.rotten {
 		f.damaged = false
 		return nil, &holdfast.DamagedError{Backup: holdfast.BackupName(req.Name)}
 	}

@@ -20,6 +20,9 @@ const (
 	proofRest = 9
 	// proofAgain is how long a proof that could not be made is waited for.
 	proofAgain = 5 * time.Minute
+	// lastReplacement is the longest time to a backup that takes the place of a damaged
+	// one, after several in a row were: a disk that spoils everything must not be filled.
+	lastReplacement = time.Hour
 )
 
 // proofs are what a daemon knows of them. The keeper's lock guards it.
@@ -30,6 +33,7 @@ type proofs struct {
 	proveAfter time.Duration
 	hurryProof func() // ends the one that is made
 	unproven   []holdfast.Problem
+	spoiled    int // backups in a row that did not read back
 }
 
 // proves tells whether this keeper proves backups of any size.
@@ -156,6 +160,7 @@ func notProven(name holdfast.BackupName, err error) holdfast.Problem {
 func (k *Keeper) proven(name holdfast.BackupName, p holdfast.Proof) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.spoiled = 0
 	if k.last != nil && k.last.Name == name {
 		info := *k.last
 		info.Proofs = append(slices.Clone(info.Proofs), p)
@@ -164,12 +169,13 @@ func (k *Keeper) proven(name holdfast.BackupName, p holdfast.Proof) {
 }
 
 // disproven makes another backup owed, which does not lean on the one that is
-// damaged.
+// damaged. It comes later each time.
 func (k *Keeper) disproven() {
 	k.mu.Lock()
 	k.distrust, k.owed = true, holdfast.TriggerScheduled
 	k.watch.reset()
-	k.retryAt = k.clock.Passed() + firstRetry
+	k.retryAt = k.clock.Passed() + min(firstRetry<<min(2*k.spoiled, 20), lastReplacement)
+	k.spoiled++
 	k.mu.Unlock()
 	k.look()
 }

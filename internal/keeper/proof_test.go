@@ -233,3 +233,44 @@ func TestCounts_TellFailuresByTheirTrigger(t *testing.T) {
 		}
 	})
 }
+
+// A disk on which nothing reads back as it was written is not filled with backups that
+// take the place of one another.
+func TestDisproven_ComesLaterEachTime(t *testing.T) {
+	for name, size := range map[string]int64{"proven by what follows": 1 << 20, "proven beside": large} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, _ := daemonOf(config.Schedule{Every: 100 * time.Hour}, newSeen("bot"))
+				k, f := newFake(t, o)
+				f.rotten, f.size = true, size
+				stop := run(t, k)
+				time.Sleep(time.Hour)
+				if n := len(f.all()); n < 3 || n > 10 {
+					t.Errorf("%d backups in an hour", n)
+				}
+				time.Sleep(day)
+				before := len(f.all())
+				if before > 40 {
+					t.Errorf("%d backups in a day", before)
+				}
+				f.set(func(f *fake) { f.rotten = false })
+				time.Sleep(2 * time.Hour) // the disk is good again
+				made := len(f.all())
+				time.Sleep(day)
+				if made == before || len(f.all()) != made {
+					t.Errorf("then %d, and a day later %d", made-before, len(f.all())-made)
+				}
+				// The next one begins anew.
+				f.set(func(f *fake) { f.damaged = true })
+				if _, err := k.Backup(t.Context(), engine.BackupRequest{Trigger: holdfast.TriggerManual, Full: true, IfChanged: false}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Minute)
+				if n := len(f.all()) - made; n != 2 {
+					t.Errorf("%d backups, of which one takes the place of the other", n)
+				}
+				stop()
+			})
+		})
+	}
+}
