@@ -42,7 +42,7 @@ func (s *server) addMake() {
 		id: "createBackup", method: http.MethodPost, path: "/backups", tag: "backups", summary: "Make a backup",
 		description: "The call before an upload: `{\"trigger\":\"auto\"}`. It answers when the backup is committed: 201 with the backup, or 200 if one that was there already holds everything (`reused`), or if automatic backups are switched off (`skipped`). " +
 			"With `\"wait\":false`, or if it takes longer than wait_timeout, it answers 202 with the job, which goes on. A client that hangs up does not end the backup. " +
-			"A backup in which something is damaged or missing is a backup: look at `incomplete`.",
+			"A backup in which something is damaged or missing is a backup: look at `incomplete`. `pin` needs the scope admin.",
 		scopes: backingUp, status: http.StatusCreated,
 		also: map[int]answer{
 			http.StatusCreated:  {words: "The backup is committed.", body: reflect.TypeFor[made]()},
@@ -55,6 +55,11 @@ func (s *server) addMake() {
 
 func (s *server) makeBackup(ctx context.Context, in *makeInput) (*madeOutput, error) {
 	b := orZero(in.Body)
+	if b.Pin { // what is pinned stays for ever, which only the owner decides
+		if err := s.o.Access.Allow(ctx, access.ScopeAdmin); err != nil {
+			return nil, err
+		}
+	}
 	j, err := s.core().Operations.Backup(ctx, caller(ctx), in.Key, b.BackupRequest)
 	if err != nil {
 		return nil, err
