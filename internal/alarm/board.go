@@ -31,13 +31,12 @@ type Options struct {
 	FS         durable.FS       // nil is the real file system
 }
 
-// OptionsFor gives the options that a configuration decides about.
+// OptionsFor gives the options that a configuration decides about by itself.
 func OptionsFor(c *config.Config) Options {
 	urls := append(slices.Clone(c.Notify.URLs), c.Webhooks.URLs...)
 	urls = append(urls, c.Ping.URL, c.Ping.Start, c.Ping.Success, c.Ping.Fail)
 	return Options{
-		Repeat: c.Notify.Repeat, On: c.Notify.On, Repository: redact.URL(c.Repository),
-		Secrets: append(redact.Secrets(urls...), c.Webhooks.Secret),
+		Repeat: c.Notify.Repeat, On: c.Notify.On, Secrets: append(redact.Secrets(urls...), c.Webhooks.Secret),
 	}
 }
 
@@ -46,8 +45,9 @@ func OptionsFor(c *config.Config) Options {
 type Board struct {
 	o Options
 
-	turn  sync.Mutex // one Update at a time
-	saved []byte     // what the file holds
+	turn    sync.Mutex // one Update at a time; it guards what follows
+	saved   []byte     // what the file holds
+	letters []*letter  // in the order in which they were written
 
 	mu      sync.Mutex
 	entries []*entry // in the order in which they began
@@ -99,8 +99,8 @@ func (b *Board) Standing() []Alarm {
 	return all
 }
 
-// Update takes what is wrong now, and tells what is due. It takes no longer than
-// the sender does. What cannot be told or kept is in the log.
+// Update takes what is wrong now, and tells what is due, and those who could not be told
+// before. It takes no longer than the sender does. What cannot be told or kept is in the log.
 func (b *Board) Update(ctx context.Context, conditions []Condition) {
 	b.turn.Lock()
 	defer b.turn.Unlock()
@@ -115,8 +115,9 @@ func (b *Board) Update(ctx context.Context, conditions []Condition) {
 		e.trying(now)
 	}
 	b.mu.Unlock()
+	b.post(ctx, now)
 	b.save()
-	if len(due.all()) == 0 || !b.send(ctx, text) {
+	if len(due.all()) == 0 || !b.send(ctx, text, now) {
 		return
 	}
 	b.mu.Lock()
@@ -168,14 +169,15 @@ func (b *Board) tells(e *entry) bool {
 }
 
 // send delivers, and tells whether anybody got it.
-func (b *Board) send(ctx context.Context, m Message) bool {
+func (b *Board) send(ctx context.Context, m Message, now holdfast.Time) bool {
 	all := b.o.Sender.Send(ctx, m)
 	err := errors.Join(all...)
 	reached := slices.Contains(all, nil)
 	switch {
 	case err == nil:
 	case reached:
-		b.o.Logger.Warn("an alarm could not be told everywhere", "error", err)
+		b.keep(m, all, now)
+		b.o.Logger.Warn("an alarm could not be told everywhere; the others are told later", "error", err)
 	default:
 		b.o.Logger.Error("an alarm could be told nowhere; it is tried again", "error", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
@@ -19,8 +20,9 @@ const (
 
 // A record is the file of a board.
 type record struct {
-	Format int      `json:"format"`
-	Alarms []*entry `json:"alarms"`
+	Format  int       `json:"format"`
+	Alarms  []*entry  `json:"alarms"`
+	Letters []*letter `json:"letters,omitempty"`
 }
 
 // load reads the file. What cannot be understood is begun anew: then all that
@@ -33,8 +35,8 @@ func (b *Board) load() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err == nil:
-		b.entries = r.Alarms
-		b.saved = encode(b.entries)
+		b.entries, b.letters = r.Alarms, r.Letters
+		b.saved = encode(b.entries, b.letters)
 		return nil
 	case errors.Is(err, errTorn):
 		b.o.Logger.Warn("the record of alarms cannot be understood and is begun anew", "file", b.o.File, "error", err)
@@ -42,7 +44,7 @@ func (b *Board) load() error {
 	default:
 		return &holdfast.Error{Op: "read alarms", Object: b.o.File, Err: err, Hint: "see that the state directory may be read"}
 	}
-	if err := durable.WriteFile(b.o.FS, b.o.File, encode(nil), 0o600); err != nil {
+	if err := durable.WriteFile(b.o.FS, b.o.File, encode(nil, nil), 0o600); err != nil {
 		return &holdfast.Error{Op: "write alarms", Object: b.o.File, Err: err, Hint: "see that the state directory may be written and has room"}
 	}
 	return nil
@@ -70,14 +72,17 @@ func readRecord(name string) (r record, err error) {
 			return record{}, errTorn
 		}
 	}
+	if slices.Contains(r.Letters, nil) {
+		return record{}, errTorn
+	}
 	return r, nil
 }
 
-func encode(entries []*entry) []byte {
+func encode(entries []*entry, letters []*letter) []byte {
 	if entries == nil {
 		entries = []*entry{}
 	}
-	data, err := json.MarshalIndent(record{Format: recordFormat, Alarms: entries}, "", "  ")
+	data, err := json.MarshalIndent(record{Format: recordFormat, Alarms: entries, Letters: letters}, "", "  ")
 	if err != nil {
 		return nil // a record is of strings, numbers and times
 	}
@@ -88,7 +93,7 @@ func encode(entries []*entry) []byte {
 // and tried again at the next update: what is wrong is told all the same.
 func (b *Board) save() {
 	b.mu.Lock()
-	data := encode(b.entries)
+	data := encode(b.entries, b.letters)
 	b.mu.Unlock()
 	if b.o.File == "" || string(data) == string(b.saved) {
 		return

@@ -140,6 +140,25 @@ func (s *Services) Send(ctx context.Context, m Message) []error {
 	return all
 }
 
+// Names gives the services in words for people, in their order.
+func (s *Services) Names() []string {
+	names := make([]string, len(s.services))
+	for i, one := range s.services {
+		names[i] = one.name
+	}
+	return names
+}
+
+// SendTo tells one service, by its name.
+func (s *Services) SendTo(ctx context.Context, name string, m Message) error {
+	for _, one := range s.services {
+		if one.name == name {
+			return one.send(ctx, m, s.timeout)
+		}
+	}
+	return fmt.Errorf("%s is not configured any more", name)
+}
+
 // Test sends a message that says that it is a test, and tells what became of it
 // at each service.
 func (s *Services) Test(ctx context.Context, host string) []Delivery {
