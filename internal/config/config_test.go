@@ -331,3 +331,19 @@ func TestLoad_DatabasePathIsTheSourceOnlyIfNoneIsConfigured(t *testing.T) {
 		}
 	})
 }
+
+// Whoever loads twice with the same flags gets two configurations that share nothing.
+func TestLoad_LeavesTheFlagsAlone(t *testing.T) {
+	at(t, nil)
+	flags := Flags{
+		Sources:  []Source{{Name: "bot", Kind: holdfast.KindSQLite, Path: "~/bot.db"}},
+		Replicas: []Replica{{URL: "~/copies"}},
+	}
+	c := load(t, flags)
+	if c.Sources[0].Path == "~/bot.db" || c.Replicas[0].Name == "" {
+		t.Fatalf("nothing was settled: %+v %+v", c.Sources[0], c.Replicas[0])
+	}
+	if flags.Sources[0].Path != "~/bot.db" || flags.Replicas[0].URL != "~/copies" || flags.Replicas[0].Name != "" {
+		t.Errorf("the flags became %+v and %+v", flags.Sources[0], flags.Replicas[0])
+	}
+}

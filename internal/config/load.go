@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
@@ -156,7 +157,7 @@ func (c *Config) settleSources(layers []*layer, flags Flags, named, faults *laye
 	configured := false
 	for _, l := range layers {
 		if l.sources != nil {
-			c.Sources, configured = l.sources, true
+			c.Sources, configured = slices.Clone(l.sources), true
 			break
 		}
 	}

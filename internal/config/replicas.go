@@ -142,7 +142,7 @@ func AdHocReplica(value string) Replica {
 func (c *Config) settleReplicas(layers []*layer, faults *layer) {
 	for _, l := range layers {
 		if l.replicas != nil {
-			c.Replicas = l.replicas
+			c.Replicas = slices.Clone(l.replicas)
 			break
 		}
 	}
@@ -160,7 +160,7 @@ func (c *Config) settleReplicas(layers []*layer, faults *layer) {
 // SetReplicas takes these replicas in place of those that were configured.
 func (c *Config) SetReplicas(list []Replica) error {
 	faults := newLayer()
-	c.Replicas = list
+	c.Replicas = slices.Clone(list)
 	c.checkReplicas(faults)
 	return errors.Join(faults.errs...)
 }
