@@ -179,3 +179,12 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// A path of one word that messages use, too, must not tear holes into them.
+func TestSecrets_LeaveTheWordsOfMessages(t *testing.T) {
+	urls := []string{"https://example.org/hook", "generic+https://example.org/alarm?template=json", "ntfy://user:canary-1@ntfy.example.org/backups"}
+	const text = "webhooks.urls[1]: 2 backups failed in a row; the alarm is told again"
+	if got := Text(text, Secrets(urls...)...); got != text {
+		t.Errorf("got %q", got)
+	}
+}

@@ -40,7 +40,9 @@ func Secrets(urls ...string) []string {
 			add(u.Host)
 			add(u.Opaque)
 		}
-		add(strings.Trim(u.Path, "/"))
+		if path := strings.Trim(u.Path, "/"); !common(path) {
+			add(path)
+		}
 		for part := range strings.SplitSeq(u.Path, "/") {
 			if !common(part) {
 				add(part)
@@ -61,7 +63,8 @@ func Secrets(urls ...string) []string {
 // common tells words that are in the paths of many services, and in messages.
 func common(part string) bool {
 	switch strings.ToLower(part) {
-	case "hook", "hooks", "webhook", "webhooks", "services", "service", "ping", "start", "fail", "notify", "alerts", "backup", "holdfast":
+	case "hook", "hooks", "webhook", "webhooks", "services", "service", "ping", "push", "start", "fail", "success", "notify", "notifications",
+		"alarm", "alarms", "alert", "alerts", "backup", "backups", "restore", "status", "health", "message", "messages", "event", "events", "holdfast":
 		return true
 	}
 	return false
