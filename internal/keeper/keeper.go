@@ -92,6 +92,7 @@ type Keeper struct {
 	caring  turn // to do what follows a backup
 	opening turn // to open the repository; guards what lies in opened
 	opened  opened
+	former  former        // what was there before it
 	wake    chan struct{} // the loop is to look at once
 	cares   chan struct{} // there is something in owedCare
 	toProve chan struct{} // the newest backup is to be proven

@@ -63,6 +63,7 @@ func (k *Keeper) ask(ctx context.Context) (*repo.Repository, error) {
 	})
 	switch {
 	case err == nil:
+		k.former.found(k, r.ID())
 		if o.repository == nil || o.repository.ID() != r.ID() {
 			o.repository, o.engine = r, nil
 		}
@@ -71,6 +72,7 @@ func (k *Keeper) ask(ctx context.Context) (*repo.Repository, error) {
 	case ctx.Err() != nil:
 		return nil, err
 	case errors.Is(err, holdfast.ErrNotFound):
+		k.former.found(k, "")
 		o.repository, o.engine, o.err = nil, nil, nil
 	default:
 		o.err, o.askAgain = err, k.clock.Passed()+unreachableFor
@@ -182,6 +184,7 @@ func (k *Keeper) create(ctx context.Context, req engine.BackupRequest) (*repo.Re
 	if err != nil {
 		return nil, err
 	}
+	k.former.found(k, r.ID())
 	k.opened.repository, k.opened.engine = r, nil
 	return r, nil
 }

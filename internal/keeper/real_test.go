@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -336,5 +337,47 @@ func TestKeeper_MakesARepositoryThatWasRemovedAgain(t *testing.T) {
 	}
 	if n := rowsIn(t, k); n != 1 || count(t, k) != 1 {
 		t.Errorf("%d rows, %d backups", n, count(t, k))
+	}
+}
+
+// A repository that goes away with its backups is told, although backups go on in a new
+// one; and so is its return.
+func TestKeeper_ARepositoryThatIsGoneIsTold(t *testing.T) {
+	dir := t.TempDir()
+	database, place := filepath.Join(dir, "bot.db"), filepath.Join(dir, "backups")
+	startProgram(t, database, "DELETE").write()
+	var log strings.Builder
+	k, err := New(Options{Config: configured(t, place, database, nil), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	backUp := func() {
+		t.Helper()
+		if _, err := k.Backup(t.Context(), engine.BackupRequest{Trigger: holdfast.TriggerScheduled}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	backUp()
+	backUp()
+	if !k.GoneSince().IsZero() || strings.Contains(log.String(), "gone") {
+		t.Fatalf("it is there, and was told to be gone: %s", &log)
+	}
+	move(place, place+".away")
+	backUp()
+	backUp()
+	if k.GoneSince().IsZero() || strings.Count(log.String(), "the repository is gone with all its backups") != 1 {
+		t.Errorf("it is gone, which was not told once: %s", &log)
+	}
+	move(place, place+".new")
+	move(place+".away", place)
+	backUp()
+	if !k.GoneSince().IsZero() || !strings.Contains(log.String(), "is back") {
+		t.Errorf("it is back, which was not told: %s", &log)
 	}
 }
