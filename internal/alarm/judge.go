@@ -41,6 +41,9 @@ type Facts struct {
 	Began time.Time
 	// LastSuccess is when everything was last known to be saved; zero: never.
 	LastSuccess time.Time
+	// Gone is when the repository that was there at first was found gone, while another
+	// one has taken its place; zero: it is there.
+	Gone time.Time
 	// Failed counts the attempts in a row that failed, and Failure says why the
 	// last one did; Locked: because somebody else is at work in the repository.
 	Failed  int64
@@ -85,6 +88,13 @@ func (j *judge) gone() {
 		j.add(Condition{
 			Kind: KindMissing, Object: "repository", Severity: holdfast.Damaged, Grace: graceGone,
 			Message: "the repository cannot be used: " + j.Status.Message, Hint: j.Status.Hint,
+		})
+	}
+	if !j.Gone.IsZero() {
+		j.add(Condition{
+			Kind: KindMissing, Object: "backups", Severity: holdfast.Damaged, Since: holdfast.At(j.Gone),
+			Message: "the repository is gone with all earlier backups; new ones are made in another, at the same place",
+			Hint:    "see whether its disk is mounted and whether somebody moved it; if that is meant, restart `holdfast serve`",
 		})
 	}
 	for _, s := range j.Status.Sources {

@@ -59,6 +59,9 @@ func TestJudge(t *testing.T) {
 		"a failure": {
 			func(f *Facts) { f.Failed, f.Failure = 1, "no room" }, []string{"failure  2m0s: the backup failed: no room"},
 		},
+		"another repository in the place of the first": {
+			func(f *Facts) { f.Gone = start.Add(-minute) }, []string{"missing backups 0s: the repository is gone with all earlier backups"},
+		},
 		"failures": {
 			func(f *Facts) { f.Failed, f.Failure = 4, "no room" }, []string{"failure  2m0s: 4 backups failed in a row"},
 		},

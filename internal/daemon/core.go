@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -76,13 +77,21 @@ func (d *daemon) newCore(c *config.Config) (*core, error) {
 	return out, nil
 }
 
+// listWithin is how long a repository may take to list its backups.
+const listWithin = 30 * time.Second
+
 // list reads the backups for the book.
 func (c *core) list(ctx context.Context) ([]repo.Info, error) {
 	r, err := c.keeper.Repository(ctx)
 	if err != nil {
 		return nil, err
 	}
-	infos, err := r.List(ctx)
+	asking, cancel := context.WithTimeoutCause(ctx, listWithin, errSlow)
+	defer cancel()
+	infos, err := r.List(asking)
+	if err != nil && context.Cause(asking) == errSlow {
+		err = &holdfast.Error{Op: "list backups", Object: r.Location(), Err: errors.New("no answer in time"), Hint: "look whether the repository can be reached from here"}
+	}
 	if err == nil {
 		c.listed.Lock()
 		c.infos = infos

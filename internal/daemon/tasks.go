@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -238,11 +237,9 @@ func (c *core) drillDue(ctx context.Context) error {
 	if held {
 		c.d.memo.note(taskDrill, now)
 	}
-	level := slog.LevelInfo
-	if err != nil {
-		level = slog.LevelError
+	if err != nil { // that it was held is told by its job
+		c.d.log.ErrorContext(holdfast.WithOperation(ctx, j.ID), "the drill of the schedule was not passed", keyBackup, j.Backup, keyOutcome, j.State, keyError, err)
 	}
-	c.d.log.Log(holdfast.WithOperation(ctx, j.ID), level, "drill", keyBackup, j.Backup, keyOutcome, j.State, keyError, err)
 	_ = c.tasks.Trigger(taskAlarms) // what it found is told now; the task exists
 	return err
 }

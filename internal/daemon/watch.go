@@ -21,8 +21,14 @@ import (
 // may be.
 const (
 	surveyFresh = 5 * time.Minute
-	lookWithin  = 2 * time.Minute
+	lookWithin  = time.Minute
+	// askWithin is how long somebody who asks waits for a repository that does not answer:
+	// what talks to a bucket tries again for minutes.
+	askWithin = 20 * time.Second
 )
+
+// errSlow is why somebody got no answer.
+var errSlow = errors.New("something that is looked at does not answer")
 
 // A judgement is what was last found about everything.
 type judgement struct {
@@ -57,7 +63,11 @@ func (c *core) replicas(ctx context.Context, e *engine.Engine, here []repo.Info)
 }
 
 // status judges how safe the data is, as `holdfast status` does.
-func (c *core) status(ctx context.Context) (report.Status, error) { return c.look(ctx, true) }
+func (c *core) status(ctx context.Context) (report.Status, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, askWithin, errSlow)
+	defer cancel()
+	return c.look(ctx, true)
+}
 
 func (c *core) look(ctx context.Context, counts bool) (report.Status, error) {
 	r, missing := c.keeper.Repository(ctx)
@@ -105,7 +115,7 @@ func (c *core) watch(ctx context.Context) error {
 	if last := c.d.judged.Load(); last != nil && last.of == c && !c.stale(*last) {
 		return c.update(ctx, *last)
 	}
-	look, cancel := context.WithTimeoutCause(ctx, lookWithin, errors.New("something that is looked at does not answer"))
+	look, cancel := context.WithTimeoutCause(ctx, lookWithin, errSlow)
 	defer cancel()
 	status, err := c.look(look, false)
 	if ctx.Err() != nil {
@@ -142,6 +152,7 @@ func (c *core) update(ctx context.Context, found judgement) error {
 	facts := alarm.Facts{
 		Status: found.status, Config: c.config, Now: c.d.o.Now(), Backups: backups, Disproven: disproven,
 		Began: c.d.began, LastSuccess: c.keeper.LastSuccess(), Failed: standing.Failed, LastDrill: drilled,
+		Gone: c.keeper.GoneSince(),
 	}
 	if failure != nil {
 		facts.Failure, facts.Locked = failure.Error(), errors.Is(failure, holdfast.ErrLocked)
