@@ -47,6 +47,7 @@ type Board struct {
 
 	turn    sync.Mutex // one Update at a time; it guards what follows
 	saved   []byte     // what the file holds
+	unsaved bool       // it could not be written, which was told
 	letters []*letter  // in the order in which they were written
 
 	mu      sync.Mutex

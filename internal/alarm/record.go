@@ -89,7 +89,7 @@ func encode(entries []*entry, letters []*letter) []byte {
 	return append(data, '\n')
 }
 
-// save writes the file if anything in it is another. A failure is told in the log
+// save writes the file if anything in it is another. A failure is told in the log, once,
 // and tried again at the next update: what is wrong is told all the same.
 func (b *Board) save() {
 	b.mu.Lock()
@@ -98,9 +98,12 @@ func (b *Board) save() {
 	if b.o.File == "" || string(data) == string(b.saved) {
 		return
 	}
-	if err := durable.WriteFile(b.o.FS, b.o.File, data, 0o600); err != nil {
-		b.o.Logger.Error("the record of alarms cannot be written", "file", b.o.File, "error", err)
-		return
+	err := durable.WriteFile(b.o.FS, b.o.File, data, 0o600)
+	switch {
+	case err == nil:
+		b.saved = data
+	case !b.unsaved: // else every minute, on a disk that is full
+		b.o.Logger.Error("the record of alarms cannot be written; it is tried again", "file", b.o.File, "error", err)
 	}
-	b.saved = data
+	b.unsaved = err != nil
 }
