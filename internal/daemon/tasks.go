@@ -122,9 +122,11 @@ func (c *core) read(ctx context.Context, e *engine.Engine, name holdfast.BackupN
 	switch {
 	case errors.Is(err, holdfast.ErrNotFound): // deleted meanwhile
 		return nil
-	case err != nil:
+	case errors.Is(err, holdfast.ErrDamaged):
 		c.d.log.Error("a backup does not stand its verification", keyBackup, name, keyError, err, keyHint, holdfast.HintOf(err))
 		return err
+	case err != nil: // not read, or what was found could not be written down
+		return &holdfast.Error{Op: "verify in its turn", Object: name.String(), Err: err, Hint: holdfast.HintOf(err)}
 	}
 	c.d.log.Debug("verified in its turn", keyBackup, name)
 	return nil
