@@ -208,7 +208,7 @@ func TestPageRun_VariablesExist(t *testing.T) {
 	t.Parallel()
 	known := readText(t, "../docs/cli.md") + readText(t, "../internal/config/replicas.go") + readText(t, "../internal/supervise/environment.go") + readText(t, "../internal/cli/guard.go")
 	known += "HOLDFAST_REPLICAS" // made of the key
-	for _, path := range []string{runPage, botsPage, "../docs/platforms.md", "../docs/operate.md", "../README.md"} {
+	for _, path := range []string{runPage, botsPage, "../docs/platforms.md", operatePage, dockerPage, apiPage, "../README.md"} {
 		for _, name := range variable.FindAllString(readText(t, path), -1) {
 			if !strings.Contains(known, name) {
 				t.Errorf("%s names %s, which nothing reads", path, name)
