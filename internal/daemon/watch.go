@@ -88,9 +88,15 @@ func (c *core) look(ctx context.Context, counts bool) (report.Status, error) {
 
 // reachable tells why the repository cannot be used, as far as that is known.
 func (c *core) reachable() error {
-	found := c.d.judged.Load()
+	found, saved := c.d.judged.Load(), c.keeper.LastSuccess()
 	if found == nil || found.of != c {
+		if saved.After(c.d.began) {
+			return nil
+		}
 		return c.contact
+	}
+	if saved.After(found.at) {
+		return nil // a backup was made there since it was looked at
 	}
 	if found.err != nil {
 		return found.err

@@ -28,12 +28,19 @@ func (k *Keeper) resume(ctx context.Context) {
 		k.last = &newest
 	}
 	switch {
-	case !known:
+	case !known && k.byItself():
 		k.owed = holdfast.TriggerScheduled
+	case !known:
 	case k.catchUp(newest):
 	case k.watch.within > 0:
 		k.owed = holdfast.TriggerChange // what changed while nobody looked
 	}
+}
+
+// byItself tells whether the configuration wants backups that nobody asks for.
+func (k *Keeper) byItself() bool {
+	s := k.o.Config.Schedule
+	return s.Every > 0 || len(s.Cron) > 0 || k.watch.within > 0
 }
 
 // catchUp goes on with the schedule after a backup, under the lock. It tells whether

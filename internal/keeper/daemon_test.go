@@ -176,6 +176,18 @@ func TestDaemon_ReloadWithAnotherSchedule(t *testing.T) {
 	})
 }
 
+// Who has switched everything off gets what is asked for alone, the first backup included.
+func TestDaemon_WithoutAScheduleNothingComesByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := daemonOf(config.Schedule{}, newSeen("bot"))
+		k, f := newFake(t, o)
+		stop := run(t, k)
+		time.Sleep(7 * day)
+		f.wantAsked(t)
+		stop()
+	})
+}
+
 func TestDaemon_WhatNeverComesIsRefused(t *testing.T) {
 	o, _ := daemonOf(config.Schedule{Cron: []string{"0 0 30 2 *"}}, newSeen("bot"))
 	if _, err := New(o); !errors.Is(err, holdfast.ErrUsage) || !strings.Contains(err.Error(), "30 2") {
