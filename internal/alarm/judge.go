@@ -35,6 +35,8 @@ type Facts struct {
 	Now    time.Time
 	// Backups are those of the repository, newest first.
 	Backups []report.Backup
+	// Unlisted tells that they could not be read: nothing is known of them.
+	Unlisted bool
 	// Disproven are backups whose newest proof failed, with why.
 	Disproven map[holdfast.BackupName]string
 	// Began is since when backups are made; a silence is not older.
@@ -58,7 +60,7 @@ type Facts struct {
 func Judge(f Facts) []Condition {
 	j := &judge{Facts: f}
 	j.gone()
-	if j.Status.Repository.Error == "" && j.Status.Verdict != report.Lost && j.Status.Verdict != report.Unreachable {
+	if !j.Unlisted && j.Status.Repository.Error == "" && j.Status.Verdict != report.Lost && j.Status.Verdict != report.Unreachable {
 		j.damage()
 		j.shrink()
 		j.space()

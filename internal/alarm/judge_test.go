@@ -143,6 +143,9 @@ func TestJudge(t *testing.T) {
 				f.Backups[0].Error = "what is known of it is old"
 			}, []string{"missing repository 2m0s: the repository cannot be used: only replicas have backups", "damage unknown", "shrink unknown", "space unknown", "unproven unknown"},
 		},
+		"the backups cannot be listed": {
+			func(f *Facts) { f.Unlisted, f.Backups, f.Disproven = true, nil, nil }, []string{"damage unknown", "shrink unknown", "space unknown", "unproven unknown"},
+		},
 		"a restore was cut": {func(f *Facts) { f.Status.Pending = &report.Pending{Op: "restore", Begun: *ago(hour)} }, []string{"failure restore 1h0m0s: a restore was cut"}},
 		"in memory": {
 			program(func(p *holdfast.Standing) { p.Sources[0].DegradedSince, p.Sources[0].Reason = ago(hour), "no room" }),

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast/internal/alarm"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/wire"
 )
 
 // alarmsFile, in the state directory, holds what is wrong and who was told when.
@@ -18,10 +19,9 @@ func (d *daemon) newBoard(c *config.Config) (*alarm.Board, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := alarm.Options{
-		File: filepath.Join(d.state, alarmsFile), Sender: sender, Repeat: c.Notify.Repeat, On: c.Notify.On,
-		Now: d.o.Now, Logger: d.log,
-	}
+	o := alarm.OptionsFor(c)
+	o.File, o.Repository = filepath.Join(d.state, alarmsFile), wire.Location(c.Repository)
+	o.Sender, o.Now, o.Logger = sender, d.o.Now, d.log
 	board, err := alarm.New(o)
 	if err != nil {
 		d.failed("alarms are not remembered over a restart", err)

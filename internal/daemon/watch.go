@@ -42,7 +42,6 @@ type judgement struct {
 // A survey remembers what replicas hold.
 type survey struct {
 	mu     sync.Mutex
-	of     *core
 	at     time.Time
 	states []engine.ReplicaState
 }
@@ -150,14 +149,15 @@ func (c *core) update(ctx context.Context, found judgement) error {
 		return nil //nolint:nilerr // the task tells it; alarms stand as they are
 	}
 	backups, _, err := c.book.Backups(ctx)
-	if err != nil && !errors.Is(err, holdfast.ErrNotFound) && len(backups) == 0 && ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return nil
 	}
 	disproven, drilled := c.proofs()
 	standing, failure := c.keeper.Standing(), c.keeper.Failure()
 	facts := alarm.Facts{
 		Status: found.status, Config: c.config, Now: c.d.o.Now(), Backups: backups, Disproven: disproven,
-		Began: c.d.began, LastSuccess: c.keeper.LastSuccess(), Failed: standing.Failed, LastDrill: drilled,
+		Unlisted: err != nil && !errors.Is(err, holdfast.ErrNotFound),
+		Began:    c.d.began, LastSuccess: c.keeper.LastSuccess(), Failed: standing.Failed, LastDrill: drilled,
 		Gone: c.keeper.GoneSince(),
 	}
 	if failure != nil {
