@@ -49,7 +49,8 @@ type patientBody struct {
 	io.ReadCloser
 	conn     *http.ResponseController
 	patience time.Duration
-	whole    atomic.Bool // it has come to its end
+	whole    atomic.Bool               // it has come to its end
+	limit    atomic.Pointer[time.Time] // by which the handler wants all of it; nil: there is none
 }
 
 // Read implements io.Reader. At the end the connection is without a limit again: what
@@ -66,13 +67,18 @@ func (b *patientBody) Read(p []byte) (int, error) {
 
 // hurry limits the time until the next part of the body, if there is one.
 func (b *patientBody) hurry() {
-	if !b.whole.Load() {
-		_ = b.conn.SetReadDeadline(time.Now().Add(b.patience)) // where it cannot be set there is none
+	if b.whole.Load() {
+		return
 	}
+	at := time.Now().Add(b.patience)
+	if limit := b.limit.Load(); limit != nil && limit.Before(at) {
+		at = *limit
+	}
+	_ = b.conn.SetReadDeadline(at) // where it cannot be set there is none
 }
 
-// A patientWriter keeps its handler from taking the limit away while there is more of the
-// body.
+// A patientWriter keeps its handler from giving more time while there is more of the body;
+// less it may give.
 type patientWriter struct {
 	http.ResponseWriter
 	body *patientBody
@@ -80,10 +86,15 @@ type patientWriter struct {
 
 // SetReadDeadline is for http.ResponseController.
 func (w patientWriter) SetReadDeadline(at time.Time) error {
-	if at.IsZero() && !w.body.whole.Load() {
-		at = time.Now().Add(w.body.patience)
+	if w.body.whole.Load() {
+		return w.body.conn.SetReadDeadline(at)
 	}
-	return w.body.conn.SetReadDeadline(at)
+	w.body.limit.Store(nil)
+	if !at.IsZero() {
+		w.body.limit.Store(&at)
+	}
+	w.body.hurry()
+	return nil
 }
 
 // Flush implements http.Flusher.

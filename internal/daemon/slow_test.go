@@ -74,3 +74,38 @@ func isTimeout(err error) bool {
 	e, ok := err.(net.Error)
 	return ok && e.Timeout()
 }
+
+// A handler may give less time for the whole of a body than a client gets for a part of it.
+func TestDoor_AHandlerMayWantABodySooner(t *testing.T) {
+	t.Parallel()
+	d, err := openDoorWith(t.Context(), "serve.listen", "127.0.0.1:0", time.Hour, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := make(chan error, 1)
+	d.answer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+			t.Error(err)
+		}
+		_, err := io.ReadAll(r.Body)
+		cut <- err
+	}), nil)
+	d.open()
+	defer d.close(context.Background())
+	c, err := net.Dial("tcp", d.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-cut:
+		if !isTimeout(err) {
+			t.Errorf("the body ended: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it still waits")
+	}
+}
