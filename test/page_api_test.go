@@ -141,8 +141,8 @@ func TestPageAPI_ProgramsRun(t *testing.T) {
 
 	create, use, _ := strings.Cut(p.section("Tokens"), "\n")
 	token := strings.TrimSpace(d.types(create + " 2>/dev/null"))
-	contains(t, "the status", d.types(use, "HOLDFAST_TOKEN="+token), `"verdict":"safe"`)
-	contains(t, "who has no token", d.types(use, "HOLDFAST_TOKEN="), `"status":401`, `"code":"unauthorized"`)
+	contains(t, "the status", d.types(use, "TOKEN="+token), `"verdict":"safe"`)
+	contains(t, "who has no token", d.types(use, "TOKEN="), `"status":401`, `"code":"unauthorized"`)
 	for interpreter, text := range programs {
 		contains(t, interpreter, runs(interpreter, d.here(text)), "unauthorized: ")
 		for _, call := range []string{"before_upload()", "beforeUpload()"} {

@@ -285,7 +285,7 @@ func TestPageDocker_CommandsWork(t *testing.T) {
 			continue
 		case strings.HasPrefix(line, "curl "):
 			m := *c.machine
-			m.env = []string{"HOLDFAST_TOKEN=" + token}
+			m.env = []string{"TOKEN=" + token}
 			made := answered[madeBackup](t, m.types(c.places.Replace(line)))
 			contains(t, "list", c.holdfast("list"), made.Backup.Name)
 			c.writes(proxy)
