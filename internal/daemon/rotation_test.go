@@ -1,12 +1,20 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/report"
+	"github.com/holdfast-backup/holdfast/repo"
 )
 
 // Every backup is read within the time, whatever is made and removed meanwhile; after the
@@ -102,5 +110,50 @@ func TestRotation_LargestFirstWhenBehind(t *testing.T) {
 	next, behind, due := nextReading(all, now, 30*24*time.Hour)
 	if next.name != "large" || !behind || !due {
 		t.Errorf("%s, behind %v, due %v", next.name, behind, due)
+	}
+}
+
+// A reader verifies backups, but for those that cannot be read.
+type reader struct {
+	unreadable, unrecorded holdfast.BackupName
+	read                   []string
+}
+
+func (r *reader) Verify(_ context.Context, req engine.VerifyRequest) (*engine.VerifyResult, error) {
+	r.read = append(r.read, req.Name)
+	switch holdfast.BackupName(req.Name) {
+	case r.unreadable:
+		return nil, errors.New("the connection was cut")
+	case r.unrecorded:
+		return &engine.VerifyResult{}, &holdfast.LockedError{}
+	}
+	return &engine.VerifyResult{}, nil
+}
+
+// What could not be read counts as unread, is tried at the next turn, and keeps nothing
+// else from being read; what was read counts, also if that could not be written down.
+func TestRotation_WhatCannotBeReadIsTriedAgain(t *testing.T) {
+	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	var all []repo.Info
+	for i, name := range []holdfast.BackupName{"cut", "locked", "good"} {
+		all = append(all, repo.Info{Name: name, Metadata: &holdfast.Metadata{
+			CreatedAt: holdfast.At(now.AddDate(0, 0, -29)), LogicalBytes: int64(10 - i),
+		}})
+	}
+	list := func(context.Context) ([]repo.Info, error) { return all, nil }
+	c := &core{
+		d:      &daemon{o: Options{Now: func() time.Time { return now }}, log: slog.New(slog.DiscardHandler)},
+		config: &config.Config{Verify: config.Verify{Every: 30 * 24 * time.Hour}},
+		book:   report.NewBook(list, report.BookOptions{}),
+		tried:  map[holdfast.BackupName]time.Time{},
+	}
+	r := &reader{unreadable: "cut", unrecorded: "locked"}
+	if err := errors.Join(c.readSome(t.Context(), list, r)...); err == nil || !slices.Equal(r.read, []string{"cut", "locked", "good"}) {
+		t.Errorf("read are %v, error %v", r.read, err)
+	}
+	now = now.Add(time.Hour)
+	r.read, r.unreadable = nil, ""
+	if err := errors.Join(c.readSome(t.Context(), list, r)...); err != nil || !slices.Equal(r.read, []string{"cut"}) {
+		t.Errorf("at the next turn read are %v, error %v", r.read, err)
 	}
 }

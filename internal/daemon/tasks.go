@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -10,6 +11,7 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/job"
 	"github.com/holdfast-backup/holdfast/internal/operation"
 	"github.com/holdfast-backup/holdfast/internal/schedule"
+	"github.com/holdfast-backup/holdfast/repo"
 )
 
 // The tasks, by the names that surfaces show.
@@ -84,19 +86,7 @@ func (c *core) rotate(ctx context.Context) error {
 	if err != nil || e.Repository() == nil {
 		return nil //nolint:nilerr // told by whoever watches the repository; the next turn reads
 	}
-	var errs []error
-	for read := 0; ctx.Err() == nil; read++ {
-		all, err := e.Repository().List(ctx)
-		if err != nil {
-			errs = append(errs, err)
-			break
-		}
-		next, behind, due := nextReading(c.afterTries(readings(all)), c.d.o.Now(), c.config.Verify.Every)
-		if !due || !behind && read >= atOneTurn(len(all), c.turn(), c.config.Verify.Every) {
-			break
-		}
-		errs = append(errs, c.read(ctx, e, next.name))
-	}
+	errs := c.readSome(ctx, e.Repository().List, e)
 	c.keeper.Refresh(ctx) // a newest backup that does not read back saves nothing
 	errs = append(errs, c.readReplicas(ctx, e))
 	if ctx.Err() != nil {
@@ -108,28 +98,56 @@ func (c *core) rotate(ctx context.Context) error {
 // turn is how often the rotation has its turn.
 func (c *core) turn() time.Duration { return min(c.config.Verify.Every/8, mostTurn) }
 
-// read verifies a backup in its turn. It is no job: nobody asked for it, and there are
-// thousands.
-func (c *core) read(ctx context.Context, e *engine.Engine, name holdfast.BackupName) error {
-	_, err := e.Verify(ctx, engine.VerifyRequest{Name: name.String()})
-	if ctx.Err() != nil {
-		return nil
+// A verifier is what the rotation needs of an engine.
+type verifier interface {
+	Verify(ctx context.Context, req engine.VerifyRequest) (*engine.VerifyResult, error)
+}
+
+// readSome reads the backups whose turn it is. One that could not be read, whatever that
+// says of it, is left to the next turn, and the others are not.
+func (c *core) readSome(ctx context.Context, list func(context.Context) ([]repo.Info, error), v verifier) (errs []error) {
+	unread := map[holdfast.BackupName]bool{}
+	for read := 0; ctx.Err() == nil; read++ {
+		all, err := list(ctx)
+		if err != nil {
+			return append(errs, err)
+		}
+		left := slices.DeleteFunc(c.afterTries(readings(all)), func(r reading) bool { return unread[r.name] })
+		next, behind, due := nextReading(left, c.d.o.Now(), c.config.Verify.Every)
+		if !due || !behind && read >= atOneTurn(len(all), c.turn(), c.config.Verify.Every) {
+			break
+		}
+		whole, err := c.read(ctx, v, next.name)
+		unread[next.name] = !whole
+		errs = append(errs, err)
 	}
-	// Also when the outcome could not be written down beside the backup: else the same one
-	// would be read again and again.
-	c.tried[name] = c.d.o.Now()
+	return errs
+}
+
+// read verifies a backup in its turn, and tells whether all of it was read. It is no job:
+// nobody asked for it, and there are thousands.
+func (c *core) read(ctx context.Context, v verifier, name holdfast.BackupName) (whole bool, err error) {
+	result, err := v.Verify(ctx, engine.VerifyRequest{Name: name.String()})
+	if ctx.Err() != nil {
+		return false, nil
+	}
+	if whole = result != nil; whole {
+		// Also when the outcome could not be written down beside the backup: else the same
+		// one would be read again and again.
+		c.tried[name] = c.d.o.Now()
+	}
 	c.book.Changed()
 	switch {
 	case errors.Is(err, holdfast.ErrNotFound): // deleted meanwhile
-		return nil
+		return whole, nil
 	case errors.Is(err, holdfast.ErrDamaged):
 		c.d.log.Error("a backup does not stand its verification", keyBackup, name, keyError, err, keyHint, holdfast.HintOf(err))
-		return err
+		return whole, err
 	case err != nil: // not read, or what was found could not be written down
-		return &holdfast.Error{Op: "verify in its turn", Object: name.String(), Err: err, Hint: holdfast.HintOf(err)}
+		return whole, &holdfast.Error{Op: "verify in its turn", Object: name.String(), Err: err, Hint: holdfast.HintOf(err)}
 	}
 	c.d.log.Debug("verified in its turn", keyBackup, name)
-	return nil
+	return whole, nil
 }
 
 // afterTries takes in readings that could not be written down beside the backups. Only the
