@@ -47,6 +47,19 @@ func (m *machine) beginAPI(args ...string) *daemonRun {
 	return &daemonRun{program: m.launch(args...), m: m, http: &http.Client{Transport: &http.Transport{}}}
 }
 
+// until waits for something, asking no more often than a client may.
+func (d *daemonRun) until(what string, is func() bool) {
+	d.t.Helper()
+	first := true
+	d.program.until(what, func() bool {
+		if !first {
+			time.Sleep(60 * time.Millisecond)
+		}
+		first = false
+		return is()
+	})
+}
+
 // serves tells whether it has told its address, and learns it.
 func (d *daemonRun) serves() bool {
 	d.mu.Lock()
