@@ -78,6 +78,9 @@ type Options struct {
 	Heartbeat time.Duration
 	// Patience is how long a client may take to send a body; zero is 10 seconds.
 	Patience time.Duration
+	// Answer is how long what is only looked up may take, such as from a bucket that does
+	// not answer; zero is a minute. Streams and jobs take as long as they take.
+	Answer time.Duration
 	// Closing ends the streams, which would otherwise keep the server from being
 	// shut down; nil never does.
 	Closing <-chan struct{}
@@ -86,6 +89,7 @@ type Options struct {
 const (
 	defaultHeartbeat = 15 * time.Second
 	defaultPatience  = 10 * time.Second
+	defaultAnswer    = time.Minute
 )
 
 // server answers the requests.
@@ -105,6 +109,9 @@ func New(o Options) http.Handler {
 	}
 	if o.Patience <= 0 {
 		o.Patience = defaultPatience
+	}
+	if o.Answer <= 0 {
+		o.Answer = defaultAnswer
 	}
 	s := &server{o: o, log: o.Logger}
 	if s.log == nil {

@@ -94,7 +94,7 @@ var statuses = map[int]int{
 func newProblem(status, exit int, detail, hint string) *Problem {
 	p := &Problem{
 		Type: "about:blank", Title: cmp.Or(http.StatusText(status), "Error"), Status: status,
-		Code: report.Code(exit), Exit: exit, Detail: redact.Text(detail), Hint: redact.Text(hint),
+		Code: report.Code(exit), Exit: exit, Detail: redact.Text(detail), Hint: redact.Text(hintFor(hint)),
 	}
 	switch status {
 	case http.StatusUnauthorized:
@@ -140,7 +140,7 @@ func problemOfReport(e report.Error, operation string) *Problem {
 	p.Op, p.Object, p.Operation = e.Op, redact.Text(e.Object), operation
 	for _, part := range e.Errors {
 		p.Errors = append(p.Errors, Fault{
-			Op: part.Op, Object: redact.Text(part.Object), Message: redact.Text(part.Message), Hint: redact.Text(part.Hint),
+			Op: part.Op, Object: redact.Text(part.Object), Message: redact.Text(part.Message), Hint: redact.Text(hintFor(part.Hint)),
 		})
 	}
 	return p

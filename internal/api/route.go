@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"reflect"
 	"slices"
@@ -91,13 +92,27 @@ func add[I, O any](s *server, r route, answer func(context.Context, *I) (*O, err
 	}}
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		inNoHurry(ctx)
-		out, err := answer(ctx, in)
+		asking := ctx
+		if r.method == http.MethodGet && r.produces == nil {
+			var cancel context.CancelFunc
+			asking, cancel = context.WithTimeoutCause(ctx, s.o.Answer, errSlow)
+			defer cancel()
+		}
+		out, err := answer(asking, in)
+		if err != nil && ctx.Err() == nil && context.Cause(asking) == errSlow {
+			err = errSlow
+		}
 		if err != nil {
 			return nil, s.told(ctx, r.id, err)
 		}
 		return out, nil
 	})
 	s.document(r)
+}
+
+// errSlow is the failure of a request that waited too long for something behind the daemon.
+var errSlow error = &holdfast.Error{
+	Op: "look up", Object: "repository", Err: errors.New("no answer in time"), Hint: "GET " + Root + "/status says whether it can be reached",
 }
 
 // connectionKey finds the connection of a request.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-backup/holdfast/internal/report"
 )
@@ -82,6 +83,27 @@ func TestState_InnerFailuresTellNothing(t *testing.T) {
 	}
 	p := w.ask("GET", "status", nil).problem(http.StatusInternalServerError, "failed")
 	if strings.Contains(p.Detail+p.Hint, "secret") {
+		t.Errorf("%+v", p)
+	}
+}
+
+// What stands behind the daemon may not answer at all: whoever looks something up learns
+// that in time.
+func TestLookUp_EndsWithoutAnAnswer(t *testing.T) {
+	w := newWorldWith(t, func(o *Options) {
+		o.Answer = 50 * time.Millisecond
+		core := o.Core
+		o.Core = func() Core {
+			c := core()
+			c.Status = func(ctx context.Context) (report.Status, error) {
+				<-ctx.Done()
+				return report.Status{}, ctx.Err()
+			}
+			return c
+		}
+	}, nil)
+	p := w.ask(http.MethodGet, "status", nil).problem(http.StatusInternalServerError, "failed")
+	if !strings.Contains(p.Detail, "no answer in time") || p.Hint == "" {
 		t.Errorf("%+v", p)
 	}
 }
