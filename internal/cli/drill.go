@@ -88,6 +88,8 @@ func (c *drillCmd) print(u *ui, out report.Drill) {
 		}
 	}
 	switch {
+	case out.OK && len(p.Compared) == 0: // of an encrypted delta nothing could be counted when it was captured
+		u.print("%s %s: restored in %s, and what came back is sound; there was nothing to compare it with\n", u.outPaint.green("proven"), name, span(millis(p.RestoreMS)))
 	case out.OK:
 		u.print("%s %s: restored in %s, and everything is as it was captured%s\n", u.outPaint.green("proven"), name, span(millis(p.RestoreMS)), askedWords(out.Asked))
 	case p.OK:
