@@ -88,6 +88,12 @@ func helpFor(w io.Writer, n *kong.Node) {
 		for _, c := range n.Children {
 			fmt.Fprintf(w, "  %-11s %s\n", c.Name, c.Help)
 		}
+		var all []example
+		for _, c := range n.Children {
+			all = append(all, aboutOf(c).examples...)
+		}
+		examples(w, all)
+		fmt.Fprintf(w, "\n`holdfast %s COMMAND --help` tells more.\n", nodePath(n))
 		return
 	}
 	d := aboutOf(n)
@@ -105,15 +111,21 @@ func helpFor(w io.Writer, n *kong.Node) {
 		flagTable(w, n.Flags)
 	}
 	fmt.Fprint(w, "\nThe flags of every command are listed by `holdfast --help`.\n")
-	if len(d.examples) > 0 {
-		fmt.Fprint(w, "\nExamples\n")
-		for _, e := range d.examples {
-			fmt.Fprintf(w, "  %s\n      %s\n", e.line, e.does)
-		}
-	}
+	examples(w, d.examples)
 	fmt.Fprint(w, "\nExit status\n")
 	for _, code := range exitsOf(d) {
 		fmt.Fprintf(w, "  %-4d %s\n", code, exitMeanings[code])
+	}
+}
+
+// examples prints what a command may look like.
+func examples(w io.Writer, all []example) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprint(w, "\nExamples\n")
+	for _, e := range all {
+		fmt.Fprintf(w, "  %s\n      %s\n", e.line, e.does)
 	}
 }
 

@@ -95,5 +95,11 @@ func TestHelpIsGolden(t *testing.T) {
 		b.WriteString("\n== holdfast " + nodePath(n) + " --help\n")
 		helpFor(&b, n)
 	}
+	for _, group := range m.Children {
+		if len(group.Children) > 0 {
+			b.WriteString("\n== holdfast " + nodePath(group) + " --help\n")
+			helpFor(&b, group)
+		}
+	}
 	golden(t, "testdata/help.golden", b.String())
 }
