@@ -27,6 +27,7 @@ type core struct {
 	operations *operation.Operations
 	tasks      *schedule.Runner
 	survey     survey
+	glance     glance[report.Status] // of whoever asks for the status
 	// contact is why the repository could not be used when this core was begun.
 	contact error
 	// tried is when a backup was last read of which that could not be written down.
@@ -50,6 +51,7 @@ const (
 // an error leaves everything as it was.
 func (d *daemon) newCore(c *config.Config) (*core, error) {
 	out := &core{d: d, config: c, tried: map[holdfast.BackupName]time.Time{}}
+	out.glance.look = func(ctx context.Context) (report.Status, error) { return out.look(ctx, true) }
 	var err error
 	out.keeper, err = keeper.New(keeper.Options{
 		Config: c, Logger: d.log, ToolVersion: d.o.ToolVersion, Daemon: true,
@@ -59,7 +61,7 @@ func (d *daemon) newCore(c *config.Config) (*core, error) {
 			d.pulses.beat(loopBackups) // asked at every turn
 			return d.claim.standby()
 		},
-		Changed: func() { out.changed() },
+		Changed: func() { out.Changed() },
 		Now:     d.o.Now, Timer: d.o.Timer,
 	})
 	if err != nil {
@@ -67,7 +69,7 @@ func (d *daemon) newCore(c *config.Config) (*core, error) {
 	}
 	out.book = report.NewBook(out.list, report.BookOptions{Now: d.o.Now})
 	if out.operations, err = operation.New(operation.Options{
-		Keeper: out.keeper, Config: c, Book: out.book, Jobs: d.jobs, Now: d.o.Now, Logger: d.log,
+		Keeper: out.keeper, Config: c, Book: out, Jobs: d.jobs, Now: d.o.Now, Logger: d.log,
 	}); err != nil {
 		return nil, err
 	}
@@ -105,11 +107,12 @@ func (c *core) engine(unusable error) (*engine.Engine, error) {
 	return wire.Engine(c.config, wire.Options{Unusable: unusable, Logger: c.d.log, Now: c.d.o.Now, ToolVersion: c.d.o.ToolVersion})
 }
 
-// changed is called when the backups stand otherwise than before.
-func (c *core) changed() {
+// Changed is called when the backups stand otherwise than before.
+func (c *core) Changed() {
 	if c.book != nil {
 		c.book.Changed()
 	}
+	c.glance.changed()
 }
 
 // start begins what runs by itself.

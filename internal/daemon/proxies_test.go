@@ -77,7 +77,7 @@ func TestRun_AProxyWaitsForTheBackupAlone(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	w := newWorld(t, map[string]string{
-		"schedule.every": "off", "serve.chroma_proxy": "127.0.0.1:0=" + upstream.URL, "auto_backup": "false",
+		"schedule.every": "24h", "serve.chroma_proxy": "127.0.0.1:0=" + upstream.URL, "auto_backup": "false",
 		"shutdown_timeout": "1s",
 	})
 	l := w.start()

@@ -136,7 +136,7 @@ func (c *core) read(ctx context.Context, v verifier, name holdfast.BackupName) (
 		// one would be read again and again.
 		c.tried[name] = c.d.o.Now()
 	}
-	c.book.Changed()
+	c.Changed()
 	switch {
 	case errors.Is(err, holdfast.ErrNotFound): // deleted meanwhile
 		return whole, nil
@@ -278,7 +278,7 @@ func (c *core) prune(ctx context.Context) error {
 	}
 	if err == nil {
 		c.d.memo.note(taskPrune, c.d.o.Now())
-		c.book.Changed()
+		c.Changed()
 	}
 	return err
 }

@@ -15,6 +15,9 @@ import (
 // DefaultFresh is how long a Book answers from memory.
 const DefaultFresh = 2 * time.Second
 
+// oldFor is how many times as old a list may be for those who ask while it is read anew.
+const oldFor = 5
+
 // BookOptions configure a Book.
 type BookOptions struct {
 	Now func() time.Time // nil: time.Now
@@ -84,7 +87,7 @@ func (b *Book) Backups(ctx context.Context) (all []Backup, etag string, err erro
 	for {
 		b.mu.Lock()
 		switch {
-		case b.current():
+		case b.current(), b.turn != nil && b.usable():
 			r := b.answer()
 			b.mu.Unlock()
 			return r.backups, r.etag, r.err
@@ -127,6 +130,13 @@ func (b *Book) Changed() {
 func (b *Book) current() bool {
 	age := b.now().Sub(b.known.at)
 	return !b.known.at.IsZero() && b.seen == b.changes && age >= 0 && age < b.fresh
+}
+
+// usable tells whether what is known may answer while somebody looks anew: a list that is
+// only old is no reason to let everybody wait.
+func (b *Book) usable() bool {
+	age := b.now().Sub(b.known.at)
+	return !b.known.at.IsZero() && b.seen == b.changes && age >= 0 && age < oldFor*b.fresh
 }
 
 // keep takes in a reading that began when there had been so many changes.

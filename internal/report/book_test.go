@@ -208,3 +208,40 @@ func TestBook_ManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestBook_AnOldListAnswersWhileItIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &library{names: []string{"a"}}
+		slow := func(ctx context.Context) ([]repo.Info, error) {
+			infos, err := l.read(ctx)
+			time.Sleep(time.Second)
+			return infos, err
+		}
+		b := NewBook(slow, BookOptions{})
+		ask := func(backups int, patience time.Duration) {
+			t.Helper()
+			begun := time.Now()
+			all, _, err := b.Backups(t.Context())
+			if took := time.Since(begun); err != nil || len(all) != backups || took != patience {
+				t.Errorf("%d backups after %s, %v; want %d after %s", len(all), took, err, backups, patience)
+			}
+		}
+		ask(1, time.Second)
+		var reader sync.WaitGroup
+		for _, c := range []struct {
+			idle    time.Duration
+			backups int // that the one is told who does not read
+			waits   time.Duration
+		}{
+			{DefaultFresh, 1, 0},
+			{oldFor * DefaultFresh, 3, time.Second - time.Millisecond}, // too old
+		} {
+			time.Sleep(c.idle)
+			l.set(nil, append(l.names, "more")...)
+			reader.Go(func() { ask(len(l.names), time.Second) })
+			time.Sleep(time.Millisecond)
+			ask(c.backups, c.waits)
+			reader.Wait()
+		}
+	})
+}
