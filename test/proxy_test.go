@@ -66,7 +66,7 @@ while [ -e hold ]; do sleep 0.02; done
 // serve starts the daemon.
 func (g *guarded) serve() {
 	g.t.Helper()
-	g.daemon = g.m.launch("--json", "serve", "--listen", "off", "--every", "off", "--on-change", "off", "--chroma-proxy", "127.0.0.1:0="+g.server.URL())
+	g.daemon = g.m.launch("--json", "serve", "--listen", "off", "--every", "24h", "--on-change", "off", "--chroma-proxy", "127.0.0.1:0="+g.server.URL())
 	var serving struct{ Proxies []struct{ Listen string } }
 	g.daemon.until("an object that tells the ports", func() bool {
 		g.daemon.mu.Lock()
