@@ -59,6 +59,12 @@ func TestJudge(t *testing.T) {
 		"a failure": {
 			func(f *Facts) { f.Failed, f.Failure = 1, "no room" }, []string{"failure  2m0s: the backup failed: no room"},
 		},
+		"nothing can be proven without a key": {
+			func(f *Facts) {
+				f.Config.Encryption.To, f.LastDrill = []string{"age1"}, start.Add(-60*day)
+				f.Status.Repository.ProvenAt = nil
+			}, nil,
+		},
 		"another repository in the place of the first": {
 			func(f *Facts) { f.Gone = start.Add(-minute) }, []string{"missing backups 0s: the repository is gone with all earlier backups"},
 		},

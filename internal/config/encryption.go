@@ -35,6 +35,12 @@ func (e Encryption) HasPassphrase() bool {
 	return e.PassphraseFile != "" || e.PassphraseCommand != "" || e.Passphrase != ""
 }
 
+// WritesOnly tells whether backups are made here that cannot be read here: to
+// recipients, without any key of theirs.
+func (e Encryption) WritesOnly() bool {
+	return len(e.To) > 0 && e.IdentityFile == "" && !e.HasPassphrase()
+}
+
 // The keys of the configuration about encryption.
 const (
 	keyEncryptTo         = "encrypt_to"

@@ -188,6 +188,13 @@ func (d *daemon) announce(c *core) {
 	d.o.Listening(s)
 	d.manager.ready(d.sentence())
 	d.log.Info("serving", keyAddress, s.Address, keyRepository, wire.Location(c.config.Repository))
+	if sch := c.config.Schedule; sch.Every == 0 && len(sch.Cron) == 0 && sch.OnChange == 0 {
+		d.log.Warn("no backup is made by itself: schedule.every, cron and on_change are off", keyHint, "set one of them, unless all backups are asked for")
+	}
+	if c.config.Encryption.WritesOnly() {
+		d.log.Info("the backups cannot be read here, where there is no key: they are verified as they are stored, and no drill is held",
+			keyHint, "`holdfast drill` now and then where the key is")
+	}
 }
 
 // jobsFolder, in the state directory, holds the records of jobs.

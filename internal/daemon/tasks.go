@@ -43,7 +43,7 @@ func (c *core) newTasks() (*schedule.Runner, error) {
 	if c.config.Verify.Every > 0 {
 		wanted = append(wanted, schedule.Task{Name: taskVerify, Every: c.turn(), AtStart: true, Run: c.rotate})
 	}
-	if every := c.config.Drill.Every; every > 0 {
+	if every := c.config.Drill.Every; every > 0 && !c.config.Encryption.WritesOnly() {
 		wanted = append(wanted, schedule.Task{Name: taskDrill, Every: min(every, drillLook), AtStart: true, Run: c.drillDue})
 	}
 	if c.config.Retention.Policy().Active() {

@@ -139,3 +139,27 @@ func TestTasks_ThoseWhoWantToKnowAreTold(t *testing.T) {
 	w.eventually("they are told that it is back", func() bool { return len(h.all()) > len(told) })
 	l.stop()
 }
+
+// Where the backups cannot be read no drill can be held: that is told once, at the start,
+// and is not tried again and again.
+func TestTasks_NoDrillWithoutAKey(t *testing.T) {
+	w := newWorld(t, map[string]string{"encrypt_to": "age1clmk635yrque2my246hgntdefvgulwmxxq4a7lkpgr25hj7qtdxqact4sn", "drill.every": "1h"})
+	l := w.start()
+	if _, body := l.get("/api/v1/tasks"); strings.Contains(body, `"drill"`) || !strings.Contains(body, `"verify"`) {
+		t.Errorf("the tasks: %s", body)
+	}
+	l.stop()
+	if log := l.log.String(); strings.Count(log, "no drill is held") != 1 {
+		t.Errorf("it is not told once: %s", log)
+	}
+}
+
+// A daemon that makes no backups by itself says so.
+func TestTasks_NoScheduleIsTold(t *testing.T) {
+	w := newWorld(t, map[string]string{"schedule.every": "off", "schedule.on_change": "off"})
+	l := w.start()
+	l.stop()
+	if log := l.log.String(); !strings.Contains(log, "no backup is made by itself") {
+		t.Errorf("not told: %s", log)
+	}
+}
