@@ -55,7 +55,7 @@ func (d *daemon) newCore(c *config.Config) (*core, error) {
 	var err error
 	out.keeper, err = keeper.New(keeper.Options{
 		Config: c, Logger: d.log, ToolVersion: d.o.ToolVersion, Daemon: true,
-		Around:   observed{inner: around.New(c, around.Options{Logger: d.log, ToolVersion: d.o.ToolVersion, Now: d.o.Now}), to: d.metrics.Observe},
+		Around:   observed{inner: around.New(c, around.Options{Logger: d.log, ToolVersion: d.o.ToolVersion, Now: d.o.Now}), to: d.metrics.Observe, pulses: &d.pulses},
 		Observer: func(holdfast.Event) { d.pulses.beat(loopBackups) },
 		Standby: func() string {
 			d.pulses.beat(loopBackups) // asked at every turn
@@ -148,12 +148,15 @@ func (c *core) stop(ctx context.Context) {
 type observed struct {
 	inner engine.Around // nil: nobody else
 	to    func(engine.Verb)
+	// pulses are of the loop that waits for the inner one.
+	pulses *pulses
 }
 
 func (o observed) Before(ctx context.Context, v engine.Verb) error {
 	if o.inner == nil {
 		return nil
 	}
+	defer o.pulses.during(loopBackups)()
 	return o.inner.Before(ctx, v)
 }
 
@@ -162,5 +165,6 @@ func (o observed) After(ctx context.Context, v engine.Verb) []holdfast.Problem {
 	if o.inner == nil {
 		return nil
 	}
+	defer o.pulses.during(loopBackups)()
 	return o.inner.After(ctx, v)
 }

@@ -30,11 +30,25 @@ func (p *pulses) beat(loop string) {
 	p.last[loop] = time.Now()
 }
 
-// gone forgets a loop that has ended.
-func (p *pulses) gone(loop string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.last, loop)
+// during says that a loop lives, until end is called: it waits for somebody who has a limit
+// of his own, such as a command of the configuration.
+func (p *pulses) during(loop string) (end func()) {
+	p.beat(loop)
+	done := make(chan struct{})
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		ticks := time.NewTicker(mostSilent / 10)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ticks.C:
+				p.beat(loop)
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() { close(done); beating.Wait() }
 }
 
 // alive names the loops that hang.
