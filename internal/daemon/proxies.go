@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/chromaproxy"
 	"github.com/holdfast-backup/holdfast/internal/job"
+	"github.com/holdfast-backup/holdfast/internal/metrics"
 	"github.com/holdfast-backup/holdfast/internal/operation"
 	"github.com/holdfast-backup/holdfast/internal/report"
 )
@@ -53,4 +55,19 @@ func (d *daemon) holds(ctx context.Context, j job.Job) error {
 	}
 	d.log.Log(ctx, level, "a write goes on after a backup that does not hold everything", keyBackup, result.Backup.Name, keyError, strings.Join(lacks, "; "))
 	return nil
+}
+
+// passed tells what has gone through each proxy.
+func (s *doors) passed() []metrics.Proxy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []metrics.Proxy
+	for _, p := range s.now.proxies {
+		n := p.proxy.Standing()
+		out = append(out, metrics.Proxy{
+			Listen: p.addr, Upstream: p.to.Upstream, Refused: n.Refused, Unprotected: n.Unprotected, Waiting: n.Waiting,
+			Requests: map[string]int64{chromaproxy.Read.String(): n.Reads, chromaproxy.Write.String(): n.Writes, chromaproxy.Deletion.String(): n.Deletions},
+		})
+	}
+	return out
 }

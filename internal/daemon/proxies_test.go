@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -104,6 +105,16 @@ func TestRun_AProxyWaitsForTheBackupAlone(t *testing.T) {
 	all := w.backups()
 	if len(all) != 3 || all[0].Metadata.Trigger != holdfast.TriggerAuto || all[1].Metadata.Trigger != holdfast.TriggerAuto {
 		t.Errorf("%d backups, the newest of the trigger %s", len(all), all[0].Metadata.Trigger)
+	}
+	at := fmt.Sprintf(`{listen=%q,upstream=%q}`, l.now.Proxies[0].Listen, upstream.URL)
+	_, scraped := l.get("/metrics")
+	for _, line := range []string{
+		"holdfast_proxy_unprotected_total" + at + " 0", "holdfast_proxy_refused_total" + at + " 0",
+		`holdfast_proxy_requests_total{kind="deletion",` + at[1:] + " 1",
+	} {
+		if !strings.Contains(scraped, line+"\n") {
+			t.Errorf("no %s in the metrics", line)
+		}
 	}
 	l.stop()
 }

@@ -36,5 +36,6 @@ func (d *daemon) sample() metrics.Sample {
 	for _, state := range []job.State{job.Queued, job.Running} {
 		_, _, out.Jobs[string(state)] = d.jobs.List(job.Filter{States: []job.State{state}}, job.Page{Limit: 1})
 	}
+	out.Proxies = d.doors.passed()
 	return out
 }

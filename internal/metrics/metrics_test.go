@@ -62,6 +62,7 @@ func whole() Sample {
 		Alarms:   map[string]int{"failure": 1, "silence": 0},
 		Tasks:    []holdfast.TaskStanding{{Name: "drill", Runs: 5, Failures: 1, LastAt: before(time.Minute), NextAt: new(holdfast.At(noon.Add(time.Hour)))}},
 		Jobs:     map[string]int{"running": 1, "queued": 0},
+		Proxies:  []Proxy{{Listen: "l:1", Upstream: "u", Requests: map[string]int64{"read": 9, "write": 8}, Refused: 1, Unprotected: 2, Waiting: 3}, {Listen: "l:2", Upstream: "u"}},
 	}
 }
 
@@ -188,6 +189,8 @@ func TestSample_Values(t *testing.T) {
 		"backup_attempt_failures_total{trigger=scheduled}": 4, "backup_attempt_failures_total{trigger=change}": 0,
 		"task_runs_total{task=drill}": 5, "task_failures_total{task=drill}": 1, "task_last_run_timestamp_seconds{task=drill}": at(time.Minute), "task_next_run_timestamp_seconds{task=drill}": at(-time.Hour),
 		"prune_hold{}": 0, "restore_pending{}": 0,
+		"proxy_requests_total{kind=read,listen=l:1,upstream=u}": 9, "proxy_refused_total{listen=l:1,upstream=u}": 1, "proxy_refused_total{listen=l:2,upstream=u}": 0,
+		"proxy_unprotected_total{listen=l:1,upstream=u}": 2, "proxy_waiting{listen=l:1,upstream=u}": 3,
 	} {
 		if value, there := got[name]; !there || value != want {
 			t.Errorf("%s is %v (there: %t), want %v", name, value, there, want)

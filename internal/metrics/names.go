@@ -99,4 +99,9 @@ var (
 	taskLastRun     = gauge("task_last_run_timestamp_seconds", "When a periodic task last ran.", "task")
 	taskNextRun     = gauge("task_next_run_timestamp_seconds", "When a periodic task is due. Alert if that is long past.", "task")
 	jobs            = gauge("jobs", "Jobs that are not over, by state.", "state")
+
+	proxyRequests    = counter("proxy_requests_total", "Requests to a Chroma proxy, by what they do: read, write or deletion.", "kind", "listen", "upstream")
+	proxyRefused     = counter("proxy_refused_total", "Writes that a Chroma proxy refused because the backup before them failed. Alert on any increase.", "listen", "upstream")
+	proxyUnprotected = counter("proxy_unprotected_total", "Writes that a Chroma proxy let pass although the backup before them failed. Alert on any increase.", "listen", "upstream")
+	proxyWaiting     = gauge("proxy_waiting", "Writes that wait at a Chroma proxy for the backup before them.", "listen", "upstream")
 )

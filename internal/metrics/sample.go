@@ -31,6 +31,18 @@ type Sample struct {
 	Tasks  []holdfast.TaskStanding
 	// Jobs counts those that are not over, by state.
 	Jobs map[string]int
+	// Proxies are the doors of Chroma servers.
+	Proxies []Proxy
+}
+
+// A Proxy is what has gone through the door of a Chroma server.
+type Proxy struct {
+	Listen, Upstream string
+	Requests         map[string]int64 // by what they do
+	// Refused and Unprotected are writes without a backup before them: those that were
+	// turned away, and those that were let through.
+	Refused, Unprotected int64
+	Waiting              int // writes, for their backup
 }
 
 // collector makes metrics of a sample.
@@ -63,6 +75,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		e.moment(taskLastRun, t.LastAt, t.Name)
 		e.moment(taskNextRun, t.NextAt, t.Name)
 	}
+	e.proxies(s.Proxies)
 	e.backups(s.Backups)
 	if s.Status == nil {
 		return
@@ -96,6 +109,17 @@ func truth(is bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+func (e emitter) proxies(all []Proxy) {
+	for _, p := range all {
+		for kind, n := range p.Requests {
+			e.emit(proxyRequests, float64(n), kind, p.Listen, p.Upstream)
+		}
+		e.emit(proxyRefused, float64(p.Refused), p.Listen, p.Upstream)
+		e.emit(proxyUnprotected, float64(p.Unprotected), p.Listen, p.Upstream)
+		e.emit(proxyWaiting, float64(p.Waiting), p.Listen, p.Upstream)
+	}
 }
 
 func (e emitter) verdict(s *report.Status) {
