@@ -57,3 +57,22 @@ func (e *Engine) Pending() (*Pending, error) {
 	}
 	return &Pending{Op: j.Op, Backup: j.Backup, Begun: j.Begun}, nil
 }
+
+// Replaced is what last took the place of the data, and was confirmed there.
+type Replaced struct {
+	At         holdfast.Time       // when it was confirmed
+	Backup     holdfast.BackupName // what was restored, or taken back
+	RolledBack bool                // by a rollback
+}
+
+// LastReplaced tells what last took the place of the data; nil if nothing is known of it.
+func (e *Engine) LastReplaced() (*Replaced, error) {
+	last, err := e.loadLastRestore()
+	if err != nil || last == nil {
+		return nil, err
+	}
+	if last.Undone != nil {
+		return &Replaced{At: *last.Undone, Backup: last.Backup, RolledBack: true}, nil
+	}
+	return &Replaced{At: last.At, Backup: last.Backup}, nil
+}

@@ -310,3 +310,40 @@ func (w *world) restoreUntil(ctx context.Context, step holdfast.Step, heard bool
 		w.t.Errorf("%s was not reached: %v", step, err)
 	}
 }
+
+// Another command settles a restore that was cut before the next daemon starts: the job tells
+// what is there, not how far it was heard to be.
+func TestSettle_RestoreThatAnotherHasSettled(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spoil bool // what was placed does not stand its check, and the recovery undoes it
+		rows  int64
+		state job.State
+	}{
+		"finished": {false, 1, job.Succeeded},
+		"undone":   {true, 2, job.Interrupted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			w.backup("monday")
+			w.write()
+			id := w.left(KindRestore, RestoreRequest{Name: "monday"}, func(ctx context.Context, _ *job.Handle) { w.restoreUntil(ctx, holdfast.StepSwap, true) })
+			if c.spoil {
+				if err := os.WriteFile(w.database, []byte("no database"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e, err := w.keeper.Engine(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := e.Recover(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if j, rows := w.settled(id), w.rows(); rows != c.rows || j.State != c.state {
+				t.Errorf("there are %d rows, and the job is %s, %q", rows, j.State, j.Outcome)
+			}
+		})
+	}
+}

@@ -38,7 +38,26 @@ func (o *Operations) settleRestore(ctx context.Context, j job.Job) job.Verdict {
 	case o.recovered.Load() == nil:
 		return job.Verdict{Outcome: "the daemon ended while it ran; nothing of it waits to be recovered"}
 	}
-	return withoutJournal(j.Progress)
+	replaced, err := o.replaced(ctx, j)
+	if err != nil {
+		return job.Verdict{Outcome: "the daemon ended while it ran; what became of it is not known", Err: err}
+	}
+	return withoutJournal(j.Progress, replaced)
+}
+
+// replaced tells whether the new state of a restore, or rollback, was confirmed. A command
+// that came before this daemon may have settled it: the record of the engine tells, not how
+// far the job was heard to be.
+func (o *Operations) replaced(ctx context.Context, j job.Job) (bool, error) {
+	e, err := o.keeper.Engine(ctx)
+	if err != nil {
+		return false, err
+	}
+	last, err := e.LastReplaced()
+	if err != nil || last == nil || last.At.Before(began(j).Time) || last.RolledBack != (j.Kind == KindRollback) {
+		return false, err
+	}
+	return j.Kind == KindRollback || j.Backup == "" || last.Backup == j.Backup, nil
 }
 
 // pending tells whether a restore waits for its recovery.
@@ -52,22 +71,15 @@ func (o *Operations) pending(ctx context.Context) bool {
 }
 
 // withoutJournal tells how far a restore was of which nothing had to be recovered.
-func withoutJournal(p *job.Progress) job.Verdict {
-	before := job.Verdict{Outcome: "the daemon ended before anything live was replaced; the state before is in place"}
-	if p == nil {
-		return before
-	}
-	switch p.Step {
-	case holdfast.StepSwap, holdfast.StepMemory, holdfast.StepStart, holdfast.StepConfirm:
-		// The journal goes when the new state has been confirmed.
-		return job.Verdict{State: job.Succeeded, Outcome: "the new state had been confirmed in place when the daemon ended"}
-	case holdfast.StepRollback:
-		return job.Verdict{State: job.Failed, Outcome: "it had failed when the daemon ended, and the state before is back in place"}
-	case holdfast.StepResult:
-		if p.State == holdfast.Finished {
-			return job.Verdict{State: job.Succeeded, Outcome: "it had come to its end when the daemon did; the new state is in place"}
-		}
+func withoutJournal(p *job.Progress, replaced bool) job.Verdict {
+	switch {
+	case replaced:
+		return job.Verdict{State: job.Succeeded, Outcome: "the new state had been confirmed in place when the daemon ended, or soon after"}
+	case p == nil:
+	case p.Step == holdfast.StepRollback, p.Step == holdfast.StepResult:
 		return job.Verdict{State: job.Failed, Outcome: "it had failed when the daemon ended; the state before is in place"}
+	case p.Step == holdfast.StepSwap, p.Step == holdfast.StepMemory, p.Step == holdfast.StepStart, p.Step == holdfast.StepConfirm:
+		return job.Verdict{Outcome: "it was cut, and has been undone: the state before is in place"}
 	}
-	return before
+	return job.Verdict{Outcome: "the daemon ended before anything live was replaced; the state before is in place"}
 }
