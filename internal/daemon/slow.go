@@ -50,6 +50,7 @@ type patientBody struct {
 	conn     *http.ResponseController
 	patience time.Duration
 	whole    atomic.Bool               // it has come to its end
+	given    atomic.Bool               // somebody has given up on the rest of it
 	limit    atomic.Pointer[time.Time] // by which the handler wants all of it; nil: there is none
 }
 
@@ -61,8 +62,18 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	if errors.Is(err, io.EOF) {
 		b.whole.Store(true)
 		_ = b.conn.SetReadDeadline(time.Time{}) // where it cannot be set there is none
+	} else if err != nil {
+		b.given.Store(true)
 	}
 	return n, err
+}
+
+// Close implements io.Closer.
+func (b *patientBody) Close() error {
+	if !b.whole.Load() {
+		b.given.Store(true)
+	}
+	return b.ReadCloser.Close()
 }
 
 // hurry limits the time until the next part of the body, if there is one.
@@ -82,6 +93,27 @@ func (b *patientBody) hurry() {
 type patientWriter struct {
 	http.ResponseWriter
 	body *patientBody
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w patientWriter) WriteHeader(status int) {
+	w.end()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w patientWriter) Write(p []byte) (int, error) {
+	w.end()
+	return w.ResponseWriter.Write(p)
+}
+
+// end lets the connection end with the answer to a body that nobody read to its end:
+// net/http takes one that was closed for one that was read, and what comes late of it for
+// the next request.
+func (w patientWriter) end() {
+	if w.body.given.Load() {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 // SetReadDeadline is for http.ResponseController.

@@ -23,6 +23,13 @@ func TestDoor_ABodyThatIsHeldBackHoldsNoConnection(t *testing.T) {
 			}
 			w.WriteHeader(http.StatusRequestTimeout)
 		},
+		"read and closed": func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.ReadAll(r.Body); err == nil {
+				t.Error("the body was whole")
+			}
+			_ = r.Body.Close() // net/http forgets that there is more
+			w.WriteHeader(http.StatusRequestTimeout)
+		},
 		"in no hurry": func(w http.ResponseWriter, _ *http.Request) {
 			c := http.NewResponseController(w)
 			if err := c.SetReadDeadline(time.Time{}); err != nil {
