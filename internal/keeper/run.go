@@ -88,7 +88,11 @@ func (k *Keeper) turn(ctx context.Context) {
 		k.proveNewest()
 		return
 	}
-	a, err := k.attempt(ctx, engine.BackupRequest{Trigger: trigger, IfChanged: !full, Full: full}, lockWait)
+	var a *attempt
+	err := k.tally.pause(func() (err error) { // the attempt counts for itself
+		a, err = k.attempt(ctx, engine.BackupRequest{Trigger: trigger, IfChanged: !full, Full: full}, lockWait)
+		return err
+	})
 	if err == nil {
 		k.owe(a, k.careFor(trigger, a.result))
 	}
@@ -243,7 +247,10 @@ func (k *Keeper) takeCare(ctx context.Context) {
 		k.owedCare = nil
 		k.mu.Unlock()
 		if owed != nil {
-			k.follow(ctx, owed.attempt, owed.care)
+			_ = k.tally.pause(func() error { // what follows counts for itself
+				k.follow(ctx, owed.attempt, owed.care)
+				return nil
+			})
 			k.caredFor(owed)
 		}
 	}
