@@ -50,30 +50,6 @@ type Verb struct {
 	Problems []holdfast.Problem
 }
 
-// Arounds are several that are told, in this order before and in the other one after.
-// All are told of the end, also those that a refusal kept from being told of the
-// beginning.
-type Arounds []Around
-
-// Before implements Around: the first that refuses ends it.
-func (a Arounds) Before(ctx context.Context, v Verb) error {
-	for _, one := range a {
-		if err := one.Before(ctx, v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// After implements Around.
-func (a Arounds) After(ctx context.Context, v Verb) []holdfast.Problem {
-	var problems []holdfast.Problem
-	for _, one := range slices.Backward(a) {
-		problems = append(problems, one.After(ctx, v)...)
-	}
-	return problems
-}
-
 // afterGrace is how long what is done after a verb may outlive its interruption.
 const afterGrace = 15 * time.Second
 

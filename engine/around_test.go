@@ -324,25 +324,3 @@ func TestAround_AnInterruptionIsNoRefusal(t *testing.T) {
 	}
 	told.want(t, "before backup", "after backup")
 }
-
-func TestArounds_TellsAll(t *testing.T) {
-	first, second := &witness{}, &witness{}
-	both := engine.Arounds{first, second}
-	if err := both.Before(t.Context(), engine.Verb{Op: "backup"}); err != nil {
-		t.Fatal(err)
-	}
-	first.onBefore = func(context.Context) error { return errors.New("no") }
-	if err := both.Before(t.Context(), engine.Verb{Op: "restore"}); err == nil {
-		t.Error("nobody refused")
-	}
-	second.want(t, "before backup")
-	var order []string
-	first.onAfter = func(context.Context) []holdfast.Problem { order = append(order, "first"); return warn(errors.New("a")) }
-	second.onAfter = func(context.Context) []holdfast.Problem {
-		order = append(order, "second")
-		return warn(errors.New("b"))
-	}
-	if p := both.After(t.Context(), engine.Verb{}); len(p) != 2 || !slices.Equal(order, []string{"second", "first"}) {
-		t.Errorf("afterwards: %v by %v", p, order)
-	}
-}

@@ -66,8 +66,7 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	out := report.NewBackupResult(cfg.Repository)
-	if c.Trigger == string(holdfast.TriggerAuto) && !cfg.AutoBackup {
-		out.Skipped = "automatic backups are switched off (auto_backup, AUTO_BACKUP_ENABLED)"
+	if out.Skip(cfg, holdfast.Trigger(c.Trigger)) {
 		a.ui.tell(out, func() { a.ui.print("No backup was made: %s.\n", out.Skipped) })
 		return nil
 	}

@@ -89,7 +89,7 @@ type verification struct {
 
 func (v *verification) add(item report.VerifyItem, err error) {
 	if !item.OK {
-		v.worst = worse(v.worst, err)
+		v.worst = report.Worse(v.worst, err)
 	}
 	v.out.Add(item)
 }
@@ -116,8 +116,7 @@ func (v *verification) in(ctx context.Context, e *engine.Engine, from string) er
 	return nil
 }
 
-// names lists what to verify. Backups that are of no use are verified, too:
-// that they are is what has to be told.
+// names lists what to verify.
 func (c *verifyCmd) names(ctx context.Context, r *repo.Repository) ([]string, error) {
 	if !c.All {
 		return []string{cmp.Or(c.Name, "latest")}, nil
@@ -125,18 +124,7 @@ func (c *verifyCmd) names(ctx context.Context, r *repo.Repository) ([]string, er
 	if r == nil {
 		return nil, &holdfast.Error{Op: "verify", Err: holdfast.Kindf(holdfast.ErrNotFound, "there is no repository"), Hint: "--replica all verifies the copies"}
 	}
-	infos, err := r.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(infos) == 0 {
-		return nil, &holdfast.Error{Op: "verify", Object: r.Location(), Err: holdfast.Kindf(holdfast.ErrNotFound, "there are no backups"), Hint: "`holdfast backup` makes the first"}
-	}
-	names := make([]string, len(infos))
-	for i, info := range infos {
-		names[i] = info.Name.String()
-	}
-	return names, nil
+	return report.Everything(ctx, r)
 }
 
 // locationOf tells where the repository is; empty if there is none.
@@ -145,15 +133,6 @@ func locationOf(e *engine.Engine) string {
 		return r.Location()
 	}
 	return ""
-}
-
-// worse gives the error that a caller should hear of first: damage before
-// anything else.
-func worse(a, b error) error {
-	if a == nil || errors.Is(b, holdfast.ErrDamaged) {
-		return b
-	}
-	return a
 }
 
 // print tells the outcome to a person.

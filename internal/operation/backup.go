@@ -92,8 +92,7 @@ func (o *Operations) Backup(_ context.Context, by, key string, q BackupRequest) 
 	}
 	return o.start(KindBackup, by, key, q, func(ctx context.Context, h *job.Handle) (any, error) {
 		out := report.NewBackupResult(o.place())
-		if request.Trigger == holdfast.TriggerAuto && !o.config.AutoBackup && !q.Always {
-			out.Skipped = "automatic backups are switched off (auto_backup, AUTO_BACKUP_ENABLED)"
+		if !q.Always && out.Skip(o.config, request.Trigger) {
 			h.SetOutcome("no backup was made: " + out.Skipped)
 			return out, nil
 		}

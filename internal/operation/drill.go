@@ -3,10 +3,9 @@ package operation
 import (
 	"context"
 
-	"github.com/holdfast-backup/holdfast"
-	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/job"
 	"github.com/holdfast-backup/holdfast/internal/report"
+	"github.com/holdfast-backup/holdfast/internal/wire"
 )
 
 // DrillRequest asks to restore a backup for real into scratch space, to prove it.
@@ -21,26 +20,16 @@ func (o *Operations) Drill(_ context.Context, by, key string, q DrillRequest) (j
 	if err != nil {
 		return job.Job{}, err
 	}
-	request := engine.DrillRequest{Name: name, Commands: o.commands(), Dir: o.config.Drill.Dir, Timeout: o.config.Drill.Timeout}
 	return o.start(KindDrill, by, key, q, func(ctx context.Context, h *job.Handle) (any, error) {
 		e, err := o.keeper.Engine(ctx)
 		if err != nil {
 			return nil, err
 		}
-		result, err := e.Drill(naming(ctx, h, KindDrill), request)
+		result, err := e.Drill(naming(ctx, h, KindDrill), wire.DrillRequest(o.config, name))
 		if result == nil {
 			return nil, err
 		}
 		o.keeper.Refresh(ctx) // a backup that does not stand it saves nothing
 		return report.NewDrill(o.place(), name, result, err), err
 	})
-}
-
-// commands start the owners of what a drill restored.
-func (o *Operations) commands() map[holdfast.Kind]string {
-	commands := map[holdfast.Kind]string{}
-	if c := o.config.Drill.ChromaCommand; c != "" {
-		commands[holdfast.KindChroma] = c
-	}
-	return commands
 }

@@ -80,31 +80,17 @@ func (o *Operations) verifyEach(ctx context.Context, e *engine.Engine, q VerifyR
 		item := report.NewVerifyItem(name, result, err)
 		item.From = cmp.Or(item.From, q.Replica)
 		out.Add(item)
-		if worst == nil || err != nil && !errors.Is(worst, holdfast.ErrDamaged) && errors.Is(err, holdfast.ErrDamaged) {
-			worst = err
-		}
+		worst = report.Worse(worst, err)
 		o.book.Changed()
 	}
 	return out, worst
 }
 
-// allNames names every backup. Those that are of no use are verified, too: that they
-// are is what has to be told.
+// allNames names every backup.
 func allNames(ctx context.Context, e *engine.Engine) ([]string, error) {
 	r, err := repository(e)
 	if err != nil {
 		return nil, err
 	}
-	infos, err := r.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(infos) == 0 {
-		return nil, &holdfast.Error{Op: "verify", Object: r.Location(), Err: holdfast.Kindf(holdfast.ErrNotFound, "there are no backups")}
-	}
-	names := make([]string, len(infos))
-	for i, info := range infos {
-		names[i] = string(info.Name)
-	}
-	return names, nil
+	return report.Everything(ctx, r)
 }

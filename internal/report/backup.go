@@ -3,6 +3,7 @@ package report
 import (
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/repo"
 	"github.com/holdfast-backup/holdfast/repo/retention"
 )
@@ -118,6 +119,15 @@ type BackupResult struct {
 // NewBackupResult begins the outcome of a backup in the repository at a place.
 func NewBackupResult(repository string) BackupResult {
 	return BackupResult{Type: "backup", Repository: repository}
+}
+
+// Skip notes why no backup is made for a trigger, and tells whether that is so:
+// automatic ones can be switched off.
+func (o *BackupResult) Skip(c *config.Config, trigger holdfast.Trigger) bool {
+	if trigger == holdfast.TriggerAuto && !c.AutoBackup {
+		o.Skipped = "automatic backups are switched off (auto_backup, AUTO_BACKUP_ENABLED)"
+	}
+	return o.Skipped != ""
 }
 
 // Made notes the backup that was made.

@@ -1,8 +1,12 @@
 package report
 
 import (
+	"context"
+	"errors"
+
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/repo"
 )
 
 // Verify is the outcome of verify.
@@ -50,4 +54,29 @@ func NewVerifyItem(name string, r *engine.VerifyResult, err error) VerifyItem {
 		item.Error = err.Error()
 	}
 	return item
+}
+
+// Everything names all backups of a repository. Those that are of no use are among them:
+// that they are is what a verification has to tell.
+func Everything(ctx context.Context, r *repo.Repository) ([]string, error) {
+	infos, err := r.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(infos) == 0 {
+		return nil, &holdfast.Error{Op: "verify", Object: r.Location(), Err: holdfast.Kindf(holdfast.ErrNotFound, "there are no backups"), Hint: "`holdfast backup` makes the first"}
+	}
+	names := make([]string, len(infos))
+	for i, info := range infos {
+		names[i] = info.Name.String()
+	}
+	return names, nil
+}
+
+// Worse gives the error that somebody should hear of first: damage before anything else.
+func Worse(a, b error) error {
+	if a == nil || errors.Is(b, holdfast.ErrDamaged) && !errors.Is(a, holdfast.ErrDamaged) {
+		return b
+	}
+	return a
 }

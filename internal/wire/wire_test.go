@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -156,7 +157,7 @@ func TestEngine_TellsWhomTheConfigurationNames(t *testing.T) {
 		want   error
 	}{
 		"of the configuration": {nil, holdfast.ErrRefused},
-		"another":              {engine.Arounds{}, nil},
+		"another":              {silent{}, nil},
 	} {
 		e, err := Engine(c, Options{Repository: r, Around: o.around})
 		if err != nil {
@@ -170,3 +171,9 @@ func TestEngine_TellsWhomTheConfigurationNames(t *testing.T) {
 		t.Errorf("nobody is to be told, but %v", got)
 	}
 }
+
+// silent is told, and says nothing.
+type silent struct{}
+
+func (silent) Before(context.Context, engine.Verb) error             { return nil }
+func (silent) After(context.Context, engine.Verb) []holdfast.Problem { return nil }
