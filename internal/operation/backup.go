@@ -107,7 +107,7 @@ func (o *Operations) Backup(_ context.Context, by, key string, q BackupRequest) 
 		}
 		pass := passOnce(o.asking)
 		defer pass()
-		if recent, ok := o.keeper.Recent(reuse); ok && stands(recent, q) {
+		if recent, ok := o.keeper.Recent(reuse); ok && stands(recent, q) && o.exists(ctx, recent.Backup.Name) {
 			return o.reused(h, recent, out), nil
 		}
 		return o.backUp(ctx, h, request, out, pass)
@@ -129,6 +129,22 @@ func passOnce(turn chan struct{}) func() {
 func stands(recent *engine.BackupResult, q BackupRequest) bool {
 	m := recent.Backup.Metadata
 	return m != nil && !recent.Incomplete() && (q.Type == "" || m.Type == q.Type) && (q.Memory == nil || m.IncludesMemory == *q.Memory)
+}
+
+// existsWithin is how long the repository may take to tell that a backup is there.
+const existsWithin = 5 * time.Second
+
+// exists tells whether a backup is there for certain: somebody else may have deleted it,
+// or taken the repository away, since it was made.
+func (o *Operations) exists(ctx context.Context, name holdfast.BackupName) bool {
+	ctx, cancel := context.WithTimeout(ctx, existsWithin)
+	defer cancel()
+	r, err := o.keeper.Repository(ctx)
+	if err != nil {
+		return false
+	}
+	info, err := r.Stat(ctx, string(name))
+	return err == nil && info.Metadata != nil && !info.Disproven()
 }
 
 // reused tells of a backup that holds everything already.
