@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
@@ -117,12 +118,14 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 	return out.Handle(ctx, clean)
 }
 
-// clean takes the secrets out of an attribute.
+// clean takes the secrets out of an attribute, and writes durations for people.
 func (s *sink) clean(a slog.Attr) slog.Attr {
 	v := a.Value.Resolve()
 	switch v.Kind() {
 	case slog.KindString:
 		return slog.String(a.Key, redact.Text(v.String(), s.secrets...))
+	case slog.KindDuration: // with its unit in both forms; JSON would have nanoseconds
+		return slog.String(a.Key, v.Duration().Round(time.Millisecond).String())
 	case slog.KindGroup:
 		group := make([]slog.Attr, 0, len(v.Group()))
 		for _, inner := range v.Group() {

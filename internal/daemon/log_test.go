@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/config"
@@ -44,5 +45,16 @@ func TestLog_TellsTheOperationAndNoSecret(t *testing.T) {
 	log.Debug("detail")
 	if !json.Valid(out.Bytes()) || out.Len() == 0 {
 		t.Errorf("after another configuration: %q", out.String())
+	}
+}
+
+// A number of nanoseconds tells nobody how long something took.
+func TestLog_DurationsHaveAUnit(t *testing.T) {
+	for _, format := range []string{"text", "json"} {
+		var out bytes.Buffer
+		NewLog(&out, format, nil).Logger().Info("made", "took", 2*time.Second+13*time.Millisecond+7)
+		if line := out.String(); !strings.Contains(strings.ReplaceAll(line, `"`, ""), "2.013s") {
+			t.Errorf("%s: %s", format, line)
+		}
 	}
 }
