@@ -41,7 +41,7 @@ var overrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Ov
 // two servers may read in two ways is read in the worse one.
 func Classify(r *http.Request) Kind {
 	path := r.URL.EscapedPath()
-	kind := classify(r.Method, path)
+	kind := max(classify(r.Method, path), classify(strings.ToUpper(r.Method), path)) // not every server minds the case
 	for _, name := range overrides {
 		for _, method := range r.Header.Values(name) {
 			kind = max(kind, classify(strings.ToUpper(strings.TrimSpace(method)), path))

@@ -123,7 +123,8 @@ func TestClassify_TricksMakeNothingHarmless(t *testing.T) {
 		{"POST", base + "/collections/1/get", []string{"X-HTTP-Method-Override", "DELETE"}, Deletion},
 		{"GET", base + "/collections/m", []string{"X-Method-Override", "delete"}, Deletion},
 		{"GET", base + "/collections/1/add", []string{"X-HTTP-Method", "post"}, Write},
-		{"delete", "/x", nil, Write},
+		{"delete", "/x", nil, Deletion},
+		{"get", "/x", nil, Write},
 		{"GET", base + "/collections/m", []string{"X-HTTP-Method-Override", "GET", "X-HTTP-Method-Override", "DELETE"}, Deletion},
 	} {
 		if got := Classify(incoming(c.method, c.target, c.headers...)); got < c.least {

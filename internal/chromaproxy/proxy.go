@@ -11,7 +11,7 @@
 // was being written through the proxy; where that fails, the write is refused, or
 // passes with a loud line in the log, as configured. Everything else goes
 // through as it is, streamed in both directions, under the host name that the
-// client sent.
+// client sent; upgrades to other protocols do not, since nothing could be seen there.
 //
 // What it leaves to others: who may ask (Chroma has no users, and this proxy
 // adds none), the time limits of connections, and writes that go around it.
