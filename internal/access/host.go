@@ -28,7 +28,7 @@ func hostName(host string) string {
 // page under an address comes from there. So addresses are only refused where we
 // listen on loopback, and nobody has a reason to use another.
 func (s *settings) serves(r *http.Request) bool {
-	if r.Host == "" || strings.ContainsAny(r.Host, "/@\\ \t,") {
+	if r.Host == "" || strings.ContainsAny(r.Host, "/@\\ \t,") || strings.HasPrefix(r.Host, "[") != strings.Contains(r.Host, "]") {
 		return false
 	}
 	name := hostName(r.Host)

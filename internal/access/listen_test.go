@@ -127,6 +127,10 @@ func TestTLS_CertificatesAreReadAgainAndABadOneChangesNothing(t *testing.T) {
 		<-served
 	}()
 	address := listener.Addr().String()
+	if c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil { //nolint:gosec // what is old is what is looked at
+		_ = c.Close()
+		t.Error("it speaks TLS 1.1")
+	}
 	name := func() string {
 		t.Helper()
 		c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the name is what is looked at
