@@ -128,8 +128,8 @@ func TestServe_Reloads(t *testing.T) {
 		d.signal(syscall.SIGHUP)
 		d.until(says, func() bool { return strings.Count(d.stderr.String(), says) > before })
 		reloaded++
-		if new := strings.Count(d.stderr.String(), `"level":"ERROR"`) - lines; strings.Contains(says, "not changed") && new != 1 {
-			t.Errorf("a configuration that cannot be used costs %d lines:\n%s", new, d)
+		if told := strings.Count(d.stderr.String(), `"level":"ERROR"`) - lines; strings.Contains(says, "not changed") && told != 1 {
+			t.Errorf("a configuration that cannot be used costs %d lines:\n%s", told, d)
 		}
 		if d.readiness("/healthz") != http.StatusOK {
 			t.Error("it does not answer")
