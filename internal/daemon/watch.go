@@ -65,7 +65,7 @@ func (c *core) replicas(ctx context.Context, e *engine.Engine, here []repo.Info)
 func (c *core) status(ctx context.Context) (report.Status, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, askWithin, errSlow)
 	defer cancel()
-	return c.look(ctx, true)
+	return c.glance.get(ctx)
 }
 
 func (c *core) look(ctx context.Context, counts bool) (report.Status, error) {
