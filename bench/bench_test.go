@@ -3,8 +3,12 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +29,9 @@ func TestOptions(t *testing.T) {
 		{"-write -run full", "do not replace"},
 		{"-write -run starts,full", "do not replace"},
 		{"-write -run starts", ""},
+		{"-write -run api,proxy -last 1s -clients 2 -backups 3 -requests 4", ""},
+		{"-write -run api,limits", "do not replace"},
+		{"-run api -clients 0", "more than nothing"},
 		{"full", "is no flag"},
 	} {
 		_, err := parseOptions(strings.Fields(c.args))
@@ -155,6 +162,85 @@ func TestStartTable_ComparesWithTheLastProgram(t *testing.T) {
 	} {
 		if !strings.Contains(text, row) {
 			t.Errorf("the table lacks %q:\n%s", row, text)
+		}
+	}
+}
+
+func TestDistribution_ReadsWhatADaemonShows(t *testing.T) {
+	read := func(one, five, more, sum int) (d distribution) {
+		for _, line := range []string{
+			"# HELP " + requestTimes + " How long.",
+			fmt.Sprintf(`%s_bucket{method="get",le="0.001"} %d`, requestTimes, one),
+			fmt.Sprintf(`%s_bucket{method="get",le="0.005"} %d`, requestTimes, five),
+			fmt.Sprintf(`%s_bucket{method="get",le="+Inf"} %d`, requestTimes, more),
+			fmt.Sprintf(`%s_sum{method="get"} %d`, requestTimes, sum),
+			fmt.Sprintf(`%s_count{method="get"} %d`, requestTimes, more),
+			requestTimes + `_count{method="post"} 77`,
+			"holdfast_backups 5",
+		} {
+			d.read(line)
+		}
+		return d
+	}
+	d := read(10, 108, 111, 12).since(read(10, 10, 11, 2))
+	if d.count != 100 || d.mean() != 100*time.Millisecond {
+		t.Errorf("%+v", d)
+	}
+	for share, want := range map[float64]string{0.98: "5.0", 0.99: "more"} {
+		if got := d.bound(share); got != want {
+			t.Errorf("%v of all are within %s, want %s", share, got, want)
+		}
+	}
+	if (distribution{}).mean() != 0 || (distribution{}).bound(1) != "more" {
+		t.Error("nothing was measured, and is told")
+	}
+}
+
+func TestCrowd_CountsWhatIsAnswered(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			http.NotFound(w, r)
+		}
+	}))
+	defer server.Close()
+	took, err := crowd(t.Context(), server.Client(), server.URL, 3, time.Millisecond, 300*time.Millisecond)
+	if err != nil || len(took) == 0 || !slices.IsSorted(took) {
+		t.Errorf("%d answers, %v", len(took), err)
+	}
+	if _, err := crowd(t.Context(), server.Client(), server.URL+"/nothing", 3, time.Millisecond, 300*time.Millisecond); err == nil {
+		t.Error("an answer that says no counts")
+	}
+}
+
+func TestProxyTable_TellsWhatEachWayAdds(t *testing.T) {
+	ms := func(n int) []time.Duration { return []time.Duration{time.Duration(n) * time.Millisecond} }
+	ways := []way{{wayDirect, "a"}, {wayHoldfast, "b"}, {wayNginx, ""}}
+	text := proxyTable([]crossing{
+		{"all", ways, [][]time.Duration{ms(1), ms(3), ms(5)}},
+		{"two", ways, [][]time.Duration{ms(1), ms(3), nil}},
+	}, "foot\n")
+	for _, row := range []string{
+		"| all | directly | 1.000 | 1.000 | | | |\n",
+		"|  | holdfast serve --chroma-proxy | 3.000 | 3.000 | **2.000** | 2.000 | **0.5** |\n",
+		"|  | holdfast serve --chroma-proxy | 3.000 | 3.000 | **2.000** | 2.000 |  |\n",
+		"|  | nginx | not installed here",
+		"\nfoot\n",
+	} {
+		if !strings.Contains(text, row) {
+			t.Errorf("the table lacks %q:\n%s", row, text)
+		}
+	}
+}
+
+// The backups that the daemon serves are what it shows, and the page of one of them exists.
+func TestMakeBackups(t *testing.T) {
+	dir := t.TempDir()
+	if err := makeBackups(t.Context(), dir, 3); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{firstBackup, "backup-0002"} {
+		if _, err := os.Stat(filepath.Join(dir, "repository", name, "backup_metadata.json")); err != nil {
+			t.Error(err)
 		}
 	}
 }

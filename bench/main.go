@@ -6,6 +6,7 @@
 //
 //	go run ./bench                                     measure all and print the tables
 //	go run ./bench -run full,increment -size 64MiB     a part, small
+//	go run ./bench -run api,proxy                      a daemon: its pages, its Chroma proxy
 //	go run ./bench -write                              put all into docs/benchmarks.md as well
 //
 // Start from [subject], the data; [tool], who backs it up; [course], the steps;
@@ -75,14 +76,46 @@ func run(ctx context.Context, args []string) (err error) {
 			return err
 		}
 	}
-	if !o.run.has(runStarts) {
-		return nil
+	for _, part := range []struct {
+		run, marks string
+		measure    func(context.Context, *workshop, options) (string, error)
+	}{
+		{runStarts, partStarts, measureStarts},
+		{runAPI, partAPI, measureAPI},
+		{runProxy, partProxy, measureProxy},
+	} {
+		if !o.run.has(part.run) {
+			continue
+		}
+		text, err := part.measure(ctx, w, o)
+		if err != nil {
+			return err
+		}
+		if err := publish(part.marks, text); err != nil {
+			return err
+		}
 	}
-	text, err := measureStarts(ctx, w, o)
+	return nil
+}
+
+// measureAPI measures the pages of a daemon.
+func measureAPI(ctx context.Context, w *workshop, o options) (string, error) {
+	before := load()
+	r, err := w.measureAPI(ctx, o)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return publish(partStarts, text)
+	return r.table(fmt.Sprintf("%s in all, clients and server on the same %d CPUs; load of the machine before %s, after %s.\n", o.lasts, runtime.NumCPU(), before, load())), nil
+}
+
+// measureProxy measures reads through proxies.
+func measureProxy(ctx context.Context, w *workshop, o options) (string, error) {
+	before := load()
+	all, err := w.measureProxy(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	return proxyTable(all, fmt.Sprintf("%d requests on each way in turns, one after the other; load of the machine before %s, after %s.\n", o.requests, before, load())), nil
 }
 
 // measureStarts makes the small database and measures the starts of bots.

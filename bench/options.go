@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // options are the flags of the program.
@@ -15,6 +16,9 @@ type options struct {
 	run, data, tools choice
 	size, chroma     int64
 	runs             int
+	backups, clients int           // of runAPI
+	lasts            time.Duration // runAPI, in all
+	requests         int           // of runProxy, on each way
 	dir, holdfast    string
 	write            bool
 }
@@ -24,10 +28,15 @@ const (
 	runContests = "contests"
 	runLimits   = "limits"
 	runStarts   = "starts"
+	runAPI      = "api"
+	runProxy    = "proxy"
 )
 
+// alone are those whose tables stand by themselves.
+var alone = []string{runStarts, runAPI, runProxy}
+
 func parseOptions(args []string) (options, error) {
-	o := options{run: choice{of: []string{string(full), string(increment), string(unchanged), string(restore), runContests, runLimits, runStarts}}}
+	o := options{run: choice{of: []string{string(full), string(increment), string(unchanged), string(restore), runContests, runLimits, runStarts, runAPI, runProxy}}}
 	o.data.of = []string{"database", "chroma", "bot"}
 	o.size, o.chroma = 1<<30, 500<<20
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -37,6 +46,10 @@ func parseOptions(args []string) (options, error) {
 	flags.Var((*size)(&o.size), "size", "size of the large database")
 	flags.Var((*size)(&o.chroma), "chroma-size", "size of the Chroma directory")
 	flags.IntVar(&o.runs, "n", 3, "how often each command runs")
+	flags.IntVar(&o.backups, "backups", 1000, "backups in the list, for api")
+	flags.IntVar(&o.clients, "clients", 100, "clients that ask for pages, for api")
+	flags.DurationVar(&o.lasts, "last", time.Minute, "how long they do, for api")
+	flags.IntVar(&o.requests, "requests", 3000, "requests on each way, for proxy")
 	flags.StringVar(&o.dir, "dir", "", "work in a new folder here, on the disk that matters (default: the system's temporary folder)")
 	flags.StringVar(&o.holdfast, "holdfast", "", "measure this program instead of building it")
 	flags.BoolVar(&o.write, "write", false, "put the tables into docs/benchmarks.md")
@@ -48,9 +61,11 @@ func parseOptions(args []string) (options, error) {
 		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
 	case o.runs < 1 || o.runs > 255:
 		return o, fmt.Errorf("-n is %d; it goes from 1 to 255", o.runs)
-	case o.write && slices.Equal(o.run.names, []string{runStarts}): // their table stands alone
+	case o.backups < 1 || o.clients < 1 || o.lasts <= 0 || o.requests < 1:
+		return o, fmt.Errorf("-backups, -clients, -last and -requests are more than nothing")
+	case o.write && o.run.some() && !o.tables(): // their tables stand alone
 	case o.write && (o.run.some() || o.data.some() || o.tools.some()):
-		return o, fmt.Errorf("the tables of a part do not replace those of all: -write goes without -run, -data and -tools, or with -run starts")
+		return o, fmt.Errorf("the tables of a part do not replace those of all: -write goes without -run, -data and -tools, or with -run and some of %s", strings.Join(alone, ", "))
 	}
 	if o.tools.some() {
 		o.tools.names = append(o.tools.names, ours)
@@ -58,8 +73,10 @@ func parseOptions(args []string) (options, error) {
 	return o, nil
 }
 
-// tables tells whether anything but starts is asked for.
-func (o options) tables() bool { return !slices.Equal(o.run.names, []string{runStarts}) }
+// tables tells whether anything is asked for but what stands alone.
+func (o options) tables() bool {
+	return !o.run.some() || slices.ContainsFunc(o.run.names, func(name string) bool { return !slices.Contains(alone, name) })
+}
 
 // A choice is some of the names in of, or any names if of is empty. Nothing
 // chosen is everything.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the other backup tools that bench measures holdfast beside: restic
-# and borg from Debian, litestream through Go's module proxy. None of them is
+# and borg from Debian (and nginx, a reverse proxy), litestream through Go's module proxy. None of them is
 # needed by holdfast or its tests; bench says in its tables which are missing.
 set -euo pipefail
 
@@ -11,9 +11,10 @@ root=()
 missing=()
 command -v restic >/dev/null || missing+=(restic)
 command -v borg >/dev/null || missing+=(borgbackup)
+command -v nginx >/dev/null || missing+=(nginx-light)
 if [ "${#missing[@]}" -gt 0 ]; then
 	"${root[@]}" apt-get -qq update
-	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}"
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq install -y --no-install-recommends "${missing[@]}"
 fi
 if ! command -v litestream >/dev/null; then
 	CGO_ENABLED=0 go install "github.com/benbjohnson/litestream/cmd/litestream@$litestream" ||

@@ -206,6 +206,8 @@ func mib(n int64) string {
 const (
 	partTables = "bench"
 	partStarts = "bench starts"
+	partAPI    = "bench api"
+	partProxy  = "bench proxy"
 )
 
 // partMarks are the lines around a part.

@@ -117,6 +117,12 @@ func serveChild(ctx context.Context, args []string) error {
 		return writeMarks(args[1], args[2])
 	case "changes/2":
 		return print(readChanges(args[1], args[2]))
+	case "backups/2":
+		return makeBackups(ctx, args[1], int(number(2)))
+	case "folder/1":
+		return serveFolder(args[1])
+	case "bodies/0":
+		return serveBodies()
 	case "limits/2":
 		return print(measureLimits(args[1], args[2]))
 	default:
