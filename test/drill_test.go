@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/bucket/dir"
@@ -32,7 +33,7 @@ func TestDrill_FindsAnIndexOfAnotherMoment(t *testing.T) {
 		m.must(0, "backup", "--name", "first", "--memory=false")
 		turn(t, client, 2)
 		m.must(0, "backup", "--name", "second", "--memory=false")
-		m.plant("first", "second", "planted")
+		m.plant("data/chromadb_backup", "first", "second", "planted", time.Time{})
 
 		command := chromatest.ShellCommand(t, v)
 		stdout, _ := m.must(0, "verify", "planted", "--full")
@@ -103,8 +104,9 @@ func turn(t *testing.T, c *chromatest.Client, round int) {
 	}
 }
 
-// plant makes a backup of the files of second, but with the index folders of first.
-func (m *machine) plant(first, second, name string) {
+// plant makes a backup of the files of second, but with the index folders of first, as
+// of a time; zero: that of second.
+func (m *machine) plant(repository, first, second, name string, at time.Time) {
 	m.t.Helper()
 	ctx := m.t.Context()
 	must := func(err error) {
@@ -113,7 +115,7 @@ func (m *machine) plant(first, second, name string) {
 			m.t.Fatal(err)
 		}
 	}
-	bucket, err := dir.New(m.path("data/chromadb_backup"), dir.Options{})
+	bucket, err := dir.New(m.path(repository), dir.Options{})
 	must(err)
 	r, err := repo.Open(ctx, bucket, repo.Options{})
 	must(err)
@@ -128,14 +130,20 @@ func (m *machine) plant(first, second, name string) {
 	defer func() { must(lease.Release()) }()
 	p, err := r.Create(ctx, holdfast.BackupName(name), true, repo.CreateOptions{})
 	must(err)
-	sink := p.Sink("chromadb")
+	metadata := *two.Metadata()
+	sinks := map[string]holdfast.Sink{}
+	for _, source := range metadata.Sources {
+		sinks[source.Name] = p.Sink(source.Name)
+	}
 	for _, f := range two.Files() {
-		below, inSource := strings.CutPrefix(f.Path, "chromadb/")
+		source, below, _ := strings.Cut(f.Path, "/")
+		sink, inSource := sinks[source]
 		from := two
 		if strings.Contains(below, "/") { // in an index folder
 			from = one
 		}
 		switch {
+		case inSource && below == "":
 		case inSource && f.Mode.IsDir():
 			must(sink.Add(holdfast.Entry{Path: below, Mode: f.Mode, ModTime: f.ModTime}))
 		case inSource:
@@ -152,7 +160,9 @@ func (m *machine) plant(first, second, name string) {
 			must(p.WriteFile(f.Path, func(w io.Writer) error { _, err := w.Write(data); return err }))
 		}
 	}
-	metadata := *two.Metadata()
+	if !at.IsZero() {
+		metadata.CreatedAt = holdfast.At(at)
+	}
 	_, err = p.Commit(ctx, &metadata)
 	must(err)
 }

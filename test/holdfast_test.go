@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "go build ../cmd/holdfast: %v\n%s", err, out)
 			return 1
 		}
-		if err := overlap(); err != nil {
+		if err := errors.Join(overlap(), credentials()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -65,6 +65,17 @@ func overlap() error {
 		return nil
 	}
 	return flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+}
+
+// credentials lets a daemon that lives in this process reach the S3 servers of the
+// tests; commands get an environment of their own.
+func credentials() error {
+	var errs []error
+	for _, v := range s3test.Environment() {
+		name, value, _ := strings.Cut(v, "=")
+		errs = append(errs, os.Setenv(name, value))
+	}
+	return errors.Join(errs...)
 }
 
 // A machine is a directory in which the binary runs as a person would run it.
