@@ -175,8 +175,15 @@ func TestSecurity_AHostileClient(t *testing.T) {
 	})
 	t.Run("pages of others", func(t *testing.T) {
 		for _, headers := range [][]string{
-			{"Origin", "https://attacker.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
-			{"Host", "attacker.example"}, {"Host", "127.0.0.1.attacker.example"}, {"Host", "localhost.attacker.example."}, {"Host", "0.0.0.0"}, {"Host", "[::ffff:192.0.2.1]"},
+			{"Origin", "https://attacker.example"},
+			{"Origin", "null"},
+			{"Sec-Fetch-Site", "cross-site"},
+			{"Sec-Fetch-Site", "same-site"},
+			{"Host", "attacker.example"},
+			{"Host", "127.0.0.1.attacker.example"},
+			{"Host", "localhost.attacker.example."},
+			{"Host", "0.0.0.0"},
+			{"Host", "[::ffff:192.0.2.1]"},
 			{"Host", "attacker.example", "Origin", "http://attacker.example"},
 		} {
 			for _, token := range []string{"", owner} {
@@ -391,8 +398,18 @@ func TestSecurity_NoSecretIsTold(t *testing.T) {
 	made(owner, "GET", "/metrics", "")
 	made(owner, "GET", "/healthz", "")
 	for _, args := range [][]string{
-		{"status", "--json"}, {"config", "show"}, {"config", "show", "--json"}, {"token", "list"}, {"list"}, {"show", "one"}, {"notify", "test"}, {"verify", "one"},
-		{"replicate"}, {"backup"}, {"restore", "none"}, {"health", "--url", "http://" + nowhere},
+		{"status", "--json"},
+		{"config", "show"},
+		{"config", "show", "--json"},
+		{"token", "list"},
+		{"list"},
+		{"show", "one"},
+		{"notify", "test"},
+		{"verify", "one"},
+		{"replicate"},
+		{"backup"},
+		{"restore", "none"},
+		{"health", "--url", "http://" + nowhere},
 	} {
 		_, stdout, stderr := g.m.run(append(args, "--repo", "backups", "--sqlite", "bot=bot.db")...)
 		say(strings.Join(args, " "), stdout+stderr)

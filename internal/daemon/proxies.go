@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/access"
 	"github.com/holdfast-backup/holdfast/internal/chromaproxy"
 	"github.com/holdfast-backup/holdfast/internal/job"
 	"github.com/holdfast-backup/holdfast/internal/metrics"
@@ -15,14 +16,11 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
-// byProxy is who asks for the backups that come before the writes of a Chroma client.
-const byProxy = "chroma-proxy"
-
 // backupBefore makes the backup that a Chroma proxy waits for, and returns once it is
 // committed: what follows a backup is nothing that a client should wait for.
 func (d *daemon) backupBefore(ctx context.Context, reason string) error {
 	c := d.core.Load()
-	j, err := c.operations.Backup(ctx, byProxy, "", operation.BackupRequest{Trigger: holdfast.TriggerAuto, Note: reason, Always: true})
+	j, err := c.operations.Backup(ctx, access.ChromaProxy, "", operation.BackupRequest{Trigger: holdfast.TriggerAuto, Note: reason, Always: true})
 	if err != nil {
 		return err
 	}

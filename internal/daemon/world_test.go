@@ -119,7 +119,6 @@ type life struct {
 	once    sync.Once
 	serving chan Serving
 	ended   chan error
-	said    []string
 	now     Serving
 }
 
