@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -51,6 +52,8 @@ func (k *Keeper) Recent(within time.Duration) (*engine.BackupResult, bool) {
 	if m == nil || saved.result.Backup.Disproven() {
 		return nil, false
 	}
+	result := *saved.result
+	result.Problems = slices.Clone(m.Problems) // what was wrong with it still is
 	age := k.o.Now().Sub(m.CreatedAt.Time)
-	return saved.result, age >= 0 && age < within
+	return &result, age >= 0 && age < within
 }

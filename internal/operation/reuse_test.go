@@ -40,3 +40,32 @@ func TestBackup_ReusesOnlyWhatIsThere(t *testing.T) {
 		})
 	}
 }
+
+// A backup that holds damage does not stand for a new one: whoever asks is told each
+// time.
+func TestBackup_WhatIsDamagedIsNotReused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	f, err := os.OpenFile(w.database, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const secondPage = 4096 // the root of the table
+	if _, err := f.WriteAt(make([]byte, 64), secondPage); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.rest()
+	for _, attempt := range []string{"the first", "the one after it"} {
+		j := w.end(w.Backup(t.Context(), "tester", "", BackupRequest{Trigger: holdfast.TriggerAuto}))
+		var made report.BackupResult
+		if err := json.Unmarshal(j.Result, &made); err != nil {
+			t.Fatalf("%s: %s: %v", attempt, j.State, err)
+		}
+		if j.State != job.Incomplete || made.Reused || !made.Incomplete {
+			t.Errorf("%s: %s: %s", attempt, j.State, j.Result)
+		}
+	}
+}
