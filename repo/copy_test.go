@@ -251,7 +251,8 @@ func TestCopy_GoesOnWhereItWasCut(t *testing.T) {
 		to.left.Store(3)
 		got, err := from.Copy(t.Context(), "full", replica, CopyOptions{Journal: journal})
 		if err == nil {
-			if cuts < 3 || got.Reused < 6*9000 || !journal.ended {
+			// Of those that are copied side by side a cut may take each but the first.
+			if cuts < 3 || got.Reused < 3*9000 || !journal.ended {
 				t.Errorf("after %d cuts %+v, journal ended %t", cuts, got, journal.ended)
 			}
 			break
