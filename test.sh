@@ -77,14 +77,16 @@ go tool -modfile=tools/go.mod staticcheck ./...
 # their time in SQLite, which is C translated to Go here, or only drive other
 # processes; the scripts of the command line, which do; and the tests that repeat
 # one single-threaded run for every point at which it can be cut or damaged.
+# The packages that take longest come last by name, so they are begun first.
+packages=$(go list ./... | sort -r)
 plain_packages='/(source/sqlite|source/chroma|internal/chromatest|internal/demo|internal/archtest|bench|test)(/|$)'
 plain_tests='Every(Crash|Cut|Flipped|Failure|ChangedByte|DamagedByte)|CutAnywhere|TestScripts'
 
 stage "tests with the race detector"
-go list ./... | grep -Ev "$plain_packages" | CGO_ENABLED=1 xargs go test -race -timeout 15m -skip "$plain_tests"
+grep -Ev "$plain_packages" <<<"$packages" | CGO_ENABLED=1 xargs go test -race -timeout 15m -skip "$plain_tests"
 
 stage "what is left of these packages"
-go list ./... | grep -Ev "$plain_packages" | xargs go test -timeout 15m -run "$plain_tests" | grep -v 'no tests to run'
+grep -Ev "$plain_packages" <<<"$packages" | xargs go test -timeout 15m -run "$plain_tests" | grep -v 'no tests to run'
 
 stage "the other packages"
-go list ./... | grep -E "$plain_packages" | xargs go test -timeout 20m
+grep -E "$plain_packages" <<<"$packages" | xargs go test -timeout 20m
