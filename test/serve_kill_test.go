@@ -264,6 +264,12 @@ func (d *daemonRun) goesOn() {
 	if (status.Verdict != "safe" && status.Verdict != "unproven") || status.Pending != nil || len(status.Sources) != 1 || status.Sources[0].LastBackup != "afterwards" {
 		d.t.Errorf("the status is %+v", status)
 	}
+	// What follows a backup may still be removing old ones.
+	d.until("nothing is at work", func() bool {
+		var page struct{ Jobs []job.Job }
+		d.get("/jobs?state=running", &page)
+		return len(page.Jobs) == 0
+	})
 	if l := d.m.list(); l.names()[0] != "afterwards" || !slices.Equal(l.names(), d.names()) {
 		d.t.Errorf("the command line lists %q, the API %q", l.names(), d.names())
 	}
