@@ -68,7 +68,7 @@ var keysOfS3 = sync.OnceFunc(func() {
 func (l *lifetimes) repository() *repo.Repository {
 	l.f.t.Helper()
 	keysOfS3()
-	c, err := config.Load(config.Flags{Repository: l.f.inMachine(l.f.repository)}, append(os.Environ(), l.f.m.env...))
+	c, err := config.Load(config.Flags{Repository: l.f.inMachine(l.f.repository)}, l.f.m.env)
 	if err != nil {
 		l.f.t.Fatal(err)
 	}
