@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/logtest"
 )
 
 // world is a door over a state directory, at a time that the test sets.
@@ -23,34 +24,16 @@ type world struct {
 	t      testing.TB
 	dir    string
 	access *Access
-	log    *lines
+	log    *logtest.Log
 	cfg    *config.Config
 
 	mu  sync.Mutex
 	now time.Time
 }
 
-// lines is a log that a test can read.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
 func newWorld(t testing.TB, change ...func(*config.Config)) *world {
 	t.Helper()
-	w := &world{t: t, dir: filepath.Join(t.TempDir(), "state"), log: &lines{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w := &world{t: t, dir: filepath.Join(t.TempDir(), "state"), log: &logtest.Log{}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	w.cfg = &config.Config{}
 	w.cfg.Serve.Listen, w.cfg.Serve.Auth, w.cfg.Serve.RequestsPerMinute = "127.0.0.1:8484", config.AuthAuto, 1200
 	for _, c := range change {

@@ -2,7 +2,6 @@ package chromaproxy
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -20,13 +19,14 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/logtest"
 )
 
 // stage is a proxy in front of a server of the test.
 type stage struct {
 	proxy *Proxy
 	front *httptest.Server
-	log   *lines
+	log   *logtest.Log
 
 	mu      sync.Mutex
 	backups []string
@@ -35,26 +35,9 @@ type stage struct {
 	begun   chan struct{}
 }
 
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
 func newStage(t testing.TB, upstream string, change ...func(*Options)) *stage {
 	t.Helper()
-	s := &stage{log: &lines{}, begun: make(chan struct{}, 100)}
+	s := &stage{log: &logtest.Log{}, begun: make(chan struct{}, 100)}
 	o := Options{Upstream: upstream, Backup: s.backup, Logger: slog.New(slog.NewTextHandler(s.log, nil))}
 	for _, c := range change {
 		c(&o)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-backup/holdfast/internal/logtest"
 )
 
 // serviceManager collects what it is told.
@@ -21,7 +23,7 @@ func serviceManager(t *testing.T) (heard func() string) {
 	t.Setenv("NOTIFY_SOCKET", path)
 	t.Setenv("WATCHDOG_USEC", "60000")
 	t.Setenv("WATCHDOG_PID", "")
-	all, done := &syncBuffer{}, make(chan struct{})
+	all, done := &logtest.Log{}, make(chan struct{})
 	go func() {
 		defer close(done)
 		data := make([]byte, 4096)

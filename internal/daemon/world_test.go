@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/alarm"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/logtest"
 	"github.com/holdfast-backup/holdfast/internal/schedule/scheduletest"
 	"github.com/holdfast-backup/holdfast/internal/wire"
 	"github.com/holdfast-backup/holdfast/repo"
@@ -113,7 +113,7 @@ func (w *world) backups() []repo.Info {
 // A life is one daemon from its start to its end.
 type life struct {
 	w       *world
-	log     *syncBuffer
+	log     *logtest.Log
 	reload  chan struct{}
 	stopped chan struct{}
 	once    sync.Once
@@ -122,27 +122,10 @@ type life struct {
 	now     Serving
 }
 
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // begin starts a daemon without waiting for it.
 func (w *world) begin(change ...func(*Options)) *life {
 	l := &life{
-		w: w, log: &syncBuffer{}, reload: make(chan struct{}, 1), stopped: make(chan struct{}),
+		w: w, log: &logtest.Log{}, reload: make(chan struct{}, 1), stopped: make(chan struct{}),
 		serving: make(chan Serving, 8), ended: make(chan error, 1),
 	}
 	o := Options{

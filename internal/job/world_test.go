@@ -6,13 +6,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/logtest"
 )
 
 // A clock is set by hand.
@@ -35,30 +35,12 @@ func (c *clock) pass(d time.Duration) {
 	c.mu.Unlock()
 }
 
-// A logbook keeps what was logged.
-type logbook struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // A world is a directory, and the runners that use it one after the other.
 type world struct {
 	t     *testing.T
 	dir   string
 	clock *clock
-	log   *logbook
+	log   *logtest.Log
 	o     Options
 	*Runner
 }
@@ -69,7 +51,7 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	if err := os.Mkdir(root, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, dir: filepath.Join(root, "state", "jobs"), clock: newClock(), log: &logbook{}}
+	w := &world{t: t, dir: filepath.Join(root, "state", "jobs"), clock: newClock(), log: &logtest.Log{}}
 	w.o = Options{Dir: w.dir, Now: w.clock.now, Logger: slog.New(slog.NewTextHandler(w.log, nil)), FS: durable.OS}
 	for _, c := range change {
 		c(&w.o)
