@@ -62,6 +62,7 @@ type Error struct {
 	Object string // path, backup or source
 	Err    error
 	Hint   string // what to do; shown on a line of its own, not in Error
+	Cause  Cause  // why, where that has words of its own; not in Error
 }
 
 // Error gives "op object: cause".

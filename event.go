@@ -20,6 +20,9 @@ const (
 	StepConfirm   Step = "confirm"   // the new state is confirmed in place
 	StepRollback  Step = "rollback"  // the replaced state is put back
 
+	// StepWait is the time in which a deletion can be taken back; Done and Total of
+	// its events are milliseconds.
+	StepWait      Step = "wait"
 	StepPreflight Step = "preflight" // space, permissions, limits
 	StepCapture   Step = "capture"   // sources are captured
 	StepExport    Step = "export"    // memory is exported from the captured copy

@@ -62,6 +62,48 @@ type ChromaFacts struct {
 	JournalMode   string     `json:"journal_mode,omitempty"`
 	QuickCheck    CheckState `json:"quick_check"`
 	OrphanFolders int        `json:"orphan_folders,omitempty"` // left by deleted collections, not captured
+	// Server is set if the data came from a running server by requests, record by
+	// record, and not from its files.
+	Server *ChromaServer `json:"server,omitempty"`
+}
+
+// ChromaServer describes a capture by requests.
+type ChromaServer struct {
+	API     string `json:"api"` // v1, v2
+	Version string `json:"version,omitempty"`
+	// Consistency says whether all records are of one instant.
+	Consistency Consistency `json:"consistency"`
+	// Began and Ended are the window in which everything was read: a fuzzy capture
+	// holds for each record a state that it had in between.
+	Began Time `json:"began"`
+	Ended Time `json:"ended"`
+	// Passes is how often everything was read.
+	Passes int `json:"passes"`
+	// Moved is what had changed at the last look of a fuzzy capture.
+	Moved []ChromaMoved `json:"moved,omitempty"`
+	// Partial tells that only parts were wanted: what a restore was about to replace.
+	Partial bool `json:"partial,omitempty"`
+}
+
+// Consistency tells whether what was captured belongs to one instant.
+type Consistency string
+
+// The consistencies of a capture by requests.
+const (
+	// Consistent: between two looks at everything nothing had changed.
+	Consistent Consistency = "consistent"
+	// Fuzzy: records were written all the time.
+	Fuzzy Consistency = "fuzzy"
+)
+
+// ChromaMoved counts what changed in a collection between two looks.
+type ChromaMoved struct {
+	Tenant     string `json:"tenant"`
+	Database   string `json:"database"`
+	Collection string `json:"collection"`
+	Added      int64  `json:"added,omitempty"`
+	Changed    int64  `json:"changed,omitempty"`
+	Removed    int64  `json:"removed,omitempty"`
 }
 
 // ChromaSchema is the version of a Chroma directory: the highest migration of

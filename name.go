@@ -45,37 +45,64 @@ func ParseSourceName(s string) (string, error) {
 	return s, nil
 }
 
+// A NameFault is what is wrong with a name.
+type NameFault string
+
+// What can be wrong with a name.
+const (
+	NameEmpty    NameFault = "empty"
+	NameEncoding NameFault = "encoding" // no UTF-8
+	NameLong     NameFault = "long"
+	NameBegins   NameFault = "begins" // with a dot, a dash or a combining mark
+	NameEnds     NameFault = "ends"   // with a dot
+	NameTaken    NameFault = "taken"  // it means something else
+	NameSpace    NameFault = "space"  // one is in it, which nobody would see if it were named
+	NameLetter   NameFault = "letter" // not one of those that are allowed
+)
+
+// A NameError tells what is wrong with a name, for whoever says it in other words.
+type NameError struct {
+	Fault  NameFault
+	Object string // the letter or word that is the cause
+	text   string
+}
+
+// Error tells it in English.
+func (e *NameError) Error() string { return e.text }
+
 func checkName(s string) error {
 	switch {
 	case s == "":
-		return fmt.Errorf("a name cannot be empty")
+		return &NameError{NameEmpty, "", "a name cannot be empty"}
 	case !utf8.ValidString(s):
-		return fmt.Errorf("a name must be valid UTF-8")
+		return &NameError{NameEncoding, "", "a name must be valid UTF-8"}
 	case len(s) > maxName:
-		return fmt.Errorf("a name can have at most %d bytes, this one has %d", maxName, len(s))
+		return &NameError{NameLong, "", fmt.Sprintf("a name can have at most %d bytes, this one has %d", maxName, len(s))}
 	case strings.HasPrefix(s, "."):
-		return fmt.Errorf("a name cannot start with a dot")
+		return &NameError{NameBegins, ".", "a name cannot start with a dot"}
 	case strings.HasPrefix(s, "-"):
-		return fmt.Errorf("a name cannot start with a dash")
+		return &NameError{NameBegins, "-", "a name cannot start with a dash"}
 	case strings.HasSuffix(s, "."):
-		return fmt.Errorf("a name cannot end with a dot")
+		return &NameError{NameEnds, ".", "a name cannot end with a dot"}
 	case s == "latest":
-		return fmt.Errorf("%q stands for the newest backup", s)
+		return &NameError{NameTaken, s, fmt.Sprintf("%q stands for the newest backup", s)}
 	}
 	first, _ := utf8.DecodeRuneInString(s)
 	if unicode.IsMark(first) {
-		return fmt.Errorf("a name cannot start with a combining mark")
+		return &NameError{NameBegins, string(first), "a name cannot start with a combining mark"}
 	}
 	base, _, _ := strings.Cut(strings.ToUpper(s), ".")
 	if reserved[base] {
-		return fmt.Errorf("%s is a device name on Windows", base)
+		return &NameError{NameTaken, base, base + " is a device name on Windows"}
 	}
 	for i, r := range s {
 		switch {
 		case unicode.IsLetter(r), unicode.IsDigit(r), unicode.IsMark(r), strings.ContainsRune("._-", r):
 		case r == '\u200c' && i > 0: // zero-width non-joiner, part of Persian words
+		case unicode.IsSpace(r):
+			return &NameError{NameSpace, "", fmt.Sprintf("%q is not allowed in a name", r)}
 		default:
-			return fmt.Errorf("%q is not allowed in a name", r)
+			return &NameError{NameLetter, string(r), fmt.Sprintf("%q is not allowed in a name", r)}
 		}
 	}
 	return nil

@@ -119,10 +119,14 @@ const (
 	Warning    Severity = "warning"
 )
 
-// Target tells where a source lives on this machine.
+// Target tells where a source lives.
 type Target struct {
-	// Path is the database file or the directory, as configured.
+	// Path is the database file or the directory, as configured; if Remote, the URL
+	// without credentials.
 	Path string
+	// Remote tells that nothing of the source is on the disks of this machine: it is
+	// read and written by requests, and no other field than Path is set.
+	Remote bool
 	// Dir tells that Path is a directory whose whole content is the source.
 	// Otherwise the source is one file and its Companions.
 	Dir bool
@@ -162,6 +166,16 @@ type Sink interface {
 	// same. After a Reuse that turned out to be wrong, Create or Remove
 	// begins the path again.
 	Reuse(e Entry, stamp string) (bool, error)
+}
+
+// A Teller is a sink that passes on how far a capture is, for sources that read much
+// that they do not write.
+type Teller interface {
+	Sink
+	// Tell says what is being done ("look 2, 1200 records"), and how many of about
+	// how many bytes have been read. It may be called often and from several
+	// goroutines.
+	Tell(message string, done, total int64)
 }
 
 // An Entry describes one file, directory or symbolic link of a source.
@@ -244,6 +258,17 @@ type Peeker interface {
 	// source that does not exist has the empty state, settled. An error
 	// tells that it cannot be known whether something was written.
 	Peek() (state string, settled bool, err error)
+}
+
+// A Leaver is a source whose owner leaves things behind that belong to nothing any
+// more, such as the index of a deleted collection. A capture counts them in its facts
+// and leaves them out without a problem.
+type Leaver interface {
+	Source
+	// LeftBehind picks what was left behind among the entries at the top of the
+	// target that a capture left out, which told these facts. What may be anything
+	// else is not picked.
+	LeftBehind(out []fs.DirEntry, facts Facts) []string
 }
 
 // A Rehearser is a source whose owner can be started on a restored copy and asked.

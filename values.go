@@ -140,7 +140,7 @@ func typedNumber(s string) (any, error) {
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil && !math.IsInf(f, 0) {
-		return nil, err
+		return nil, fmt.Errorf("%.40q is no number", s)
 	}
 	return f, nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -199,6 +200,9 @@ func makeBackups(ctx context.Context, dir string, n int) (err error) {
 	return nil
 }
 
+// folderPage is where the folder is a page for browsers.
+const folderPage = "/page"
+
 // serveFolder is the simplest server of a list of backups: it reads the folder for each
 // request and shows fifty of what it finds.
 func serveFolder(dir string) error {
@@ -206,11 +210,10 @@ func serveFolder(dir string) error {
 		Name string    `json:"name"`
 		At   time.Time `json:"at"`
 	}
-	return answer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	fifty := func() ([]item, error) {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
+			return nil, err
 		}
 		var all []item
 		for _, e := range entries {
@@ -218,7 +221,21 @@ func serveFolder(dir string) error {
 				all = append(all, item{e.Name(), info.ModTime()})
 			}
 		}
+		return all[max(0, len(all)-50):], nil
+	}
+	rows := template.Must(template.New("").Parse(`<!doctype html><title>Backups</title><table>{{range .}}<tr><td>{{.Name}}<td>{{.At}}{{end}}</table>`))
+	return answer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		found, err := fifty()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		if r.URL.Path == folderPage {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_ = rows.Execute(w, found) // whoever asked has left
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(all[max(0, len(all)-50):]) // whoever asked has left
+		_ = json.NewEncoder(w).Encode(found)
 	}))
 }

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-backup/holdfast/source/chroma/api"
+	"github.com/holdfast-backup/holdfast/source/chroma/disk"
 )
 
 func TestOptions(t *testing.T) {
@@ -29,8 +32,9 @@ func TestOptions(t *testing.T) {
 		{"-write -run full", "do not replace"},
 		{"-write -run starts,full", "do not replace"},
 		{"-write -run starts", ""},
-		{"-write -run api,proxy -last 1s -clients 2 -backups 3 -requests 4", ""},
+		{"-write -run api,ui,proxy -last 1s -clients 2 -backups 3 -requests 4", ""},
 		{"-write -run api,limits", "do not replace"},
+		{"-write -run looks -size 64MiB", ""},
 		{"-run api -clients 0", "more than nothing"},
 		{"full", "is no flag"},
 	} {
@@ -262,5 +266,105 @@ func TestContests_EveryScriptNamesWhatExists(t *testing.T) {
 				t.Errorf("%s: %s lacks a script", s.title, tool.label)
 			}
 		}
+	}
+}
+
+func TestLookTable_ComparesWithThePeer(t *testing.T) {
+	took := func(wall time.Duration, t traffic) []sight {
+		return []sight{{reading{wall: wall, first: wall / 2, memory: 20 << 20}, t}}
+	}
+	var text strings.Builder
+	lookTable(&text, view{title: "data"}, []*lookout{{place: place{name: "a bucket", peer: "theirs"}, seen: []*seen{
+		{glance: glance{what: "a page"}, ours: took(time.Second, traffic{7, 10 << 20})},
+		{glance: glance{what: "a text", streams: true}, ours: took(time.Second, traffic{}), peer: took(4*time.Second, traffic{})},
+	}}})
+	for _, row := range []string{
+		"| a bucket | a page | holdfast |  | 1.00 |  | 20.0 | 7 | 10.0 |  |\n",
+		"|  | a text | holdfast | 0.500 | 1.00 |  | 20.0 |  |  | **0.25** |\n",
+		"|  |  | theirs |  | 4.00 |  | 20.0 |  |  |  |\n",
+	} {
+		if !strings.Contains(text.String(), row) {
+			t.Errorf("the table lacks %q:\n%s", row, &text)
+		}
+	}
+}
+
+// What is looked for is there, once and often.
+func TestSpecial(t *testing.T) {
+	rare, frequent := 0, 0
+	for i := range int64(1000) {
+		body := special("text", i, 1000)
+		rare += strings.Count(body, rareText)
+		frequent += strings.Count(body, frequentText)
+	}
+	if rare != 1 || frequent != 1000/invoiceEvery {
+		t.Errorf("%d times %s, %d times %s", rare, rareText, frequent, frequentText)
+	}
+}
+
+// A counter passes on what it counts, and names a repository below a bucket.
+func TestCounter(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host) }))
+	defer server.Close()
+	handler, err := counting(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := httptest.NewServer(handler)
+	defer before.Close()
+	c := &counted{counter: &served{url: before.URL}, url: "s3://b/bot?endpoint=" + before.URL}
+	for range 3 {
+		if _, err := fetch(t.Context(), http.DefaultClient, before.URL+"/object"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := c.told(t.Context(), 0)
+	if host := strings.TrimPrefix(before.URL, "http://"); err != nil || got != (traffic{3, int64(3 * len(host))}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if want := "s3://b/bot/x?endpoint=" + before.URL; c.below("x") != want {
+		t.Errorf("%s, want %s", c.below("x"), want)
+	}
+}
+
+// The server that holds nothing answers as a real one does.
+func TestRecordServer(t *testing.T) {
+	s := &recordServer{records: 2500, dimension: 3, collections: 120}
+	server := httptest.NewServer(s.handler())
+	defer server.Close()
+	c, err := api.New(api.Options{URL: server.URL, Rate: 1e5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var all []api.Collection
+	for one, err := range c.Collections(t.Context(), api.DefaultTenant, api.DefaultDatabase) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, one)
+	}
+	if len(all) != 120 || all[7].Name != "collection-00007" {
+		t.Fatalf("%d collections", len(all))
+	}
+	var ids []string
+	for id, err := range c.IDs(t.Context(), all[0]) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	read := func() []disk.Record {
+		found, bad, err := c.Get(t.Context(), all[0], ids[499:502], disk.Everything)
+		if err != nil || len(bad) > 0 || len(found) != 3 {
+			t.Fatal(found, bad, err)
+		}
+		return found
+	}
+	before := read()
+	s.round.Add(1)
+	after := read()
+	if len(ids) != 2500 || len(before[0].Embedding) != 3 || *before[0].Document != *after[0].Document || *before[1].Document == *after[1].Document {
+		t.Errorf("%d ids, %+v, then %+v", len(ids), before, after)
 	}
 }

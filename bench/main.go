@@ -6,7 +6,9 @@
 //
 //	go run ./bench                                     measure all and print the tables
 //	go run ./bench -run full,increment -size 64MiB     a part, small
-//	go run ./bench -run api,proxy                      a daemon: its pages, its Chroma proxy
+//	go run ./bench -run api,ui,proxy                   a daemon: its API, its pages, its Chroma proxy
+//	go run ./bench -run requests                       Chroma servers by requests, and looking inside
+//	go run ./bench -run looks                          looking into large databases, also in a bucket
 //	go run ./bench -write                              put all into docs/benchmarks.md as well
 //
 // Start from [subject], the data; [tool], who backs it up; [course], the steps;
@@ -82,7 +84,10 @@ func run(ctx context.Context, args []string) (err error) {
 	}{
 		{runStarts, partStarts, measureStarts},
 		{runAPI, partAPI, measureAPI},
+		{runUI, partUI, measureUI},
 		{runProxy, partProxy, measureProxy},
+		{runRequests, partRequests, measureRequests},
+		{runLooks, partLooks, measureLooks},
 	} {
 		if !o.run.has(part.run) {
 			continue

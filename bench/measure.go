@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -21,6 +22,7 @@ type reading struct {
 	cpu    time.Duration // user and system, of all processes
 	memory int64         // most resident bytes of any one process
 	output int64         // bytes on disk by which its output grew
+	first  time.Duration // until it said the first word
 }
 
 // A posting is where a script runs and what counts as its output.
@@ -32,32 +34,58 @@ type posting struct {
 
 // time runs a script once the disk is quiet.
 func (w *workshop) time(ctx context.Context, p posting, script string) (reading, error) {
+	r, _, err := w.hear(ctx, p, script)
+	return r, err
+}
+
+// hear is time with what the script says.
+func (w *workshop) hear(ctx context.Context, p posting, script string) (reading, string, error) {
 	before, err := diskUse(p.counts)
 	if err != nil {
-		return reading{}, err
+		return reading{}, "", err
 	}
 	syscall.Sync() // nobody pays for what the run before left in memory
 
 	cmd := exec.CommandContext(ctx, "sh", "-ec", script)
 	cmd.Dir = p.dir
 	cmd.Env = append(w.environment(), p.env...)
-	start := time.Now()
-	text, err := cmd.CombinedOutput()
-	wall := time.Since(start)
+	// What a script has started ends with it: somebody else's retries would hold its output open.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	said := &ear{begun: time.Now()}
+	cmd.Stdout, cmd.Stderr = said, said
+	err = cmd.Run()
+	wall := time.Since(said.begun)
 	if err != nil {
-		return reading{}, fmt.Errorf("%s: %w\n%s", script, err, text)
+		return reading{}, "", fmt.Errorf("%s: %w\n%s", script, err, &said.text)
 	}
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
-		return reading{}, fmt.Errorf("%s: the system does not tell what it used", script)
+		return reading{}, "", fmt.Errorf("%s: the system does not tell what it used", script)
 	}
 	after, err := diskUse(p.counts)
 	return reading{
+		first:  said.first,
 		wall:   wall,
 		cpu:    cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
 		memory: usage.Maxrss << 10,
 		output: after - before,
-	}, err
+	}, said.text.String(), err
+}
+
+// An ear hears what a script says, and when it began to.
+type ear struct {
+	begun time.Time
+	first time.Duration
+	text  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (e *ear) Write(p []byte) (int, error) {
+	if e.first == 0 {
+		e.first = time.Since(e.begun)
+	}
+	return e.text.Write(p)
 }
 
 // output runs a script that is not measured and gives what it prints.

@@ -17,7 +17,7 @@ type options struct {
 	size, chroma     int64
 	runs             int
 	backups, clients int           // of runAPI
-	lasts            time.Duration // runAPI, in all
+	lasts            time.Duration // runAPI and runUI, in all
 	requests         int           // of runProxy, on each way
 	dir, holdfast    string
 	write            bool
@@ -29,26 +29,29 @@ const (
 	runLimits   = "limits"
 	runStarts   = "starts"
 	runAPI      = "api"
+	runUI       = "ui"
 	runProxy    = "proxy"
+	runRequests = "requests"
+	runLooks    = "looks"
 )
 
 // alone are those whose tables stand by themselves.
-var alone = []string{runStarts, runAPI, runProxy}
+var alone = []string{runStarts, runAPI, runUI, runProxy, runRequests, runLooks}
 
 func parseOptions(args []string) (options, error) {
-	o := options{run: choice{of: []string{string(full), string(increment), string(unchanged), string(restore), runContests, runLimits, runStarts, runAPI, runProxy}}}
+	o := options{run: choice{of: []string{string(full), string(increment), string(unchanged), string(restore), runContests, runLimits, runStarts, runAPI, runUI, runProxy, runRequests, runLooks}}}
 	o.data.of = []string{"database", "chroma", "bot"}
 	o.size, o.chroma = 1<<30, 500<<20
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.Var(&o.run, "run", "measure only these, separated by commas: "+strings.Join(o.run.of, ", "))
 	flags.Var(&o.data, "data", "measure only with these: "+strings.Join(o.data.of, ", "))
 	flags.Var(&o.tools, "tools", "measure only these tools, holdfast and: simple, restic, borg, restic-raw, borg-raw, litestream")
-	flags.Var((*size)(&o.size), "size", "size of the large database")
+	flags.Var((*size)(&o.size), "size", "size of the large database, and of what looks looks into")
 	flags.Var((*size)(&o.chroma), "chroma-size", "size of the Chroma directory")
 	flags.IntVar(&o.runs, "n", 3, "how often each command runs")
-	flags.IntVar(&o.backups, "backups", 1000, "backups in the list, for api")
+	flags.IntVar(&o.backups, "backups", 1000, "backups in the list, for api and ui")
 	flags.IntVar(&o.clients, "clients", 100, "clients that ask for pages, for api")
-	flags.DurationVar(&o.lasts, "last", time.Minute, "how long they do, for api")
+	flags.DurationVar(&o.lasts, "last", time.Minute, "how long clients ask for pages, for api and ui")
 	flags.IntVar(&o.requests, "requests", 3000, "requests on each way, for proxy")
 	flags.StringVar(&o.dir, "dir", "", "work in a new folder here, on the disk that matters (default: the system's temporary folder)")
 	flags.StringVar(&o.holdfast, "holdfast", "", "measure this program instead of building it")

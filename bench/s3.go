@@ -39,6 +39,7 @@ func (w *workshop) serveS3(ctx context.Context) (*storage, error) {
 	if s.input, err = s.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
+	s.cmd.Cancel = s.input.Close // killed, it would leave its server behind
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -204,10 +204,13 @@ func mib(n int64) string {
 // The parts of the document that this program writes. A part stands between
 // two comments that name it.
 const (
-	partTables = "bench"
-	partStarts = "bench starts"
-	partAPI    = "bench api"
-	partProxy  = "bench proxy"
+	partTables   = "bench"
+	partStarts   = "bench starts"
+	partAPI      = "bench api"
+	partUI       = "bench ui"
+	partProxy    = "bench proxy"
+	partRequests = "bench requests"
+	partLooks    = "bench looks"
 )
 
 // partMarks are the lines around a part.

@@ -180,11 +180,15 @@ type distribution struct {
 	bounds []float64 // in seconds
 	within []float64 // how many took no longer, for each bound
 	count  float64
-	sum    float64 // seconds
+	sum    float64       // seconds
+	cpu    time.Duration // that the whole program has used
 }
 
 // requestTimes is the histogram of the daemon's requests.
 const requestTimes = "holdfast_http_request_duration_seconds"
+
+// processorTime is what the daemon has used of processors.
+const processorTime = "process_cpu_seconds_total"
 
 // inside asks a daemon how long its GET requests have taken so far.
 func inside(ctx context.Context, client *http.Client, base string) (distribution, error) {
@@ -211,6 +215,9 @@ func (d *distribution) read(line string) {
 	name, value, _ := strings.Cut(line, " ")
 	rest, ok := strings.CutPrefix(name, requestTimes)
 	n, err := strconv.ParseFloat(value, 64)
+	if err == nil && name == processorTime {
+		d.cpu = time.Duration(n * float64(time.Second))
+	}
 	if !ok || err != nil || !strings.Contains(rest, `method="get"`) {
 		return
 	}
@@ -229,7 +236,7 @@ func (d *distribution) read(line string) {
 
 // since is what came to a distribution after an earlier one.
 func (d distribution) since(before distribution) distribution {
-	out := distribution{bounds: d.bounds, count: d.count - before.count, sum: d.sum - before.sum}
+	out := distribution{bounds: d.bounds, count: d.count - before.count, sum: d.sum - before.sum, cpu: d.cpu - before.cpu}
 	for i, n := range d.within {
 		if i < len(before.within) {
 			n -= before.within[i]

@@ -111,6 +111,16 @@ func serveChild(ctx context.Context, args []string) error {
 		return makeChroma(ctx, args[1], number(2))
 	case "change-chroma/2":
 		return changeChroma(ctx, args[1], int(number(2)))
+	case "messages/2":
+		return makeMessages(ctx, args[1], number(2))
+	case "change-messages/3":
+		return changeMessages(ctx, args[1], number(2), number(3))
+	case "passages/2":
+		return makePassages(ctx, args[1], number(2))
+	case "change-passages/2":
+		return changePassages(ctx, args[1], int(number(2)))
+	case "counter/1":
+		return serveCounter(args[1])
 	case "s3/1":
 		return runS3(ctx, args[1])
 	case "marks/2":
@@ -119,6 +129,8 @@ func serveChild(ctx context.Context, args []string) error {
 		return print(readChanges(args[1], args[2]))
 	case "backups/2":
 		return makeBackups(ctx, args[1], int(number(2)))
+	case "records/3":
+		return serveRecords(int(number(1)), int(number(2)), int(number(3)))
 	case "folder/1":
 		return serveFolder(args[1])
 	case "bodies/0":

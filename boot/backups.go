@@ -136,10 +136,6 @@ func (s *Store) Restore(ctx context.Context, name string) (Restored, error) {
 	if err := s.refuseShut("restore", name); err != nil {
 		return Restored{}, err
 	}
-	name, err := s.named(ctx, name)
-	if err != nil {
-		return Restored{}, err
-	}
 	if s.displaced() {
 		s.fault(s.displacedError()) // what the open file holds is to be saved first
 	}
@@ -153,8 +149,8 @@ func (s *Store) Restore(ctx context.Context, name string) (Restored, error) {
 // latest is the newest backup that holds the database.
 const latest = "latest"
 
-// named gives a backup its name: a repository may hold what other programs back
-// up, so that the newest of all need not be ours. Emergency backups hold what
+// named gives a backup its name where the database alone is read: a repository may hold
+// what other programs back up, so that the newest of all need not be ours. Emergency backups hold what
 // somebody replaced, and are the latest only if there is nothing else.
 func (s *Store) named(ctx context.Context, name string) (string, error) {
 	if name != latest {
@@ -210,6 +206,9 @@ func restored(r *engine.RestoreResult) Restored {
 
 // restoreInMemory replaces the database that lies in memory.
 func (s *Store) restoreInMemory(ctx context.Context, name string) (out Restored, err error) {
+	if name, err = s.named(ctx, name); err != nil {
+		return out, err
+	}
 	e, err := s.keeper.Engine(ctx)
 	if err != nil {
 		return out, err

@@ -57,6 +57,6 @@
 // options.go (what is decided before), start.go, startlock.go, alone.go and migrate.go
 // (the start), location.go, scratch.go, memory.go, fall.go and displaced.go (where the data lies, and
 // how it moves), owner.go (letting go for a restore), presence.go (other instances),
-// signals.go and close.go (the end), status.go, backups.go and foreign.go (other
-// SQLite libraries).
+// signals.go and close.go (the end), status.go, backups.go, desk.go (what package
+// telegram works on) and foreign.go (other SQLite libraries).
 package boot

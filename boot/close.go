@@ -51,6 +51,7 @@ func (s *Store) close() error {
 	s.leave(errClosed)
 	s.awaitUrgent(ctx)
 	s.rest()
+	s.closeDesk(ctx)
 	s.await(ctx, &s.busy, "a task")
 	turned := s.take(ctx) == nil // else a restore goes on; the next start settles it
 	if turned && s.displaced() {

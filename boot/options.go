@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -82,6 +84,10 @@ type Options struct {
 	// "database is locked" while a backup reads.
 	Open func(ctx context.Context, uri string) (driver.Conn, error)
 
+	// Telegram is the bot in whose chats admins look after the backups (package
+	// telegram), and where copies can lie.
+	Telegram Telegram
+
 	// Logger takes what happens; nil is slog.Default, since a bot whose database
 	// lies in memory should not keep quiet about it.
 	Logger *slog.Logger
@@ -96,6 +102,24 @@ type Options struct {
 	// of the machine. A storage that fails later is told in the status, and
 	// statements fail.
 	NoMemory bool
+}
+
+// Telegram names a bot. Its zero value leaves everything to the environment
+// (HOLDFAST_TELEGRAM_TOKEN …).
+type Telegram struct {
+	Token string
+	// FormerToken is the one before, if it was replaced by a new one: copies in the chat that
+	// were made until then are encrypted with it.
+	FormerToken string
+	// Admins are the ids of the users who may use the panel.
+	Admins []int64
+	// Replica is the chat in which an encrypted copy of every backup is kept, which a start
+	// on an empty machine finds again: its number, or @name of a channel; empty: none but
+	// what HOLDFAST_REPLICAS names. For up to 200 MB.
+	Replica string
+	// API is the base URL of a Bot API server of one's own; Proxy is a proxy on the way
+	// to it: http://…, socks5://….
+	API, Proxy string
 }
 
 // settings are Options with everything decided.
@@ -133,6 +157,11 @@ func (o Options) settle() (*settings, error) {
 		}
 	}
 	flags := config.Flags{Repository: o.Repository, Settings: o.flags()}
+	if o.Telegram.Replica != "" {
+		if flags.Replicas, err = o.replicas(flags); err != nil {
+			return nil, err
+		}
+	}
 	c, err := config.Load(flags, os.Environ())
 	if err != nil {
 		return nil, err
@@ -188,7 +217,41 @@ func (o Options) flags() map[string]config.FlagValue {
 			set[f.key] = config.FlagValue{Flag: f.option, Value: f.value.String()}
 		}
 	}
+	for _, f := range []struct{ key, option, value string }{
+		{"telegram.token", "Token", o.Telegram.Token},
+		{"telegram.former_token", "FormerToken", o.Telegram.FormerToken},
+		{"telegram.api", "API", o.Telegram.API},
+		{"telegram.proxy", "Proxy", o.Telegram.Proxy},
+		{"telegram.admins", "Admins", numbers(o.Telegram.Admins)},
+	} {
+		if f.value != "" {
+			set[f.key] = config.FlagValue{Flag: "boot.Options.Telegram." + f.option, Value: f.value}
+		}
+	}
 	return set
+}
+
+// numbers are ids as the configuration has them.
+func numbers(ids []int64) string {
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = strconv.FormatInt(id, 10)
+	}
+	return strings.Join(words, ",")
+}
+
+// replicas are those that are configured, and the chat.
+func (o Options) replicas(flags config.Flags) ([]config.Replica, error) {
+	c, err := config.Load(flags, os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	chat := config.AdHocReplica("telegram://" + o.Telegram.Replica)
+	chat.Origin.Where = "boot.Options.Telegram.Replica"
+	if slices.ContainsFunc(c.Replicas, func(r config.Replica) bool { return r.URL == chat.URL }) {
+		return c.Replicas, nil
+	}
+	return append(c.Replicas, chat), nil
 }
 
 // sourceOf gives the source that the database is, with what the configuration

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -133,7 +134,9 @@ func (s *Store) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.Recover(ctx)
+	if _, err = e.Recover(ctx); errors.Is(err, engine.ErrUnsettled) {
+		return nil // in a store of its own, which the database does not wait for
+	}
 	return err
 }
 

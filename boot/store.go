@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/boot/internal/pool"
 	"github.com/holdfast-backup/holdfast/internal/control"
+	"github.com/holdfast-backup/holdfast/internal/desk"
 	"github.com/holdfast-backup/holdfast/internal/keeper"
 	"github.com/holdfast-backup/holdfast/internal/schedule"
 	"github.com/holdfast-backup/holdfast/internal/survival"
@@ -37,6 +38,7 @@ type Store struct {
 	keeper  *keeper.Keeper
 	runner  *schedule.Runner
 	control *control.Server
+	desk    *desk.Desk // of a panel; nil: there is none. Guarded by mu.
 
 	ctx   context.Context // the bot's: it ends when the program is to end
 	leave context.CancelCauseFunc
@@ -97,6 +99,7 @@ const (
 	problemStorage   problem = "storage"   // has failed, and nothing could be done
 	problemRecover   problem = "recover"   // a restore that was cut cannot be settled
 	problemOvertaken problem = "overtaken" // a backup holds something newer
+	problemPanel     problem = "panel"     // gets no updates
 )
 
 // newStore puts the parts together. Nothing is opened.

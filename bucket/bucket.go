@@ -1,6 +1,6 @@
 // Package bucket is the small interface between the repository format and the
-// place where its objects lie: a directory (bucket/dir), memory (bucket/mem) or
-// any S3-compatible service (bucket/s3). Every sentence on the interfaces is a
+// place where its objects lie: a directory (bucket/dir), memory (bucket/mem),
+// any S3-compatible service (bucket/s3) or a Telegram chat (bucket/telegram). Every sentence on the interfaces is a
 // subtest of bucket/buckettest, which all implementations pass.
 //
 // Keys are slash-separated relative paths without ".", ".." or empty elements;
@@ -76,7 +76,9 @@ type Bucket interface {
 	// names the owner. A lease of a dead owner is taken over. From the moment
 	// that somebody else may hold it, whatever this bucket was told to
 	// change fails and matches ErrLocked: a writer that was paused finds its
-	// stage refused at Commit.
+	// stage refused at Commit. Where the store cannot compare before it
+	// writes, the bucket looks before each change, and its documentation says
+	// what remains.
 	Lock(ctx context.Context, owner holdfast.Owner) (Lease, error)
 
 	// Free tells how many bytes can still be written; ok is false if the
@@ -90,7 +92,8 @@ type StageOptions struct {
 	Marker string
 	// Resume begins with the complete objects of a stage of the same prefix
 	// that was given up without Abort, and lets this one be resumed too.
-	// Open tells what is there.
+	// Open tells what is there: where the other process has ended it may be
+	// nothing, and what is written again need not be sent again.
 	Resume bool
 }
 
@@ -179,6 +182,32 @@ func CheckFolder(prefix string) error {
 		return &holdfast.Error{Op: "list", Object: prefix, Err: holdfast.Kindf(holdfast.ErrUsage, "not a folder")}
 	}
 	return CheckKey(folder)
+}
+
+// FoldersOf gives what Bucket.Folders promises out of the list of a prefix: for stores to
+// which a list costs nothing.
+func FoldersOf(list iter.Seq2[Info, error], prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if err := CheckFolder(prefix); err != nil {
+			yield("", err)
+			return
+		}
+		last := ""
+		for info, err := range list {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			name, _, below := strings.Cut(strings.TrimPrefix(info.Key, prefix), "/")
+			if !below || name == last {
+				continue
+			}
+			last = name
+			if !yield(name, nil) {
+				return
+			}
+		}
+	}
 }
 
 // CheckKey tells whether key names an object.

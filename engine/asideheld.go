@@ -19,15 +19,16 @@ var errNotHeld = errors.New("it is not in the backup")
 // heldBy tells whether a backup holds every byte of the old set. Files change
 // without a change of data: SQLite moves its log into the database when the last
 // connection is closed, which the swap asks the owner for, after the emergency
-// backup. Whatever is not certain to be the same is not held.
-func (t *replacement) heldBy(ctx context.Context, b *repo.Backup) (bool, error) {
+// backup. Whatever is not certain to be the same is not held; what its owner left
+// behind need not be.
+func (t *replacement) heldBy(ctx context.Context, b *repo.Backup, left leftovers) (bool, error) {
 	for _, m := range t.Out {
 		err := filepath.WalkDir(m.To, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}
 			inside, err := t.inTarget(m, path)
-			if err != nil {
+			if err != nil || left.hold(inside) {
 				return err
 			}
 			return t.held(ctx, b, inside, path, d)

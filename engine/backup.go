@@ -262,7 +262,7 @@ func (b *backup) make(ctx context.Context) (_ *BackupResult, err error) {
 func (b *backup) capture(ctx context.Context, s holdfast.Source) error {
 	return b.stepOf(ctx, holdfast.StepCapture, s.Name(), func(ctx context.Context) (string, error) {
 		begun := time.Now()
-		got, err := s.Capture(ctx, b.pending.Sink(s.Name()))
+		got, err := s.Capture(ctx, b.sink(s))
 		if err != nil {
 			if ctx.Err() != nil {
 				return "", context.Cause(ctx)

@@ -33,7 +33,7 @@ func (r *run) drill(ctx context.Context, f *found, req DrillRequest) (_ *DrillRe
 	begun := r.e.o.Now()
 	result := &DrillResult{Backup: f.info.Name, From: f.from, Problems: slices.Clone(f.passed)}
 	r.send(holdfast.Event{Step: holdfast.StepChoose, State: holdfast.Finished, Message: f.words()})
-	space, err := r.e.openScratch(req.Dir)
+	space, err := r.e.openScratch(forDrill, req.Dir)
 	if err != nil {
 		return nil, err
 	}

@@ -3,11 +3,14 @@
 // HTTP, Telegram, library) calls these and shows their events; none has logic
 // of its own. The engine knows no concrete source and no concrete bucket.
 //
-// Start from [New], then [Engine.Backup], [Engine.Verify], [Engine.Restore].
+// Start from [New], then [Engine.Backup], [Engine.Verify], [Engine.Restore]. What is in a
+// backup is seen through [Engine.Look] without any of them: look*.go (what is open),
+// searchtext.go, and diff*.go (two states side by side).
 // How a restore survives a power cut at any point is in DESIGN.md beside this
 // file; its parts are journal.go (what is recorded), swap.go (what moves),
-// replace.go (the ceremony around it) and recover.go (the next start). Who is told
-// before and after a verb is in around.go.
+// replace.go (the ceremony around it) and recover.go (the next start). What is changed
+// by requests, while it runs, has its own: partsplan.go, partsjournal.go, partsrestore.go,
+// partsrecover.go, partsrollback.go. Who is told before and after a verb is in around.go.
 package engine
 
 import (
@@ -34,6 +37,9 @@ type Options struct {
 	// Replicas hold copies of the backups, the nearest first.
 	Replicas []Replica
 	Sources  []holdfast.Source
+	// Stores are further stores, that are not configured: where a restore by requests
+	// went that is to be settled or rolled back.
+	Stores []holdfast.PartRestorer
 	// Checker gives something that can check a copy of a source that is in
 	// a backup but not configured here; nil, or a nil answer, leaves such
 	// copies unchecked, and the result says so.
@@ -47,6 +53,9 @@ type Options struct {
 	Owner Owner
 	// Around is told before and after backups and restores; nil: nobody is.
 	Around Around
+	// Commands start the owner of a source of a kind on a directory, as those of a
+	// RestoreRequest; they stand in where it has none.
+	Commands map[holdfast.Kind]string
 	// Mirrors are files, by the name of the SQLite source, that hold the
 	// newest backup of it as a plain database.
 	Mirrors map[string]string
@@ -86,6 +95,7 @@ type Settings struct {
 type Hooks struct {
 	Stop    string        // before the swap: stop what uses the sources
 	Start   string        // after the swap or its rollback
+	Reload  string        // after a restore by requests: clients look their collections up again
 	Timeout time.Duration // of each, default 2 minutes
 }
 
@@ -170,6 +180,11 @@ func (e *Engine) source(name string) holdfast.Source {
 func (e *Engine) checker(md holdfast.SourceMetadata) holdfast.Source {
 	if s := e.source(md.Name); s != nil && s.Kind() == md.Kind {
 		return s
+	}
+	for _, s := range e.o.Stores {
+		if s.Name() == md.Name && s.Kind() == md.Kind {
+			return s
+		}
 	}
 	if e.o.Checker == nil {
 		return nil

@@ -24,7 +24,7 @@ type ExportResult struct {
 // for the next.
 func (e *Engine) Export(ctx context.Context, name, dir string) (*ExportResult, error) {
 	r := e.start(ctx, "export")
-	search := e.search(name)
+	search := e.search(name, nil)
 	f, err := search.next(ctx)
 	if err != nil {
 		return nil, err

@@ -21,6 +21,9 @@ func mergeFacts(copied, live holdfast.Facts) holdfast.Facts {
 	case copied.Chroma != nil && live.Chroma != nil:
 		f := *copied.Chroma
 		f.JournalMode = cmp.Or(live.Chroma.JournalMode, f.JournalMode)
+		if live.Chroma.Server != nil {
+			f.Server = live.Chroma.Server
+		}
 		f.OrphanFolders = max(f.OrphanFolders, live.Chroma.OrphanFolders) // not captured, so not in the copy
 		return holdfast.Facts{Chroma: &f}
 	case copied.Files != nil && live.Files != nil:

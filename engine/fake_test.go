@@ -139,18 +139,41 @@ func (g *rag) Inspect(context.Context, holdfast.InspectOptions) (holdfast.Inspec
 	return holdfast.Inspection{Exists: err == nil, Bytes: int64(len(data)), Facts: holdfast.Facts{Chroma: facts}}, err
 }
 
+// dropped begins the names of what a deleted collection leaves behind.
+const dropped = "dropped-"
+
+// LeftBehind implements holdfast.Leaver.
+func (*rag) LeftBehind(out []fs.DirEntry, facts holdfast.Facts) (names []string) {
+	for _, e := range out {
+		if e.IsDir() && strings.HasPrefix(e.Name(), dropped) {
+			names = append(names, e.Name())
+		}
+	}
+	if facts.Chroma == nil || len(names) > facts.Chroma.OrphanFolders {
+		return nil
+	}
+	return names
+}
+
 // Capture takes the database, the index and the memory, but no file that is
 // not the database's own.
 func (g *rag) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Captured, error) {
 	if err := call(g.onCapture); err != nil {
 		return holdfast.Captured{}, err
 	}
+	out := holdfast.Captured{Method: "2 rounds"}
 	err := filepath.WalkDir(g.path, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
 		}
 		rel, _ := filepath.Rel(g.path, path)
 		switch {
+		case strings.HasPrefix(rel, dropped):
+			if out.Facts.Chroma == nil {
+				out.Facts.Chroma = &holdfast.ChromaFacts{}
+			}
+			out.Facts.Chroma.OrphanFolders++
+			return fs.SkipDir
 		case rel == "." || strings.HasPrefix(rel, "foreign") || strings.Contains(rel, ".before-") || strings.HasPrefix(rel, ".holdfast"):
 			if d.IsDir() && rel != "." {
 				return fs.SkipDir
@@ -161,7 +184,7 @@ func (g *rag) Capture(ctx context.Context, sink holdfast.Sink) (holdfast.Capture
 		}
 		return put(sink, path, filepath.ToSlash(rel))
 	})
-	return holdfast.Captured{Method: "2 rounds"}, err
+	return out, err
 }
 
 func (g *rag) Check(_ context.Context, copied fs.FS, _ holdfast.CheckOptions) (holdfast.Report, error) {

@@ -47,6 +47,15 @@ func liveHandles(ctx context.Context, places []place) (handles [][]Handle, asked
 	return handles, true, err
 }
 
+// handlesOf is liveHandles for the targets of works.
+func handlesOf(ctx context.Context, works []*work) (handles [][]Handle, asked bool, err error) {
+	places := make([]place, 0, len(works))
+	for _, w := range works {
+		places = append(places, place{w.path, w.target.Companions})
+	}
+	return liveHandles(ctx, places)
+}
+
 // inUse refuses to replace what processes hold open.
 func inUse(source, path string, handles []Handle, hint string) error {
 	seen := map[int]bool{}
@@ -70,7 +79,7 @@ func inUse(source, path string, handles []Handle, hint string) error {
 	if n := len(seen) - 3; n > 0 {
 		who += fmt.Sprintf(" and %d more", n)
 	}
-	return &holdfast.Error{Op: "replace", Object: source, Err: holdfast.Kindf(holdfast.ErrRefused, "%s is held open by %s", path, who), Hint: hint}
+	return &holdfast.Error{Op: "replace", Object: source, Err: holdfast.Kindf(holdfast.ErrRefused, "%s is held open by %s", path, who), Hint: hint, Cause: holdfast.CauseInUse}
 }
 
 // letsGo tells whether processes that hold a target open now need not have it

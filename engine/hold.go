@@ -100,8 +100,8 @@ func (p *past) named(name holdfast.BackupName) (repo.Info, bool) {
 
 // yardstick finds the newest backup of a source that can be measured the same
 // way. An emergency backup is none: it holds what somebody chose to replace.
-// After a restore the backup that was restored is one, too, and the smaller
-// one counts.
+// After a restore the backup that was restored is one, too, after a rollback the
+// emergency backup, and the smaller one counts.
 func (p *past) yardstick(s holdfast.SourceMetadata, m measure) (yardstick, bool) {
 	for i := range p.backups() {
 		if i.Metadata == nil || i.Metadata.Trigger == holdfast.TriggerEmergency {
@@ -112,10 +112,11 @@ func (p *past) yardstick(s holdfast.SourceMetadata, m measure) (yardstick, bool)
 			continue
 		}
 		y := yardstick{i.Name, n}
-		if !p.replaced(s.Name, i.Metadata.CreatedAt) {
+		name, replaced := p.putInPlace(s.Name, i.Metadata.CreatedAt)
+		if !replaced {
 			return y, true
 		}
-		restored, known := p.named(p.restored.Backup)
+		restored, known := p.named(name)
 		if !known {
 			return yardstick{}, false
 		}
@@ -125,10 +126,22 @@ func (p *past) yardstick(s holdfast.SourceMetadata, m measure) (yardstick, bool)
 	return yardstick{}, false
 }
 
-// replaced tells whether a source was restored after a time.
-func (p *past) replaced(source string, after holdfast.Time) bool {
-	return p.restored != nil && p.restored.Undone == nil && p.restored.At.After(after.Time) &&
-		slices.ContainsFunc(p.restored.Targets, func(t lastTarget) bool { return t.Source == source })
+// putInPlace names the backup that somebody put in the place of a source after a time: by
+// a restore, or by the rollback of one, which brings back what the emergency backup holds.
+func (p *past) putInPlace(source string, after holdfast.Time) (holdfast.BackupName, bool) {
+	last := p.restored
+	if last == nil || last.Backup == "" || !last.replaced(source) {
+		return "", false
+	}
+	return last.Backup, last.At.After(after.Time)
+}
+
+// replaced tells whether all of a source was put in place.
+func (l *lastRestore) replaced(source string) bool {
+	if p := l.Parts; p != nil && p.Store == source && slices.ContainsFunc(p.Wanted, func(w holdfast.Part) bool { return w.Table == "" }) {
+		return true
+	}
+	return slices.ContainsFunc(l.Targets, func(t lastTarget) bool { return t.Source == source })
 }
 
 // measured measures the source like s in a backup.

@@ -304,6 +304,27 @@ func TestHold_AfterARollback(t *testing.T) {
 	}
 }
 
+// Whoever takes a restore back wants what was there before, however small.
+func TestHold_ARollbackIsNoShrink(t *testing.T) {
+	w := holding(t)
+	w.backup("large")
+	w.records(2, 2) // emptied, and not backed up
+	w.restore(engine.RestoreRequest{Name: "large"})
+	if warned(w.backup("restored")) {
+		t.Error("the restored state is on hold")
+	}
+	if _, err := w.engine().Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if warned(w.backup("back")) || w.hold() != "" {
+		t.Errorf("what was brought back is on hold: %s", w.hold())
+	}
+	w.records(0, 2)
+	if !warned(w.backup("emptied")) {
+		t.Error("what is smaller than that is not on hold")
+	}
+}
+
 func TestHold_ADamagedNoteHolds(t *testing.T) {
 	w := holding(t)
 	for _, name := range []string{"one", "two", "three"} {

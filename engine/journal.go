@@ -43,8 +43,10 @@ type journal struct {
 	Op        string              `json:"op"` // restore or rollback
 	Backup    holdfast.BackupName `json:"backup,omitempty"`
 	Emergency holdfast.BackupName `json:"emergency,omitempty"`
-	Begun     holdfast.Time       `json:"begun"`
-	Phase     phase               `json:"phase"`
+	// Import is what is brought in, in place of a backup.
+	Import string        `json:"import,omitempty"`
+	Begun  holdfast.Time `json:"begun"`
+	Phase  phase         `json:"phase"`
 	// Stopped tells that a hook was run, so that the start hook must run
 	// whatever the outcome.
 	Stopped bool `json:"stopped,omitempty"`
@@ -149,6 +151,10 @@ type lastRestore struct {
 	Backup    holdfast.BackupName `json:"backup,omitempty"`
 	Emergency holdfast.BackupName `json:"emergency,omitempty"`
 	Targets   []lastTarget        `json:"targets"`
+	// Import is what was brought in, in place of a backup.
+	Import string `json:"import,omitempty"`
+	// Parts is what was done by requests; nil if files were moved.
+	Parts *lastParts `json:"parts,omitempty"`
 	// Undone tells when it was rolled back.
 	Undone *holdfast.Time `json:"undone,omitempty"`
 }

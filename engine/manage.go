@@ -52,10 +52,17 @@ type Pending struct {
 // was. It changes nothing.
 func (e *Engine) Pending() (*Pending, error) {
 	j, err := e.loadJournal()
-	if err != nil || j == nil {
+	if err != nil {
 		return nil, err
 	}
-	return &Pending{Op: j.Op, Backup: j.Backup, Begun: j.Begun}, nil
+	if j != nil {
+		return &Pending{Op: j.Op, Backup: j.Backup, Begun: j.Begun}, nil
+	}
+	parts, err := e.loadPartsJournal()
+	if err != nil || parts == nil {
+		return nil, err
+	}
+	return &Pending{Op: parts.Op, Backup: parts.Backup, Begun: parts.Begun}, nil
 }
 
 // Replaced is what last took the place of the data, and was confirmed there.

@@ -28,6 +28,13 @@ func (r *run) planMemory(ctx context.Context, p *plan, b *repo.Backup, memoryOnl
 	if err != nil {
 		return err
 	}
+	if w := p.byParts(); w != nil && !memoryOnly && (req.Into != nil || !w.whole()) {
+		p.Memory = "skipped: only parts were asked for"
+		if w.brings(bySource(info, b.Metadata())[w.source]) {
+			p.Memory = memoryRestore
+		}
+		return nil
+	}
 	p.Memory = "skipped: not asked for"
 	groups := bySource(info, b.Metadata())
 	for _, source := range slices.Sorted(maps.Keys(groups)) {
@@ -55,6 +62,12 @@ func (r *run) planMemory(ctx context.Context, p *plan, b *repo.Backup, memoryOnl
 		if whole {
 			continue // it is in the database
 		}
+		if store, ok := ms.(holdfast.PartRestorer); ok && store.Running() {
+			if err := r.planMemoryParts(ctx, p, b, store, source, groups[source]); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := r.planMemoryOnly(ctx, p, b, ms, groups[source], req); err != nil {
 			return err
 		}
@@ -64,12 +77,12 @@ func (r *run) planMemory(ctx context.Context, p *plan, b *repo.Backup, memoryOnl
 
 // planned tells whether a source is restored as a whole.
 func (r *run) planned(p *plan, source string) bool {
-	for _, w := range p.works {
-		if w.source.Name() == source && !w.memory {
+	for _, w := range p.parts {
+		if w.source == source && w.whole() {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(p.works, func(w *work) bool { return w.source.Name() == source && !w.memory })
 }
 
 func (r *run) memorySource(name string) (holdfast.MemorySource, error) {

@@ -22,7 +22,12 @@ type found struct {
 	replica Replica
 	// passed tells why nearer places were passed over.
 	passed []holdfast.Problem
+	// newer tells that a newer backup lacks what was asked for.
+	newer []holdfast.Problem
 }
+
+// told is what is worth knowing of how it was found.
+func (f *found) told() []holdfast.Problem { return slices.Concat(f.passed, f.newer) }
 
 // words says where a backup comes from.
 func (f *found) words() string {
@@ -154,16 +159,17 @@ func (f *found) asCopy() *Copy {
 	if f == nil {
 		return nil
 	}
-	return &Copy{Backup: f.info, At: f.at, From: f.from, Problems: f.passed}
+	return &Copy{Backup: f.info, At: f.at, From: f.from, Problems: f.told()}
 }
 
 // standIn gives an engine that can work although the repository is gone or
-// cannot be reached: over the replica that has the nearest copy of a backup.
-func (e *Engine) standIn(ctx context.Context, name string) (*Engine, error) {
+// cannot be reached: over the replica that has the nearest copy of a backup, or of
+// the parts of one.
+func (e *Engine) standIn(ctx context.Context, name string, only []string) (*Engine, error) {
 	if e.o.Repository != nil || len(e.o.Replicas) == 0 {
 		return e, nil
 	}
-	f, err := e.find(ctx, name, nil)
+	f, err := e.findParts(ctx, name, only, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -182,21 +188,24 @@ func (e *Engine) standIn(ctx context.Context, name string) (*Engine, error) {
 type search struct {
 	e       *Engine
 	name    string
+	only    []string // the parts that are wanted
 	at      *found
 	without []string
 	passed  []holdfast.Problem // why copies were left
 }
 
-func (e *Engine) search(name string) *search { return &search{e: e, name: name} }
+func (e *Engine) search(name string, only []string) *search {
+	return &search{e: e, name: name, only: only}
+}
 
 // next gives the next copy. After the first it is one of the same backup.
 func (s *search) next(ctx context.Context) (*found, error) {
 	if s.at == nil {
 		var err error
-		s.at, err = s.e.find(ctx, s.name, nil)
+		s.at, err = s.e.findParts(ctx, s.name, s.only, nil)
 		return s.at, err
 	}
-	before := s.at.info
+	before, newer := s.at.info, s.at.newer
 	s.without = append(s.without, s.at.from)
 	for {
 		f, err := s.e.find(ctx, string(before.Name), s.without)
@@ -204,6 +213,7 @@ func (s *search) next(ctx context.Context) (*found, error) {
 			return nil, err
 		}
 		if f.info.Metadata.CreatedAt.Equal(before.Metadata.CreatedAt.Time) {
+			f.newer = newer
 			s.at = f
 			return f, nil
 		}
@@ -237,5 +247,5 @@ func (s *search) problems() []holdfast.Problem {
 	if s.at == nil {
 		return s.passed
 	}
-	return slices.Concat(s.at.passed, s.passed)
+	return slices.Concat(s.at.told(), s.passed)
 }

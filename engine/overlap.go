@@ -85,12 +85,22 @@ func (e *Engine) checkOverlap() error {
 	}
 	var places []place
 	for _, s := range e.o.Sources {
-		path, err := resolve(s.Target().Path)
+		target := s.Target()
+		path, err := whereOf(target)
 		if err != nil {
 			return err
 		}
 		refuse := func(hint, format string, args ...any) error {
 			return &holdfast.Error{Op: "source", Object: s.Name(), Err: holdfast.Kindf(holdfast.ErrRefused, format, args...), Hint: hint}
+		}
+		for _, p := range places {
+			if p.path == path {
+				return refuse("name each path once", "%s is already the source %s", path, p.name)
+			}
+		}
+		places = append(places, place{s.Name(), path})
+		if target.Remote {
+			continue
 		}
 		if local && within(repository, path) {
 			return refuse("keep the repository beside the source, or exclude it by choosing a narrower source", "the repository %s lies inside %s and would back up itself", repository, path)
@@ -104,14 +114,16 @@ func (e *Engine) checkOverlap() error {
 		if within(state, path) {
 			return refuse("choose another state directory", "the state directory %s lies inside %s, where a restore would replace it", state, path)
 		}
-		for _, p := range places {
-			if p.path == path {
-				return refuse("name each path once", "%s is already the source %s", path, p.name)
-			}
-		}
-		places = append(places, place{s.Name(), path})
 	}
 	return nil
+}
+
+// whereOf is the one form in which the places of sources are compared.
+func whereOf(t holdfast.Target) (string, error) {
+	if t.Remote {
+		return t.Path, nil
+	}
+	return resolve(t.Path)
 }
 
 // checkElsewhere refuses a directory that must not be written to: inside the
@@ -128,6 +140,9 @@ func (e *Engine) checkElsewhere(dir string) error {
 		return refuse("the repository", repository)
 	}
 	for _, s := range e.o.Sources {
+		if s.Target().Remote {
+			continue
+		}
 		target, err := resolve(s.Target().Path)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -16,7 +17,7 @@ import (
 
 // RestoreRequest chooses what to restore, and where.
 type RestoreRequest struct {
-	Name        string   // name or latest
+	Name        string   // name or latest: with Only, the newest that has all of it
 	Only        []string // source names, or "memory"; none is everything
 	To          string   // restore elsewhere: a directory that does not exist or is empty
 	NoEmergency bool
@@ -24,16 +25,35 @@ type RestoreRequest struct {
 	// source was damaged already when it was captured.
 	Force  bool
 	Online bool // SQLite: through SQLite's own transaction
+	// Parts are what is wanted of single sources, in place of all of them: of tables and
+	// collections, of rows and records. A source is called by its name, or by its kind
+	// where the backup has one of that kind. Only the sources with parts are restored,
+	// and Only may name no others.
+	Parts map[string][]holdfast.Part
+	// Into is the store that takes the one source of its kind, or the one that Only or
+	// Parts name, in place of the configured one.
+	Into holdfast.PartRestorer
+	// AcceptLosses goes on although a store cannot keep all of what comes.
+	AcceptLosses bool
+	// KeepReplaced keeps what is replaced in a running store, under another name.
+	KeepReplaced bool
+	// Commands start the owner of a source of a kind on a directory, which is needed
+	// where a directory is to be made of the records of a server.
+	Commands map[holdfast.Kind]string
 }
 
 // RestorePlan tells what a restore would do, before it does.
 type RestorePlan struct {
 	Backup   repo.Info
+	Import   string // what is brought in, in place of a backup; empty: Backup
 	From     string // the replica whose copy is taken; empty: that of the repository
 	Targets  []TargetPlan
 	Memory   string // "restore", or why it is skipped
 	Warnings []holdfast.Problem
 	Bytes    int64 // to be written
+	// Obstacle is why the restore would be refused as things are; nil: it would be
+	// begun.
+	Obstacle error
 }
 
 // TargetPlan is the plan for one source: what is there now, what is in the
@@ -42,12 +62,18 @@ type TargetPlan struct {
 	Source  string
 	Kind    holdfast.Kind
 	Path    string
-	Method  string // "rename", "in place" (mount point, other device), "online", "copy" (restore elsewhere)
+	Method  string // "rename", "in place" (mount point, other device), "online", "requests", "copy" (restore elsewhere)
 	Exists  bool
 	Now     holdfast.Facts
 	Backup  holdfast.Facts
 	Bytes   int64
+	Memory  bool     // only the memory of the source changes
 	Handles []Handle // live processes that hold the target open
+	// Wanted are the parts that were asked for; none is the whole source.
+	Wanted []holdfast.Part
+	// Parts is what would become of the tables of a store that is changed by requests;
+	// nil of any other.
+	Parts *holdfast.PartPlan
 }
 
 // memoryPart is the name that chooses memory alone.
@@ -61,7 +87,10 @@ const memoryRestore = "restore"
 
 // PlanRestore tells what Restore would do and changes nothing.
 func (e *Engine) PlanRestore(ctx context.Context, req RestoreRequest) (*RestorePlan, error) {
-	e, err := e.standIn(ctx, req.Name)
+	if err := req.plausible(); err != nil {
+		return nil, err
+	}
+	e, err := e.with(req.Into).standIn(ctx, req.Name, req.parted())
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +100,7 @@ func (e *Engine) PlanRestore(ctx context.Context, req RestoreRequest) (*RestoreP
 		return nil, err
 	}
 	defer b.Close()
+	p.Obstacle = cmp.Or(p.refuseLosses(), (&run{e: e, op: opRestore}).refuseEarly(p, req.Force))
 	return &p.RestorePlan, p.roomForAll(r)
 }
 
@@ -78,6 +108,10 @@ func (e *Engine) PlanRestore(ctx context.Context, req RestoreRequest) (*RestoreP
 type plan struct {
 	RestorePlan
 	works []*work
+	// parts are what is changed by requests: one store, with no works beside it.
+	parts []*partsWork
+	// acceptLosses and keepReplaced are those of the request.
+	acceptLosses, keepReplaced bool
 }
 
 // A work is what is to be done for one source.
@@ -98,12 +132,16 @@ type work struct {
 	savedState string
 	// acceptDamage takes a set that fails its check.
 	acceptDamage bool
+	// wanted are the collections that are replaced in a copy of the present state.
+	wanted []holdfast.Part
+	// notes are what filling the stage found worth telling.
+	notes []holdfast.Problem
 }
 
 // plan chooses the nearest copy of the backup and works out what to do. The
 // caller closes the backup.
 func (r *run) plan(ctx context.Context, req RestoreRequest) (*plan, *repo.Backup, error) {
-	f, err := r.e.find(ctx, req.Name, nil)
+	f, err := r.e.findParts(ctx, req.Name, req.parted(), nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -124,7 +162,10 @@ func (r *run) planFor(ctx context.Context, f *found, req RestoreRequest) (_ *pla
 		}
 	}()
 	f.info.Metadata = b.Metadata() // of an encrypted one, more than the list knows
-	p := &plan{RestorePlan: RestorePlan{Backup: f.info, From: f.from, Warnings: slices.Clone(f.passed)}}
+	p := &plan{RestorePlan: RestorePlan{Backup: f.info, From: f.from, Warnings: f.told()}, acceptLosses: req.AcceptLosses, keepReplaced: req.KeepReplaced}
+	if req, err = req.resolved(b); err != nil {
+		return nil, nil, err
+	}
 	chosen, memoryOnly, err := selectSources(b.Metadata(), req.Only)
 	if err != nil {
 		return nil, nil, err
@@ -144,7 +185,7 @@ func (r *run) planFor(ctx context.Context, f *found, req RestoreRequest) (_ *pla
 	if err := r.planMemory(ctx, p, b, memoryOnly, req); err != nil {
 		return nil, nil, err
 	}
-	if err := p.refuseNested(); err != nil {
+	if err := cmp.Or(p.refuseParts(), p.refuseNested()); err != nil {
 		return nil, nil, err
 	}
 	return p, b, r.lookForHandles(ctx, p)
@@ -152,14 +193,10 @@ func (r *run) planFor(ctx context.Context, f *found, req RestoreRequest) (_ *pla
 
 // lookForHandles adds to a plan who holds its targets open.
 func (r *run) lookForHandles(ctx context.Context, p *plan) error {
-	if r.e.o.Settings.AllowLiveHandles {
+	if r.e.o.Settings.AllowLiveHandles || len(p.works) == 0 {
 		return nil
 	}
-	var places []place
-	for _, w := range p.works {
-		places = append(places, place{w.path, w.target.Companions})
-	}
-	found, asked, err := liveHandles(ctx, places)
+	found, asked, err := handlesOf(ctx, p.works)
 	if err != nil {
 		return err
 	}
@@ -216,13 +253,46 @@ func (p *plan) elsewhere(b *repo.Backup, chosen []holdfast.SourceMetadata, memor
 
 // planSource plans one source in its place.
 func (r *run) planSource(ctx context.Context, p *plan, b *repo.Backup, md holdfast.SourceMetadata, req RestoreRequest) error {
+	store, wanted, err := r.storeFor(req, md)
+	if err != nil {
+		return err
+	}
+	copied, err := fs.Sub(b, md.Name)
+	if err != nil {
+		return err
+	}
+	if store != nil {
+		return r.planParts(ctx, p, &partsWork{store: store, source: md.Name, wanted: wanted, copied: copied}, md)
+	}
+	w, err := r.newSourceWork(md, req)
+	if err != nil {
+		return err
+	}
+	w.bytes = sizeOf(b, []string{md.Name})
+	w.fill = func(ctx context.Context, dir string) error {
+		return b.Extract(ctx, md.Name, dir, r.e.o.FS, r.progress(holdfast.StepStage, md.Name))
+	}
+	switch {
+	case len(req.Parts[md.Name]) > 0:
+		err = r.planCollections(ctx, w, copied, req.Parts[md.Name])
+	default:
+		err = r.planBuild(w, copied, md, req.Commands, req.AcceptLosses)
+	}
+	if err != nil {
+		return err
+	}
+	return r.addTarget(ctx, p, w, md)
+}
+
+// newSourceWork finds the place of a source that goes in by its files.
+func (r *run) newSourceWork(md holdfast.SourceMetadata, req RestoreRequest) (*work, error) {
 	s := r.e.source(md.Name)
 	if s == nil || s.Kind() != md.Kind {
 		why := "it is not configured here"
 		if s != nil {
 			why = fmt.Sprintf("it is a %s in the backup, but a %s here", md.Kind, s.Kind())
 		}
-		return &holdfast.Error{Op: "restore", Object: md.Name, Err: holdfast.Kindf(holdfast.ErrRefused, "%s, so there is no place to restore it to", why), Hint: "restore it elsewhere with --to DIR, choose others with --only, or configure it"}
+		return nil, &holdfast.Error{Op: "restore", Object: md.Name, Err: holdfast.Kindf(holdfast.ErrRefused, "%s, so there is no place to restore it to", why), Hint: "restore it elsewhere with --to DIR, choose others with --only, or configure it"}
 	}
 	target := s.Target()
 	if shaper, ok := s.(holdfast.TargetShaper); ok {
@@ -230,27 +300,23 @@ func (r *run) planSource(ctx context.Context, p *plan, b *repo.Backup, md holdfa
 	}
 	w, err := newWork(s, target)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w.bytes = sizeOf(b, []string{md.Name})
 	w.acceptDamage = req.Force
-	w.fill = func(ctx context.Context, dir string) error {
-		return b.Extract(ctx, md.Name, dir, r.e.o.FS, r.progress(holdfast.StepStage, md.Name))
-	}
 	if req.Online {
 		if _, ok := s.(holdfast.OnlineRestorer); !ok {
-			return &holdfast.Error{Op: "restore online", Object: md.Name, Err: holdfast.Kindf(holdfast.ErrUsage, "a source of kind %s cannot be restored online", md.Kind), Hint: "choose a SQLite source with --only"}
+			return nil, &holdfast.Error{Op: "restore online", Object: md.Name, Err: holdfast.Kindf(holdfast.ErrUsage, "a source of kind %s cannot be restored online", md.Kind), Hint: "choose a SQLite source with --only"}
 		}
 		if exists(w.path) {
 			w.method = methodOnline
 		}
 	}
-	return r.addTarget(ctx, p, w, md)
+	return w, nil
 }
 
 // addTarget looks at the present state of a target and adds both to the plan.
 func (r *run) addTarget(ctx context.Context, p *plan, w *work, md holdfast.SourceMetadata) error {
-	t := TargetPlan{Source: md.Name, Kind: md.Kind, Path: w.path, Method: w.method, Backup: md.Facts, Bytes: w.bytes, Exists: exists(w.path)}
+	t := TargetPlan{Source: md.Name, Kind: md.Kind, Path: w.path, Method: w.method, Wanted: w.wanted, Backup: md.Facts, Bytes: w.bytes, Memory: w.memory, Exists: exists(w.path)}
 	warn := func(hint, format string, args ...any) {
 		p.Warnings = append(p.Warnings, holdfast.Problem{Source: md.Name, Severity: holdfast.Warning, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
@@ -268,7 +334,7 @@ func (r *run) addTarget(ctx context.Context, p *plan, w *work, md holdfast.Sourc
 	if now, then := t.Now.Chroma, t.Backup.Chroma; now != nil && then != nil && then.Schema.Newer(now.Schema) {
 		warn("use a Chroma at least as new as the one that wrote the backup", "the backup was written by a newer Chroma (%s) than the directory there now (%s)", then.Schema.Release, now.Schema.Release)
 	}
-	for _, problem := range p.Backup.Metadata.Problems {
+	for _, problem := range p.problems() {
 		if problem.Source == md.Name && problem.Severity == holdfast.Damaged {
 			warn("choose an older backup, or restore with --force", "the source was damaged already when it was captured: %s", describe(problem))
 		}
@@ -279,8 +345,22 @@ func (r *run) addTarget(ctx context.Context, p *plan, w *work, md holdfast.Sourc
 	return nil
 }
 
+// problems are what was known of a backup when it was made.
+func (p *plan) problems() []holdfast.Problem {
+	if p.Backup.Metadata == nil { // it is an import
+		return nil
+	}
+	return p.Backup.Metadata.Problems
+}
+
 // newWork finds the place of a source and how a new set gets there.
 func newWork(s holdfast.Source, target holdfast.Target) (*work, error) {
+	if target.Remote {
+		return nil, &holdfast.Error{
+			Op: "restore", Object: s.Name(), Err: holdfast.Kindf(holdfast.ErrRefused, "it is the server at %s, where no files can be put", target.Path),
+			Hint: "restore it elsewhere with --to DIR",
+		}
+	}
 	w := &work{source: s, target: target, method: methodRename}
 	var err error
 	if w.path, err = resolve(w.target.Path); err != nil {

@@ -61,6 +61,11 @@ func (t *replacement) plausible() error {
 
 // plausible refuses a record that no restore has left.
 func (l *lastRestore) plausible() error {
+	if l.Parts != nil {
+		if err := l.Parts.plausible(); err != nil {
+			return err
+		}
+	}
 	for _, t := range l.Targets {
 		own := owned{path: t.Path, companions: []string{"-wal", "-shm", "-journal"}}
 		if !own.plausible() {

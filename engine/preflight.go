@@ -86,9 +86,12 @@ func btoi(b bool) int {
 
 // absent says what is missing: the path itself, or in it what the source is.
 func absent(s holdfast.Source) error {
-	path := s.Target().Path
+	path, remote := s.Target().Path, s.Target().Remote
 	e := &holdfast.Error{Op: "open", Object: path, Err: holdfast.Kindf(holdfast.ErrNotFound, "does not exist"), Hint: "check the path of the source, or restore it with `holdfast restore latest`"}
-	if exists(path) {
+	switch {
+	case remote:
+		e.Op, e.Err, e.Hint = "ask", holdfast.Kindf(holdfast.ErrNotFound, "it holds no %s data", s.Kind()), "check the url, the tenant and the databases of the source"
+	case exists(path):
 		e.Err = holdfast.Kindf(holdfast.ErrNotFound, "it holds no %s data", s.Kind())
 	}
 	return e
@@ -110,7 +113,9 @@ func (b *backup) inspect(ctx context.Context) (map[string]holdfast.Inspection, e
 		}
 		seen[s.Name()] = i
 		b.estimate += i.Bytes
-		b.warnNetwork("source "+s.Name(), s.Target().Path)
+		if target := s.Target(); !target.Remote {
+			b.warnNetwork("source "+s.Name(), target.Path)
+		}
 	}
 	if dir, ok := b.e.repositoryDir(); ok {
 		b.warnNetwork("repository", dir)
@@ -249,7 +254,7 @@ func (r *run) needSpace(dir string, bytes int64) error {
 }
 
 func noSpace(where string, need, free int64) error {
-	return &holdfast.Error{Op: "space", Object: where, Err: holdfast.Kindf(holdfast.ErrRefused, "%s needed, %s free", humanize.IBytes(uint64(need)), humanize.IBytes(uint64(max(free, 0)))), Hint: "make room, for example with `holdfast prune`, or use another place"}
+	return &holdfast.Error{Op: "space", Object: where, Err: holdfast.Kindf(holdfast.ErrRefused, "%s needed, %s free", humanize.IBytes(uint64(need)), humanize.IBytes(uint64(max(free, 0)))), Hint: "make room, for example with `holdfast prune`, or use another place", Cause: holdfast.CauseNoSpace}
 }
 
 // spaceError turns a full disk into a refusal that says what to do.

@@ -21,6 +21,9 @@ type RecoverResult struct {
 	Problems []holdfast.Problem // what is worth knowing afterwards
 }
 
+// opRecover is the verb itself; others do the same first.
+const opRecover = "recover"
+
 // The outcomes of a recovery.
 const (
 	outcomeFinished = "finished"
@@ -30,7 +33,7 @@ const (
 // Recover finishes or undoes a restore that was cut. Without one it does
 // nothing. Backup, Restore, Rollback and Prune call it first.
 func (e *Engine) Recover(ctx context.Context) (*RecoverResult, error) {
-	r := e.start(ctx, "recover")
+	r := e.start(ctx, opRecover)
 	if cut, err := e.wasCut(); err != nil || !cut {
 		return &RecoverResult{}, err
 	}
@@ -53,7 +56,8 @@ func (e *Engine) wasCut() (bool, error) {
 		return false, &holdfast.Error{Op: "look into", Object: e.o.StateDir, Err: err}
 	}
 	return slices.ContainsFunc(entries, func(d fs.DirEntry) bool {
-		return d.Name() == journalFile || durable.TempOf(d.Name(), journalFile) || durable.TempOf(d.Name(), lastRestoreFile)
+		return d.Name() == journalFile || d.Name() == partsJournalFile || durable.TempOf(d.Name(), journalFile) ||
+			durable.TempOf(d.Name(), partsJournalFile) || durable.TempOf(d.Name(), lastRestoreFile)
 	}), nil
 }
 
@@ -61,7 +65,7 @@ func (e *Engine) wasCut() (bool, error) {
 // write to the state directory without that, so that only what the verbs here write
 // is cleaned up.
 func (r *run) recover(ctx context.Context) (*RecoverResult, error) {
-	if _, err := durable.CleanTemps(r.e.o.FS, r.e.o.StateDir, journalFile, lastRestoreFile); err != nil {
+	if _, err := durable.CleanTemps(r.e.o.FS, r.e.o.StateDir, journalFile, partsJournalFile, lastRestoreFile); err != nil {
 		return nil, &holdfast.Error{Op: "clean up", Object: r.e.o.StateDir, Err: err}
 	}
 	j, err := r.e.loadJournal()
@@ -69,7 +73,7 @@ func (r *run) recover(ctx context.Context) (*RecoverResult, error) {
 		return nil, err
 	}
 	if j == nil {
-		return &RecoverResult{}, nil
+		return r.recoverParts(ctx) // which no restore of files begins beside
 	}
 	found := j.Phase
 	result := &RecoverResult{Found: true}
@@ -88,7 +92,10 @@ func (r *run) recover(ctx context.Context) (*RecoverResult, error) {
 }
 
 func describeBackup(j *journal) string {
-	if j.Backup == "" {
+	switch {
+	case j.Import != "":
+		return j.Import
+	case j.Backup == "":
 		return "the replaced state"
 	}
 	return string(j.Backup)

@@ -25,6 +25,9 @@ type Replica struct {
 	Make func(ctx context.Context, id string) (*repo.Repository, error)
 	// Retention is its own.
 	Retention retention.Policy
+	// Limits says, in sentences and without asking the replica, what it cannot
+	// promise; nil if it promises what others do.
+	Limits func() []string
 }
 
 // Replicas gives the configured replicas, in their order.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,16 @@ type RestoreResult struct {
 	Memory     string              // "restored", or why it was skipped
 	RolledBack bool
 	Aside      []string // replaced state that is still kept
-	Problems   []holdfast.Problem
-	Duration   time.Duration
+	// Parts tell what became of the tables of stores that were changed by requests.
+	Parts    []PartsResult
+	Problems []holdfast.Problem
+	Duration time.Duration
+}
+
+// A PartsResult is the outcome for one source that was changed by requests.
+type PartsResult struct {
+	Source string
+	holdfast.PartResult
 }
 
 // The names of the verbs that replace live data.
@@ -33,15 +42,18 @@ const (
 	opRollback = "rollback"
 )
 
-// memoryRestored is what a result says if memory came back.
-const memoryRestored = "restored"
+// MemoryRestored is what a result says if memory came back.
+const MemoryRestored = "restored"
 
 // Restore brings a backup back: emergency backup, validation, stage, check,
 // stop hook, swap, memory, start hook, confirmation. Any failure puts the
 // previous state back and says so; the result then comes beside the error. A
 // restore that is cut is finished or undone by Recover.
 func (e *Engine) Restore(ctx context.Context, req RestoreRequest) (*RestoreResult, error) {
-	e, err := e.standIn(ctx, req.Name)
+	if err := req.plausible(); err != nil {
+		return nil, err
+	}
+	e, err := e.with(req.Into).standIn(ctx, req.Name, req.parted())
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +93,7 @@ func (r *run) conclude(result *RestoreResult, err error) (*RestoreResult, error)
 }
 
 func (r *run) restore(ctx context.Context, req RestoreRequest, result *RestoreResult, before announce) error {
-	search := r.e.search(req.Name)
+	search := r.e.search(req.Name, req.parted())
 	p, b, err := r.chooseCopy(ctx, search, req)
 	if err != nil {
 		return err
@@ -89,16 +101,16 @@ func (r *run) restore(ctx context.Context, req RestoreRequest, result *RestoreRe
 	defer func() { b.Close() }()
 	result.Plan = &p.RestorePlan
 	result.Problems = append(result.Problems, p.Warnings...)
-	if err := r.refuseEarly(p, req.Force); err != nil {
+	if err := cmp.Or(p.refuseLosses(), r.refuseEarly(p, req.Force)); err != nil {
 		return err
 	}
 	if err := p.roomForAll(r); err != nil {
 		return err
 	}
-	if err := before(ctx, Verb{Backup: p.Backup.Name, Sources: workedOn(p.works)}); err != nil {
+	if err := before(ctx, Verb{Backup: p.Backup.Name, Sources: p.sources()}); err != nil {
 		return err
 	}
-	emergency, err := r.emergency(ctx, p.works, req.NoEmergency, result)
+	emergency, err := r.emergencyOf(ctx, p, req.NoEmergency, result)
 	if err != nil {
 		return err
 	}
@@ -119,10 +131,39 @@ func (r *run) restore(ctx context.Context, req RestoreRequest, result *RestoreRe
 		result.Plan = &p.RestorePlan
 	}
 	result.Problems = append(result.Problems, search.passed...)
-	c := r.newCeremony(p.works, p.Backup.Name, emergency.name, req.Force, result)
-	emergency.keepWhatItLacks(c.journal)
-	if err := c.carryOut(ctx); err != nil {
-		return err
+	return r.putInPlace(ctx, p, emergency, req.Force, result)
+}
+
+// sources gives the names of the sources that a plan changes.
+func (p *plan) sources() []string {
+	names := workedOn(p.works)
+	for _, w := range p.parts {
+		names = append(names, w.source)
+	}
+	return names
+}
+
+// emergencyOf makes the emergency backup of what a plan replaces.
+func (r *run) emergencyOf(ctx context.Context, p *plan, decline bool, result *RestoreResult) (emergencyBackup, error) {
+	if len(p.parts) > 0 {
+		return r.emergencyOfParts(ctx, p.parts[0], decline, result)
+	}
+	return r.emergency(ctx, p.works, decline, result)
+}
+
+// putInPlace carries a plan out, by files or by requests.
+func (r *run) putInPlace(ctx context.Context, p *plan, emergency emergencyBackup, force bool, result *RestoreResult) error {
+	if len(p.parts) > 0 {
+		if err := r.newPartsCeremony(p.parts[0], p, emergency, result).carryOut(ctx); err != nil {
+			return err
+		}
+	} else {
+		c := r.newCeremony(p.works, p.Backup.Name, emergency.name, force, result)
+		c.journal.Import = p.Import
+		emergency.keepWhatItLacks(c.journal)
+		if err := c.carryOut(ctx); err != nil {
+			return err
+		}
 	}
 	r.restored(p, result)
 	return nil
@@ -163,10 +204,13 @@ func (r *run) planAgain(ctx context.Context, search *search, req RestoreRequest,
 
 // restored fills in what was brought back.
 func (r *run) restored(p *plan, result *RestoreResult) {
-	for _, t := range p.works {
-		if !t.memory {
-			result.Restored = append(result.Restored, t.source.Name())
+	for _, w := range p.works {
+		if !w.memory {
+			result.Restored = append(result.Restored, w.source.Name())
 		}
+	}
+	for _, w := range p.parts {
+		result.Restored = append(result.Restored, w.source)
 	}
 	result.rememberMemory(p)
 }
@@ -175,7 +219,7 @@ func (r *run) restored(p *plan, result *RestoreResult) {
 func (r *RestoreResult) rememberMemory(p *plan) {
 	r.Memory = p.Memory
 	if p.Memory == memoryRestore {
-		r.Memory = memoryRestored
+		r.Memory = MemoryRestored
 	}
 }
 
@@ -263,28 +307,35 @@ func (r *run) emergency(ctx context.Context, works []*work, decline bool, result
 }
 
 func (r *run) makeEmergency(ctx context.Context, present []holdfast.Source, made *emergencyBackup, result *RestoreResult) (string, error) {
-	sub := *r
-	sub.backup = ""
-	b, err := sub.makeBackup(ctx, BackupRequest{Trigger: holdfast.TriggerEmergency}, present)
+	err := r.savePresent(ctx, present, made, result)
 	if unreadable(err) {
 		message := "the present state could not be backed up: " + err.Error()
 		result.Problems = append(result.Problems, r.problem(holdfast.Problem{Severity: holdfast.Warning, Message: message, Hint: "it is kept beside the target"}))
 		return message, nil
 	}
+	return string(made.name), err
+}
+
+// savePresent backs up the present state of sources, verifies that backup, and finds
+// what it lacks.
+func (r *run) savePresent(ctx context.Context, present []holdfast.Source, made *emergencyBackup, result *RestoreResult) error {
+	sub := *r
+	sub.backup = ""
+	b, err := sub.makeBackup(ctx, BackupRequest{Trigger: holdfast.TriggerEmergency}, present)
 	if err != nil {
-		return "", noEmergency(err)
+		return noEmergency(err)
 	}
 	made.name = b.Backup.Name
 	sub.backup = made.name
 	v, err := sub.verify(ctx, made.name, false)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := r.e.o.Repository.AddProof(ctx, made.name, v.Proof); err != nil {
 		r.log.Warn("the proof of the emergency backup could not be recorded", keyError, err)
 	}
 	if len(v.Damage) > 0 {
-		return "", &holdfast.Error{Op: "emergency backup", Object: string(made.name), Err: &holdfast.DamagedError{Backup: made.name, Problems: v.Damage}, Hint: "nothing was changed; check the disk of the repository"}
+		return &holdfast.Error{Op: "emergency backup", Object: string(made.name), Err: &holdfast.DamagedError{Backup: made.name, Problems: v.Damage}, Hint: "nothing was changed; check the disk of the repository"}
 	}
 	for _, p := range append(b.Problems, v.SourceProblems...) {
 		lost := p.Severity == holdfast.Damaged || p.Severity == holdfast.Incomplete && !isMemoryProblem(p)
@@ -293,7 +344,7 @@ func (r *run) makeEmergency(ctx context.Context, present []holdfast.Source, made
 			result.Problems = append(result.Problems, holdfast.Problem{Source: p.Source, Object: p.Object, Severity: holdfast.Warning, Message: "in the state before the restore: " + p.Message})
 		}
 	}
-	return string(made.name), nil
+	return nil
 }
 
 // noEmergency is the failure of the emergency backup. What stood in its way may have
@@ -325,7 +376,7 @@ func unreadable(err error) bool {
 // same tree as export, or parts of it. Nothing live is touched, so it needs none
 // of the ceremony.
 func (r *run) restoreElsewhere(ctx context.Context, req RestoreRequest, result *RestoreResult) error {
-	search := r.e.search(req.Name)
+	search := r.e.search(req.Name, req.Only)
 	p, err := r.extractCopy(ctx, search, req, result)
 	for err != nil && search.leave(ctx, err) {
 		p, err = r.extractCopy(ctx, search, req, result)

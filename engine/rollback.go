@@ -26,6 +26,9 @@ func (r *run) rollback(ctx context.Context, result *RestoreResult, before announ
 	if err := undoable(last); err != nil {
 		return err
 	}
+	if last.Parts != nil {
+		return r.rollbackParts(ctx, last, result, before)
+	}
 	b, err := r.openEmergency(ctx, last)
 	if err != nil {
 		return err
@@ -90,14 +93,15 @@ func (r *run) refuseWorks(ctx context.Context, works []*work) error {
 	if r.letsGo() {
 		return nil
 	}
-	var places []place
-	for _, w := range works {
-		places = append(places, place{w.path, w.target.Companions})
-	}
-	found, _, err := liveHandles(ctx, places)
+	found, _, err := handlesOf(ctx, works)
 	if err != nil {
 		return err
 	}
+	return r.refuseHeld(works, found)
+}
+
+// refuseHeld refuses works whose targets somebody holds open; found has who holds each.
+func (r *run) refuseHeld(works []*work, found [][]Handle) error {
 	for i, w := range works {
 		if w.method != methodOnline && len(found[i]) > 0 {
 			return inUse(w.source.Name(), w.path, found[i], r.hintInUse())
@@ -146,6 +150,9 @@ func (r *run) undoWork(t lastTarget, b *repo.Backup) (*work, error) {
 			w.method = methodInPlace
 		}
 	case t.Existed:
+		if !sourceIn(b, t.Source) {
+			return nil, errGone(t.Source)
+		}
 		w.bytes = sizeOf(b, []string{t.Source})
 		w.fill = func(ctx context.Context, dir string) error {
 			return b.Extract(ctx, t.Source, dir, r.e.o.FS, r.progress(holdfast.StepStage, t.Source))

@@ -127,6 +127,10 @@ func (r *run) locked(ctx context.Context, fn func(ctx context.Context) error) er
 	}
 	return r.underLease(ctx, rp.Lock, func(ctx context.Context) error {
 		found, err := r.recover(ctx)
+		if cut, ok := errors.AsType[*unsettledError](err); ok && ctx.Err() == nil {
+			r.settled = []holdfast.Problem{r.problem(holdfast.Problem{Severity: holdfast.Warning, Message: cut.Error(), Hint: holdfast.HintOf(cut.err)})}
+			return fn(ctx)
+		}
 		if err != nil {
 			return err
 		}

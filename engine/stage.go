@@ -27,6 +27,10 @@ func (c *ceremony) stage(ctx context.Context, w *work, t *replacement) error {
 		if err := w.fill(ctx, t.Stage); err != nil {
 			return "", &holdfast.Error{Op: "stage", Object: t.Source, Err: err}
 		}
+		for _, p := range named(t.Source, w.notes) {
+			c.result.Problems = append(c.result.Problems, c.problem(p))
+		}
+		w.notes = nil
 		if err := t.nameStagedFile(c.e.o.FS); err != nil {
 			return "", err
 		}

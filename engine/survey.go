@@ -27,6 +27,8 @@ type ReplicaState struct {
 	Behind []holdfast.BackupName
 	// Newest is when the newest copy was captured; nil if there is none.
 	Newest *holdfast.Time
+	// Limits are what the replica cannot promise, in sentences.
+	Limits []string
 }
 
 // Survey looks into every replica at once and compares it with these backups of
@@ -60,6 +62,9 @@ func (e *Engine) look(ctx context.Context, replica Replica, here []repo.Info) Re
 		}
 	}
 	s.Behind = e.missing(replica, here, s.Backups)
+	if replica.Limits != nil {
+		s.Limits = replica.Limits()
+	}
 	return s
 }
 

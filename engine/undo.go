@@ -117,7 +117,7 @@ func (r *run) finish(ctx context.Context, j *journal, result *RestoreResult) err
 
 // recordLast makes a restore undoable, and a rollback final.
 func (r *run) recordLast(j *journal) error {
-	last := &lastRestore{Version: journalVersion, ID: j.ID, At: holdfast.At(r.e.o.Now()), Backup: j.Backup, Emergency: j.Emergency}
+	last := &lastRestore{Version: journalVersion, ID: j.ID, At: holdfast.At(r.e.o.Now()), Backup: j.Backup, Import: j.Import, Emergency: j.Emergency}
 	if j.Op == opRollback {
 		at := last.At
 		last.Undone = &at
@@ -162,15 +162,22 @@ func (r *run) decideAsides(ctx context.Context, j *journal) {
 		case !sourceIn(b, t.Source):
 			t.Keep = reason
 		default:
-			t.Keep = t.unsaved(ctx, b, saved)
+			t.Keep = r.unsaved(ctx, t, b, saved)
+		}
+		if t.Keep == "" && saved[t.Source] {
+			t.Empty = false // an empty tree of files is a source like any other: it is in the backup
 		}
 	}
 }
 
 // unsaved says what of the old set may be missing in the emergency backup, whose
 // files are given; empty if nothing is.
-func (t *replacement) unsaved(ctx context.Context, b *repo.Backup, saved map[string]bool) string {
-	extra, err := t.notIn(saved)
+func (r *run) unsaved(ctx context.Context, t *replacement, b *repo.Backup, saved map[string]bool) string {
+	left, err := r.leftBehind(t, b)
+	if err != nil {
+		return err.Error()
+	}
+	extra, err := t.notIn(saved, left)
 	if err != nil {
 		return err.Error()
 	}
@@ -184,7 +191,7 @@ func (t *replacement) unsaved(ctx context.Context, b *repo.Backup, saved map[str
 	if state == t.SavedState {
 		return ""
 	}
-	held, err := t.heldBy(ctx, b)
+	held, err := t.heldBy(ctx, b, left)
 	switch {
 	case err != nil:
 		return "it changed after the emergency backup had begun, and cannot be compared with it: " + err.Error()
@@ -237,7 +244,7 @@ var errHolds = errors.New("it holds something")
 
 // notIn gives a file of the old set that a backup does not hold. The journals
 // of a database are in the captured database itself.
-func (t *replacement) notIn(saved map[string]bool) (extra string, err error) {
+func (t *replacement) notIn(saved map[string]bool, left leftovers) (extra string, err error) {
 	if !t.Dir {
 		return "", nil // the file was captured; the rest are its companions
 	}
@@ -254,7 +261,7 @@ func (t *replacement) notIn(saved map[string]bool) (extra string, err error) {
 			if err != nil {
 				return err
 			}
-			if name := t.Source + "/" + filepath.ToSlash(inside); !saved[name] && !saved[withoutCompanion(name)] {
+			if name := t.Source + "/" + filepath.ToSlash(inside); !saved[name] && !saved[withoutCompanion(name)] && !left.hold(inside) {
 				extra = inside
 				return fs.SkipAll
 			}

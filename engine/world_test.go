@@ -140,7 +140,7 @@ func (w *world) leftovers() []string {
 	var left []string
 	err := filepath.WalkDir(w.dir, func(path string, _ fs.DirEntry, err error) error {
 		name := filepath.Base(path)
-		for _, part := range []string{".holdfast-stage-", "restore-journal", ".tmp-", ".found-"} {
+		for _, part := range []string{".holdfast-stage-", "restore-journal", "parts-journal", ".tmp-", ".found-"} {
 			if strings.Contains(name, part) {
 				left = append(left, path)
 			}

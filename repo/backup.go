@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"sync"
 	"time"
 
 	"filippo.io/age"
@@ -30,9 +29,8 @@ type Backup struct {
 	marker   []byte // its file, literally
 	view     *view
 
-	taken  references // of the files whose extents are those of other backups
-	mu     sync.Mutex
-	others map[holdfast.BackupName]*Backup // those that this one refers to
+	taken  references                             // of the files whose extents are those of other backups
+	others openings[holdfast.BackupName, *Backup] // those that this one refers to
 }
 
 // Backup opens a backup for reading. A hidden, absent or uncommitted one
@@ -67,7 +65,6 @@ func (r *Repository) open(ctx context.Context, name holdfast.BackupName) (*Backu
 	reading, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	b := &Backup{
 		r: r, ctx: reading, stop: stop, name: name, metadata: m.Metadata, manifest: mf, mark: m, marker: data,
-		others: map[holdfast.BackupName]*Backup{},
 	}
 	if m.Encrypted {
 		// Who looks at the files of the backup gets the metadata whole.
@@ -196,14 +193,9 @@ func damagedObject(object string, err error) holdfast.Problem {
 
 // Close releases what the backup holds open.
 func (b *Backup) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var errs []error
-	for name, other := range b.others {
-		errs = append(errs, other.Close())
-		delete(b.others, name)
-	}
-	return errors.Join(errs...)
+	err := b.others.close((*Backup).Close)
+	b.view.cache.clear()
+	return err
 }
 
 // Until makes all reading of the backup end with ctx, also a download that hangs. A
@@ -287,23 +279,27 @@ func (b *Backup) ownPayload(e *entry) (*payload, error) {
 	return newPayload(obj, e, key)
 }
 
+// remote tells whether opening a payload is a request to a service.
+func (b *Backup) remote() bool { return b.r.remote() }
+
 // other opens a backup that this one refers to, once.
 func (b *Backup) other(name holdfast.BackupName) (*Backup, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if o := b.others[name]; o != nil {
-		return o, nil
-	}
-	o, err := b.r.open(b.ctx, name)
+	return b.others.get(name, func() (*Backup, error) {
+		o, err := b.r.openReferred(b.ctx, name)
+		if err == nil {
+			o.Until(b.ctx)
+		}
+		return o, err
+	})
+}
+
+// openReferred opens a backup that another one needs.
+func (r *Repository) openReferred(ctx context.Context, name holdfast.BackupName) (*Backup, error) {
+	b, err := r.open(ctx, name)
 	if errors.Is(err, holdfast.ErrNotFound) {
 		return nil, damagedFile(string(name), errors.New("is missing"))
 	}
-	if err != nil {
-		return nil, err
-	}
-	o.Until(b.ctx)
-	b.others[name] = o
-	return o, nil
+	return b, err
 }
 
 // problem says which stored file err, met while reading e, is about.

@@ -167,16 +167,12 @@ func (w *rewriting) run(ctx context.Context) (stored int64, err error) {
 	}
 	p := &Pending{
 		r: r, ctx: ctx, name: name, stage: treeStage{r.b, string(name)}, names: names, sealing: sealing,
-		compaction: w.b.mark.Compaction + 1, others: map[holdfast.BackupName]*Backup{},
+		compaction: w.b.mark.Compaction + 1,
 	}
 	for _, to := range w.refs.list {
 		p.refs.number(to)
 	}
-	defer func() {
-		for _, other := range p.others {
-			err = errors.Join(err, other.Close())
-		}
-	}()
+	defer func() { err = errors.Join(err, p.others.close((*Backup).Close)) }()
 	j := w.journal(names, p.compaction)
 	if err := r.putCompactJournal(ctx, j); err != nil {
 		return 0, err
@@ -231,7 +227,7 @@ func (w *rewriting) write(ctx context.Context, p *Pending, j *compactJournal) (*
 // extents: it must be what was captured.
 func (w *rewriting) file(ctx context.Context, p *Pending, f *rewrittenFile) error {
 	pack := &blockPacker{p: p, path: f.old.Path + generation(p.compaction), compress: f.zstd}
-	c, err := newContent(f.old, w.b, newFrameCache())
+	c, err := newContent(f.old, w.b, newFrameCacheOf(cachedFrames))
 	if err != nil {
 		return err
 	}
@@ -249,7 +245,7 @@ func (w *rewriting) file(ctx context.Context, p *Pending, f *rewrittenFile) erro
 	if err != nil {
 		return errors.Join(err, pack.discard())
 	}
-	check, err := newContent(f.now, p, newFrameCache())
+	check, err := newContent(f.now, p, newFrameCacheOf(cachedFrames))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package repo
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -11,6 +14,8 @@ type blockSource interface {
 	// payload opens the payload behind reference ref of these: 0 is the
 	// entry's own.
 	payload(e *entry, ref int) (*payload, error)
+	// remote tells whether each of them is a request to a service.
+	remote() bool
 }
 
 // content reads the bytes of one file of a backup, whatever its form: from its
@@ -22,8 +27,12 @@ type content struct {
 	from  blockSource
 	cache *frameCache
 
-	mu   sync.Mutex
-	refs map[int]*payload
+	ahead ahead
+	refs  openings[int, *payload]
+
+	mu     sync.Mutex // of warmed
+	warmed bool
+	wg     sync.WaitGroup // of warm
 }
 
 func newContent(e *entry, from blockSource, cache *frameCache) (*content, error) {
@@ -31,35 +40,51 @@ func newContent(e *entry, from blockSource, cache *frameCache) (*content, error)
 	if err != nil {
 		return nil, err
 	}
-	return &content{e: e, xs: xs, from: from, cache: cache, refs: map[int]*payload{}}, nil
+	return &content{e: e, xs: xs, from: from, cache: cache}, nil
 }
 
+// payload opens the payload behind a reference.
 func (c *content) payload(ref int) (*payload, error) {
+	return c.refs.get(ref, func() (*payload, error) {
+		c.warm()
+		return c.from.payload(c.e, ref)
+	})
+}
+
+// warmRefs is how many payloads are opened before they are needed.
+const warmRefs = 16
+
+// warm opens, once a second payload is needed, those that hold most of the file as well: who
+// reads from a service would wait for each of a chain of deltas, one after the other.
+func (c *content) warm() {
+	if !c.from.remote() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p := c.refs[ref]; p != nil {
-		return p, nil
+	opened := c.refs.keys()
+	if c.warmed || len(opened) < 2 {
+		return
 	}
-	p, err := c.from.payload(c.e, ref)
-	if err != nil {
-		return nil, err
+	c.warmed = true
+	blocks := map[int]int64{}
+	for _, x := range c.xs {
+		blocks[x.ref] += x.count
 	}
-	c.refs[ref] = p
-	return p, nil
+	for _, ref := range opened {
+		delete(blocks, ref)
+	}
+	rest := slices.SortedFunc(maps.Keys(blocks), func(a, b int) int { return cmp.Or(cmp.Compare(blocks[b], blocks[a]), cmp.Compare(b, a)) })
+	for _, ref := range rest[:min(len(rest), warmRefs)] {
+		c.wg.Go(func() { _, _ = c.payload(ref) }) // who needs it is told what is wrong
+	}
 }
 
 // close closes the payloads that were opened.
 func (c *content) close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var first error
-	for _, p := range c.refs {
-		if err := p.close(); err != nil && first == nil {
-			first = err
-		}
-	}
-	clear(c.refs)
-	return first
+	c.ahead.close()
+	c.wg.Wait()
+	return c.refs.close((*payload).close)
 }
 
 // readAt fills p with the bytes at off, all of which must lie in the file. If
@@ -118,8 +143,8 @@ func (c *content) readPayload(ref int, p []byte, pos int64, check bool) error {
 
 // readPart fills p with a part of frame i by way of the cache.
 func (c *content) readPart(pl *payload, i int64, within int, p []byte) error {
-	k := frameKey{pl.where, i}
-	if c.cache.read(k, within, p) {
+	c.ahead.need(pl, i, c.from.remote(), c.cache)
+	if c.cache.read(pl.where, i, within, p) {
 		return nil
 	}
 	buf := plainBuffers.Get().(*[]byte)
@@ -129,7 +154,7 @@ func (c *content) readPart(pl *payload, i int64, within int, p []byte) error {
 		return err
 	}
 	copy(p, plain[within:])
-	c.cache.put(k, buf, len(plain))
+	c.cache.put(pl.where, i, buf, len(plain))
 	return nil
 }
 

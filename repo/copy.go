@@ -122,6 +122,14 @@ func (c *copying) asItIs(ctx context.Context) (err error) {
 	if c.inv, err = c.from.inventory(ctx, c.name); err != nil {
 		return err
 	}
+	// A store that has a limit of its own says so before anything is sent.
+	if limited, ok := c.to.b.(interface {
+		Fits(ctx context.Context, size int64) error
+	}); ok {
+		if err := limited.Fits(ctx, c.inv.bytes()); err != nil {
+			return err
+		}
+	}
 	return c.run(ctx, func(ctx context.Context) error {
 		return c.each(ctx, len(c.inv.objects), func(ctx context.Context, i int) error { return c.object(ctx, c.inv.objects[i]) })
 	})

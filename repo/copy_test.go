@@ -236,6 +236,39 @@ func (s *resumableStage) Abort(ctx context.Context) error {
 	return s.Stage.Abort(ctx)
 }
 
+// limited is a store that takes only so much.
+type limited struct {
+	bucket.Bucket
+	room int64
+}
+
+func (l limited) Fits(_ context.Context, size int64) error {
+	if size > l.room {
+		return holdfast.Kindf(holdfast.ErrRefused, "%d bytes do not fit", size)
+	}
+	return nil
+}
+
+func TestCopy_WhatDoesNotFitIsRefusedBeforeItIsSent(t *testing.T) {
+	r, _ := newRepo(t)
+	p := create(t, r, "full", CreateOptions{})
+	put(t, p.Sink("bot"), "bot.db", noise(100<<10, 3))
+	commit(t, p)
+	for room, fits := range map[int64]bool{100: false, 1 << 20: true} {
+		b := mem.New()
+		to := newReplica(t, r, limited{b, room})
+		staged := false
+		b.Inject(func(op, _ string) error {
+			staged = staged || op == "stage"
+			return nil
+		})
+		_, err := r.Copy(t.Context(), "full", to, CopyOptions{})
+		if errors.Is(err, holdfast.ErrRefused) == fits || staged != fits {
+			t.Errorf("with room for %d bytes: %v, a stage was begun: %v", room, err, staged)
+		}
+	}
+}
+
 func TestCopy_GoesOnWhereItWasCut(t *testing.T) {
 	from, fromBucket := newRepo(t)
 	p := create(t, from, "full", CreateOptions{})

@@ -132,9 +132,12 @@ func (m *deltaModel) change() {
 	}
 }
 
-// edit changes some pages, and perhaps the end.
+// edit changes some pages, and perhaps the end, or moves blocks about.
 func (m *deltaModel) edit(b []byte) []byte {
 	b = bytes.Clone(b)
+	for len(b) >= 8*blockSize && m.rnd.IntN(4) == 0 {
+		b = shift(m.rnd, b, m.rnd.Uint64N(1000))
+	}
 	for range m.rnd.IntN(12) {
 		if len(b) == 0 {
 			break

@@ -5,17 +5,18 @@ import (
 	"fmt"
 )
 
-// A deltaWriter stores of one file what its base does not have at the same
-// place. Frames come hashed and in order. A second pass stores, beyond what
+// A deltaWriter stores of one file what its base does not have, at the same place
+// or, where much has moved, at any (shifted.go). Frames come hashed and in order. A second pass stores, beyond what
 // the first did, only what neither the base nor the first pass has.
 type deltaWriter struct {
 	p   *Pending
 	old *hashList // of the base, read beside the frames
 
-	base  extentCursor // where the base's blocks are
-	notes *notes
-	xs    deltaExtents
-	pack  *blockPacker
+	base    extentCursor // where the base's blocks are
+	shifted shifted
+	notes   *notes
+	xs      deltaExtents
+	pack    *blockPacker
 
 	first   *firstDelta // from the second pass on
 	changed *spool      // of a second pass: blocks still to be stored
@@ -33,7 +34,7 @@ type firstDelta struct {
 // extents in the base.
 func newDeltaWriter(p *Pending, path string, compress bool, old *hashList, extents []extent, n *notes) *deltaWriter {
 	return &deltaWriter{
-		p: p, old: old, base: extentCursor{xs: extents}, notes: n,
+		p: p, old: old, base: extentCursor{xs: extents}, shifted: shifted{list: old}, notes: n,
 		pack: &blockPacker{p: p, path: path, compress: compress},
 	}
 }
@@ -50,6 +51,7 @@ func (d *deltaWriter) again(n *notes) error {
 	d.old.rewind()
 	d.first.list.rewind()
 	d.base.i, d.first.where.i = 0, 0
+	d.shifted.misses, d.shifted.vain = 0, 0
 	d.notes, d.xs = n, deltaExtents{}
 	d.changed = &spool{limit: changedInMemory}
 	return err
@@ -80,7 +82,15 @@ func (d *deltaWriter) take(f *frame) error {
 			d.xs.hole(1)
 			continue
 		}
-		if at := c.find(i); at.count > 0 {
+		at := c.find(i)
+		if at.count == 0 {
+			if at, err = d.elsewhere(c.now[i*listedHash : (i+1)*listedHash]); err != nil {
+				return err
+			}
+		} else {
+			d.shifted.found()
+		}
+		if at.count > 0 {
 			d.xs.put(1, at.at, at.ref)
 			continue
 		}
@@ -89,6 +99,19 @@ func (d *deltaWriter) take(f *frame) error {
 		}
 	}
 	return nil
+}
+
+// elsewhere looks for a block of the base that is at another place now.
+func (d *deltaWriter) elsewhere(hash []byte) (place, error) {
+	block, ok, err := d.shifted.find(hash)
+	if err != nil || !ok {
+		return place{}, err
+	}
+	xs := d.base.xs
+	if i := findExtent(xs, block); i < len(xs) && xs[i].block <= block {
+		return place{at: xs[i].at + block - xs[i].block, count: 1, ref: xs[i].ref}, nil
+	}
+	return place{}, nil
 }
 
 // zeros takes a frame of zeros.

@@ -96,8 +96,26 @@ func (r *Repository) List(ctx context.Context) ([]Info, error) {
 			list = append(list, *info)
 		}
 	}
+	if len(list) == 0 && len(hidden) == 0 {
+		return nil, r.inPlace(ctx)
+	}
 	slices.SortFunc(list, newestFirst)
 	return list, nil
+}
+
+// inPlace tells whether the repository is still where it was opened. A directory that was
+// moved away, or a disk that is not mounted any more, would look like one without backups.
+func (r *Repository) inPlace(ctx context.Context) error {
+	_, err := readSmall(ctx, r.b, repositoryFile)
+	if err == nil {
+		return nil
+	}
+	failed := &holdfast.Error{Op: "list backups", Object: r.Location(), Err: err}
+	if errors.Is(err, fs.ErrNotExist) {
+		failed.Err = errors.New("the repository is gone: its " + repositoryFile + " is not there any more")
+		failed.Hint = "look whether it was moved, or a disk is not mounted"
+	}
+	return failed
 }
 
 // listAtOnce bounds the backups that are looked at side by side: from far away

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 
 	"filippo.io/age"
@@ -106,6 +107,47 @@ func (p *payload) readFrame(i int64, dst []byte, check bool) ([]byte, error) {
 	return p.decode(i, packed, dst)
 }
 
+// frames is how many frames there are.
+func (p *payload) frames() int64 { return (p.plain + frameSize - 1) / frameSize }
+
+// stretchBuffers hold the stored bytes of frames that are read at once.
+var stretchBuffers = sync.Pool{New: func() any { b := make([]byte, 0, aheadAtOnce*frameSize); return &b }}
+
+// readFrames reads the frames from one up to another, no more than aheadAtOnce, at once and
+// gives each to take, which owns its buffer from then on.
+func (p *payload) readFrames(from, to int64, take func(i int64, buf *[]byte, size int)) error {
+	begin, end := from*frameSize, min(to*frameSize, p.plain)
+	if p.table != nil {
+		begin, end = p.table.offsets[from], p.table.offsets[to]
+	}
+	stored := stretchBuffers.Get().(*[]byte)
+	defer stretchBuffers.Put(stored)
+	*stored = slices.Grow((*stored)[:0], int(end-begin))[:end-begin]
+	if err := p.read(*stored, begin); err != nil {
+		return err
+	}
+	for i := from; i < to; i++ {
+		buf := plainBuffers.Get().(*[]byte)
+		plain, err := p.frameIn(*stored, begin, i, *buf)
+		if err != nil {
+			plainBuffers.Put(buf)
+			return err
+		}
+		take(i, buf, len(plain))
+	}
+	return nil
+}
+
+// frameIn makes frame i of stored bytes, which begin at an offset, in dst.
+func (p *payload) frameIn(stored []byte, begin, i int64, dst []byte) ([]byte, error) {
+	if p.table != nil {
+		return p.decode(i, stored[p.table.offsets[i]-begin:p.table.offsets[i+1]-begin], dst)
+	}
+	size := plainSize(i, p.plain)
+	copy(dst[:size], stored[i*frameSize-begin:])
+	return dst[:size], p.checkRaw(i, dst[:size])
+}
+
 // decode decodes frame i into dst, never beyond its capacity.
 func (p *payload) decode(i int64, packed, dst []byte) ([]byte, error) {
 	size := plainSize(i, p.plain)
@@ -129,13 +171,21 @@ func (p *payload) readRaw(i int64, dst []byte, check bool) ([]byte, error) {
 		return nil, err
 	}
 	if check {
-		var space [blocksPerFrame]blockHash
-		hashes, _ := hashBlocks(dst, space[:0])
-		if sum := groupCheck(hashes); !bytes.Equal(sum[:], p.groups[i*groupSize:(i+1)*groupSize]) {
-			return nil, p.damaged("the bytes at %d are not those that were stored", i*frameSize)
+		if err := p.checkRaw(i, dst); err != nil {
+			return nil, err
 		}
 	}
 	return dst, nil
+}
+
+// checkRaw tells whether the bytes of a raw frame are those that were stored.
+func (p *payload) checkRaw(i int64, raw []byte) error {
+	var space [blocksPerFrame]blockHash
+	hashes, _ := hashBlocks(raw, space[:0])
+	if sum := groupCheck(hashes); !bytes.Equal(sum[:], p.groups[i*groupSize:(i+1)*groupSize]) {
+		return p.damaged("the bytes at %d are not those that were stored", i*frameSize)
+	}
+	return nil
 }
 
 // read reads stored bytes. Missing ones are damage, and so is what the disk

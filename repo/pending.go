@@ -47,13 +47,13 @@ type Pending struct {
 	origin     string     // as in the marker
 	base       *base      // nil if every file is stored whole
 	refs       references // of the entries, to other backups
+	others     openings[holdfast.BackupName, *Backup]
 
 	stored atomic.Int64
 
 	mu      sync.Mutex
 	entries map[string]*entry
 	writers map[string]*fileWriter // open, by path
-	others  map[holdfast.BackupName]*Backup
 	ended   bool
 }
 
@@ -86,7 +86,6 @@ func (r *Repository) Create(ctx context.Context, name holdfast.BackupName, exact
 		r: r, ctx: ctx, name: free, o: o, stage: stage, names: newPayloadNames(sealing != nil),
 		sealing: sealing, notices: notices,
 		entries: map[string]*entry{}, writers: map[string]*fileWriter{},
-		others: map[holdfast.BackupName]*Backup{},
 	}
 	if o.Base != "" {
 		p.findBase(ctx)
@@ -129,7 +128,7 @@ func (r *Repository) freeName(ctx context.Context, name holdfast.BackupName, exa
 		if exact {
 			return "", &holdfast.Error{
 				Op: "create", Object: string(name),
-				Err: holdfast.Kindf(holdfast.ErrRefused, "the name is taken"), Hint: "choose another name; backups are never overwritten",
+				Err: holdfast.Kindf(holdfast.ErrRefused, "the name is taken"), Hint: "choose another name; backups are never overwritten", Cause: holdfast.CauseNameTaken,
 			}
 		}
 	}
@@ -265,7 +264,7 @@ func (p *Pending) FS() fs.FS {
 	if err != nil {
 		return brokenFS{err}
 	}
-	return &view{tree: tr, cache: newFrameCache(), from: p}
+	return &view{tree: tr, cache: newFrameCacheOf(cachedFrames), from: p}
 }
 
 // payload opens the payload behind reference ref of an entry: in the stage, or
@@ -290,22 +289,12 @@ func (p *Pending) payload(e *entry, ref int) (*payload, error) {
 	return newPayload(obj, e, string(p.name)+"/"+e.Payload)
 }
 
+// remote tells whether opening a payload is a request to a service.
+func (p *Pending) remote() bool { return p.r.remote() }
+
 // other opens a backup that this one refers to, once.
 func (p *Pending) other(name holdfast.BackupName) (*Backup, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if b := p.others[name]; b != nil {
-		return b, nil
-	}
-	b, err := p.r.open(p.ctx, name)
-	if errors.Is(err, holdfast.ErrNotFound) {
-		return nil, damagedFile(string(name), errors.New("is missing"))
-	}
-	if err != nil {
-		return nil, err
-	}
-	p.others[name] = b
-	return b, nil
+	return p.others.get(name, func() (*Backup, error) { return p.r.openReferred(p.ctx, name) })
 }
 
 // brokenFS is the FS of a capture whose paths contradict each other.

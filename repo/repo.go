@@ -12,8 +12,8 @@
 // pending.go, sink.go, filewriter.go, payloadwriter.go and secondpass.go for
 // writing; base.go, deltawriter.go, blockpacker.go, hashlist.go and memory.go
 // for storing only what changed, and same.go for what did not; tree.go,
-// fsys.go, content.go, inorder.go and payload.go for reading; verify.go,
-// extract.go and tar.go for what is built on reading;
+// fsys.go, content.go, openings.go, inorder.go, ahead.go and payload.go for
+// reading; verify.go, extract.go and tar.go for what is built on reading;
 // delete.go and hidden.go for what goes, and compact.go, compactblocks.go,
 // compactsame.go, compactrewrite.go and compactjournal.go for what makes it go
 // sooner;
@@ -148,7 +148,7 @@ func Open(ctx context.Context, b bucket.Bucket, o Options) (*Repository, error) 
 	}
 	data, err := readSmall(ctx, b, repositoryFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fail(holdfast.Kindf(holdfast.ErrNotFound, "there is no repository"), "the first backup, or holdfast init, makes one")
+		return fail(holdfast.Kindf(holdfast.ErrNotFound, "there is no repository"), "`holdfast init` makes one, and so does the first backup")
 	}
 	if err != nil {
 		return fail(err, "")

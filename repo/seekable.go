@@ -1,6 +1,8 @@
 package repo
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -17,6 +19,13 @@ const (
 	seekFooterSize  = 9
 	seekChecksumBit = 1 << 7
 	seekUnusedBits  = 0x7C // reserved by the standard, must be zero
+
+	// seekBuffer is what is read at once of a table, since each piece may be a request to a
+	// bucket far away: that of 2 GiB.
+	seekBuffer = 64 << 10
+	// seekGuess is how many stored bytes a frame has at least, mostly: by it is guessed how
+	// long the table is before its foot was read.
+	seekGuess = frameSize / 8
 )
 
 // A seekTable tells where each frame of a seekable zstd payload begins.
@@ -49,14 +58,15 @@ func (w *seekTableWriter) frame() []byte {
 // readSeekTable reads and checks the table at the end of a payload of size
 // bytes. Every frame but the last holds exactly frameSize bytes.
 func readSeekTable(r io.ReaderAt, size int64) (*seekTable, error) {
-	var foot [seekFooterSize]byte
 	if size < seekHeaderSize+seekFooterSize {
 		return nil, fmt.Errorf("too short for a seek table (%d bytes)", size)
 	}
-	if err := readFull(r, foot[:], size-seekFooterSize); err != nil {
+	end := make([]byte, min(seekHeaderSize+8*(size/seekGuess+2)+seekFooterSize, seekBuffer, size))
+	if err := readFull(r, end, size-int64(len(end))); err != nil {
 		return nil, err
 	}
-	count := int64(binary.LittleEndian.Uint32(foot[:]))
+	foot := end[len(end)-seekFooterSize:]
+	count := int64(binary.LittleEndian.Uint32(foot))
 	flags := foot[4]
 	if binary.LittleEndian.Uint32(foot[5:]) != seekableMagic || flags&seekUnusedBits != 0 {
 		return nil, fmt.Errorf("no seek table at its end")
@@ -69,7 +79,10 @@ func readSeekTable(r io.ReaderAt, size int64) (*seekTable, error) {
 	if tableSize > size {
 		return nil, fmt.Errorf("seek table of %d frames does not fit in %d bytes", count, size)
 	}
-	in := io.NewSectionReader(r, size-tableSize, tableSize)
+	in := io.Reader(bytes.NewReader(end[max(0, int64(len(end))-tableSize):]))
+	if tableSize > int64(len(end)) {
+		in = bufio.NewReaderSize(io.NewSectionReader(r, size-tableSize, tableSize), seekBuffer)
+	}
 	var head [seekHeaderSize]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
 		return nil, err

@@ -90,6 +90,21 @@ func (s *spool) next(p []byte) error {
 	return err
 }
 
+// at fills p with the bytes from off on, beside the reading in order.
+func (s *spool) at(p []byte, off int64) error {
+	if off < int64(len(s.mem)) {
+		n := copy(p, s.mem[off:])
+		p, off = p[n:], off+int64(n)
+	}
+	if len(p) == 0 {
+		return nil
+	}
+	if s.file == nil {
+		return io.ErrUnexpectedEOF
+	}
+	return readFull(s.file, p, off-int64(len(s.mem)))
+}
+
 // rewind begins reading again.
 func (s *spool) rewind() { s.read = 0 }
 

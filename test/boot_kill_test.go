@@ -110,7 +110,7 @@ type fated struct {
 
 func newFated(t *testing.T, m *machine, repository string) *fated {
 	f := &fated{t: t, m: m, r: seedOf(t), repository: repository, disk: tally{}, saved: tally{}, deaths: map[string]int{}}
-	f.args = []string{"-database", "data/bot.db", "-repository", repository, "-on-change", "1s", "-shutdown-timeout", "5s"}
+	f.args = []string{"-database", "data/bot.db", "-repository", repository, "-on-change", "1s", "-shutdown-timeout", "20s"}
 	f.count = &lifetimes{f: f}
 	return f
 }

@@ -17,7 +17,7 @@ import (
 
 // backups is for a longer run: go test ./test -run Hot -backups 500 -timeout 4h.
 // The default is what every change has to survive.
-var backups = flag.Int("backups", 52, "backups of Chroma servers under load, in all")
+var backups = flag.Int("backups", 32, "backups of Chroma servers under load, in all")
 
 // Servers write, delete, query and persist while the real binary backs their
 // directory up. Every backup is verified, restored, served by a fresh server

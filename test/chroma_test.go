@@ -226,6 +226,40 @@ func TestChroma_WithoutMemory(t *testing.T) {
 	monday.served(t, service.client())
 }
 
+// The server leaves the index of a deleted collection where it was. No collection names
+// it, so no restore keeps the replaced state for its sake, or warns of it.
+func TestChroma_ADeletedCollectionKeepsNothingAside(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.configure("enhanced")
+	service := m.newService(chromatest.New, "data/chromadb")
+	monday := newAssistant(t, service.client())
+	m.must(0, "backup", "--name", "monday")
+	if err := service.client().Drop(t.Context(), documents); err != nil {
+		t.Fatal(err)
+	}
+	service.stop()
+	stdout, _ := m.must(0, "show", "monday", "--json")
+	var shown struct {
+		Metadata holdfast.Metadata `json:"metadata"`
+	}
+	if err := json.Unmarshal([]byte(stdout), &shown); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range shown.Metadata.Sources[0].Facts.Chroma.Collections {
+		if _, err := os.Stat(m.path("data", "chromadb", c.Segment)); c.Name == documents && err != nil {
+			t.Fatalf("the server removed the folder of the deleted collection: %v", err)
+		}
+	}
+	stdout, stderr := m.must(0, "--yes", "restore", "monday")
+	contains(t, "restore", stdout, "Restored chromadb from monday", "the state before is the backup emergency_restore_")
+	if strings.Contains(stdout+stderr, "before-") {
+		t.Errorf("the replaced state is kept:\n%s%s", stdout, stderr)
+	}
+	service.start()
+	monday.served(t, service.client())
+}
+
 // A directory whose database is destroyed comes back, and what was there
 // before, although no backup of it could be made, is kept.
 func TestChroma_DestroyedDirectory(t *testing.T) {

@@ -104,11 +104,12 @@ func (m *machine) command(args ...string) *exec.Cmd {
 
 // secrets are what no command may ever print: the keys and passphrases of these
 // tests.
-var secrets = []string{s3test.SecretKey, passphrase, wrongSecret, "AGE-SECRET-KEY-1"}
+var secrets = []string{s3test.SecretKey, passphrase, wrongSecret, chromaToken, "AGE-SECRET-KEY-1"}
 
 const (
 	passphrase  = "correct horse battery staple 41"
 	wrongSecret = "hunter2"
+	chromaToken = "ck-4711-sesame"
 )
 
 // run runs holdfast and gives its exit code, stdout and stderr.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/holdfast-backup/holdfast/internal/telegramtest"
 )
 
 const (
@@ -82,15 +84,22 @@ func TestPageBots_LogsAreReal(t *testing.T) {
 	m.buildBot("bot-with-a-mistake", map[string]string{
 		"00003_language.sql": "-- +goose Up\nALTER TABLE users ADD COLUMN language TEXT;\nUPDATE users SET lang = 'en';\n",
 	})
+	tg := telegramtest.Start(t, telegramtest.Options{})
+	tg.User(4711, "Parisa", "en")
 	places := func(database string) string {
-		m.env = []string{"DATABASE_PATH=" + m.path(database), "HOLDFAST_REPOSITORY=" + m.path("backups")}
+		m.env = []string{"TELEGRAM_TOKEN=" + tg.Token, "HOLDFAST_TELEGRAM_API=" + tg.URL, "BOT_ADMINS=4711", "HOLDFAST_REPLICAS=[]", "DATABASE_PATH=" + m.path(database), "HOLDFAST_REPOSITORY=" + m.path("backups")}
 		return "$ DATABASE_PATH=/srv/bot/" + database + " HOLDFAST_REPOSITORY=/srv/bot/backups "
+	}
+	hello := func(id int64, name, want string) {
+		t.Helper()
+		tg.User(id, name, "en").Says(0, "hello")
+		tg.AwaitText(id, want)
 	}
 
 	command := places("data/bot_database.db")
 	bot := m.serve(freePort(t), m.path("bot"))
-	bot.says("backup made", "storage over restarts")
-	contains(t, "the answer", bot.message("1", "Parisa"), "Hello Parisa, I know 1 of you.")
+	bot.says("backup made", "storage over restarts", "reading updates")
+	hello(4711, "Parisa", "Hello Parisa! I keep order in groups: add me to one as an admin. I know 1 of you.")
 	wantExit(t, bot, bot.end(), 0)
 	p.shows("first", command+"./bot\n"+bot.printed())
 
@@ -98,8 +107,8 @@ func TestPageBots_LogsAreReal(t *testing.T) {
 		t.Fatal(err)
 	}
 	bot = m.serve(freePort(t), m.path("bot"))
-	bot.says("storage over restarts")
-	contains(t, "the answer", bot.message("2", "Nok"), "Hello Nok, I know 2 of you.")
+	bot.says("storage over restarts", "reading updates")
+	hello(2, "Nok", "I know 2 of you.")
 	wantExit(t, bot, bot.end(), 0)
 	p.shows("lost", "$ rm -r /srv/bot/data\n"+command+"./bot\n"+bot.printed())
 
@@ -114,8 +123,8 @@ func TestPageBots_LogsAreReal(t *testing.T) {
 	command = places("volume/bot_database.db")
 	m.with("HOLDFAST_SCHEDULE_ON_CHANGE=2s") // there is one that the mirror misses
 	bot = m.serve(freePort(t), m.path("bot"))
-	bot.says("DEGRADED", "storage over restarts")
-	contains(t, "the answer", bot.message("3", "Somchai"), "Hello Somchai, I know 3 of you.")
+	bot.says("DEGRADED", "storage over restarts", "reading updates")
+	hello(3, "Somchai", "I know 3 of you.")
 	bot.says("the mirror was not brought up", "backup made")
 	if err := os.Remove(m.path("volume")); err != nil {
 		t.Fatal(err)
@@ -124,10 +133,10 @@ func TestPageBots_LogsAreReal(t *testing.T) {
 		t.Fatal(err)
 	}
 	bot.says("the database is back on disk")
-	contains(t, "the answer", bot.message("4", "Robin"), "Hello Robin, I know 4 of you.")
+	hello(4, "Robin", "I know 4 of you.")
 	wantExit(t, bot, bot.end(), 0)
 	p.shows("degraded", command+"./bot\n"+bot.printed())
-	if got := m.sqlite("volume/bot_database.db", "SELECT group_concat(name) FROM users"); got != "Parisa,Nok,Somchai,Robin" {
+	if got := m.sqlite("volume/bot_database.db", "SELECT group_concat(name) FROM users"); got != "Nok,Somchai,Robin,Parisa" {
 		t.Errorf("on the disk that came back: %s", got)
 	}
 }
@@ -144,16 +153,19 @@ func TestPageBots_ShellBesideTheBot(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	m.buildBot("bot", nil)
-	m.env = []string{"DATABASE_PATH=" + m.path("bot_database.db"), "HOLDFAST_REPOSITORY=" + m.path("backups")}
+	tg := telegramtest.Start(t, telegramtest.Options{})
+	m.env = []string{"TELEGRAM_TOKEN=" + tg.Token, "HOLDFAST_TELEGRAM_API=" + tg.URL, "DATABASE_PATH=" + m.path("bot_database.db"), "HOLDFAST_REPOSITORY=" + m.path("backups")}
 	bot := m.serve(freePort(t), m.path("bot"))
 	bot.says("backup made")
-	bot.message("1", "Parisa")
+	tg.User(1, "Parisa", "en").Says(0, "hello")
+	tg.AwaitText(1, "I know 1 of you.")
 	commands := strings.ReplaceAll(blockOf(t, botsPage, "Backups and restores"), "/tmp/", m.dir+"/")
 	commands = strings.ReplaceAll(commands, "holdfast restore", "sqlite3 bot_database.db \"INSERT INTO users(id, name) VALUES(9, 'Nobody')\"\nholdfast --yes restore")
 	commands = strings.ReplaceAll(commands, "holdfast rollback", "sqlite3 bot_database.db \"SELECT 'after the restore', group_concat(name) FROM users\"\nholdfast --yes rollback")
 	out := m.types(commands + "sqlite3 bot_database.db \"SELECT 'after the rollback', group_concat(name) FROM users\"\n")
 	contains(t, "the commands", out, "after the restore|Parisa\n", "after the rollback|Parisa,Nobody\n", "Your data is safe", "program")
-	contains(t, "the answer", bot.message("2", "Nok"), "I know 3 of you.")
+	tg.User(2, "Nok", "en").Says(0, "hello")
+	tg.AwaitText(2, "I know 3 of you.")
 	wantExit(t, bot, bot.end(), 0)
 }
 

@@ -139,7 +139,7 @@ func TestPages_LinksLeadSomewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, page := range append(pages, "../README.md", "../README.fa.md", "../ARCHITECTURE.md", "../CONTRIBUTING.md", "../SECURITY.md", "../contrib/README.md", "../docs/rescue/README.md") {
+	for _, page := range append(pages, "../README.md", "../README.fa.md", "../ARCHITECTURE.md", "../CONTRIBUTING.md", "../SECURITY.md", "../contrib/README.md", "../docs/rescue/README.md", "../examples/ragpdf/README.md") {
 		for _, l := range link.FindAllStringSubmatch(fence.ReplaceAllString(readText(t, page), ""), -1) {
 			target := filepath.Join(filepath.Dir(page), l[1])
 			if _, err := fs.Stat(os.DirFS(filepath.Dir(target)), filepath.Base(target)); err != nil {

@@ -27,7 +27,7 @@ const (
 
 // varying is what differs from run to run: moments, sizes, durations, names
 // of this machine.
-var varying = regexp.MustCompile(`\d+(\.\d+)?( (KiB|MiB|GiB|ms|s|B))?\b|just now|\d+ seconds? ago| on \S+$| {2,}`)
+var varying = regexp.MustCompile(`just now|\d+ (second|minute)s? ago|\d+(\.\d+)?( (KiB|MiB|GiB|ms|s|B))?\b| on \S+$| {2,}`)
 
 func comparable(s string) string {
 	lines := strings.Split(s, "\n")

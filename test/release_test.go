@@ -68,6 +68,7 @@ func unpacked(t *testing.T, archive, folder string) map[string][]byte {
 // contrib/docker/Dockerfile builds from scratch: without a shell or a library,
 // not as root.
 func TestRelease_RunsInAnEmptyImage(t *testing.T) {
+	t.Parallel()
 	dist, out, err := release(t, "v1.2.3-rc.1", "linux/amd64")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -139,6 +140,7 @@ func TestRelease_RunsInAnEmptyImage(t *testing.T) {
 }
 
 func TestRelease_RefusesWhatIsNoVersion(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"", "1.2", "v1.2.3; rm -rf x", "latest"} {
 		if dist, out, err := release(t, version); err == nil || !strings.Contains(out, "name a version") {
 			t.Errorf("%q: %v\n%s", version, err, out)

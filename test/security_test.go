@@ -136,7 +136,7 @@ func TestSecurity_AHostileClient(t *testing.T) {
 	if code, _, stderr := g.m.run("serve", "--repo", "backups", "--sqlite", "bot=bot.db", "--listen", "0.0.0.0:0"); code != 13 || !strings.Contains(stderr, "token create") {
 		t.Errorf("without a token it listens everywhere: exit %d, %s", code, stderr)
 	}
-	owner, bot, reader := g.token("owner", "admin"), g.token("bot", "backup"), g.token("reader", "read")
+	owner, bot, reader := g.token("me", "admin"), g.token("bot", "backup"), g.token("reader", "read")
 	g.serve()
 	if status, text := g.ask(owner, "POST", "/api/v1/backups", `{"name":"first"}`); status != 201 {
 		t.Fatalf("%d %s", status, text)
@@ -157,7 +157,7 @@ func TestSecurity_AHostileClient(t *testing.T) {
 			status, text := g.ask(bot, op[0], path, "")
 			want := 403
 			switch op[0] + " " + strings.TrimPrefix(op[1], "/api/v1") {
-			case "GET /status", "GET /version", "GET /jobs", "POST /backups":
+			case "GET /status", "GET /version", "GET /jobs", "GET /auto_backup", "POST /backups":
 				want = status
 				if status < 200 || status > 299 {
 					want = 200
@@ -363,7 +363,7 @@ func TestSecurity_NoSecretIsTold(t *testing.T) {
 	if err := os.WriteFile(g.m.path("holdfast.yaml"), []byte(replicas), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	owner, bot := g.token("owner", "admin"), g.token("bot", "backup")
+	owner, bot := g.token("me", "admin"), g.token("bot", "backup")
 	canaries = append(canaries, owner, bot, "hf_0011223344556677_bad-"+secret("bad"))
 	_, sought, _ := strings.Cut(strings.TrimPrefix(owner, "hf_"), "_")
 	canaries = append(canaries, sought)

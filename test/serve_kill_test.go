@@ -6,7 +6,10 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -173,6 +176,21 @@ func TestServe_KilledAtARequestOfAJob(t *testing.T) {
 	}
 }
 
+// hasPruned tells whether a daemon here remembers that it has pruned.
+func (m *machine) hasPruned() bool {
+	found := false
+	if err := filepath.WalkDir(m.dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Base(path) == "tasks.json" {
+			tasks, err := os.ReadFile(path)
+			found = found || err == nil && strings.Contains(string(tasks), `"prune"`)
+		}
+		return nil
+	}); err != nil {
+		m.t.Fatal(err)
+	}
+	return found
+}
+
 // cut lets the job begin, kills the daemon, and looks what the next one says.
 func (c cutJob) cut(t *testing.T, s *store, prefix string) {
 	m := newUser(t, s.at(prefix+"/backups"))
@@ -188,6 +206,11 @@ func (c cutJob) cut(t *testing.T, s *store, prefix string) {
 	}
 	m.touch("bot.db")
 	before := m.sum("bot.db")
+	if c.kind == "prune" { // a daemon's first start prunes by itself, and the job would find nothing to do
+		first := m.serveAPI()
+		first.until("it has pruned by itself", m.hasPruned)
+		first.kill()
+	}
 	m.file("holdfast.yaml", config+quiet+c.config)
 
 	d := m.serveAPI()

@@ -151,27 +151,7 @@ func (b *Bucket) List(ctx context.Context, prefix string) iter.Seq2[bucket.Info,
 
 // Folders implements bucket.Bucket.
 func (b *Bucket) Folders(ctx context.Context, prefix string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		if err := bucket.CheckFolder(prefix); err != nil {
-			yield("", err)
-			return
-		}
-		last := ""
-		for info, err := range b.List(ctx, prefix) {
-			if err != nil {
-				yield("", err)
-				return
-			}
-			name, _, below := strings.Cut(strings.TrimPrefix(info.Key, prefix), "/")
-			if !below || name == last {
-				continue
-			}
-			last = name
-			if !yield(name, nil) {
-				return
-			}
-		}
-	}
+	return bucket.FoldersOf(b.List(ctx, prefix), prefix)
 }
 
 // Delete implements bucket.Bucket.

@@ -2,142 +2,138 @@ package main
 
 import (
 	"context"
-	"crypto/subtle"
 	"database/sql"
-	"encoding/json"
-	"fmt"
-	"log"
+	"log/slog"
 	"net/http"
-	"strconv"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	tg "github.com/go-telegram/bot"
+	"github.com/go-telegram/bot/models"
 
 	"github.com/holdfast-backup/holdfast/boot"
+	"github.com/holdfast-backup/holdfast/telegram"
 )
 
-// A bot counts who writes to it, and blocks for ten minutes who writes too much.
+// A bot moderates groups. Its methods may be called side by side.
 type bot struct {
-	store  *boot.Store
-	db     *sql.DB
-	secret string // that Telegram sends with each update
-	admin  string // the id of the user who may see and make backups
+	settings
+	store   *boot.Store
+	db      *sql.DB
+	api     *tg.Bot
+	web     *http.Client
+	backups *telegram.Panel // System → 💾 Backup; nil: there are no admins
+	name    string          // of the bot, in small letters; empty: nobody has told yet
 }
 
-// An update is the part of Telegram's that this bot reads.
-type update struct {
-	Message struct {
-		Text string `json:"text"`
-		From struct {
-			ID   int64  `json:"id"`
-			Name string `json:"first_name"`
-		} `json:"from"`
-	} `json:"message"`
-}
+// callWithin is as long as a call of the Bot API may take.
+const callWithin = 70 * time.Second
 
-// An answer to a webhook is a method that Telegram calls.
-type answer struct {
-	Method string `json:"method"`
-	Chat   int64  `json:"chat_id"`
-	Text   string `json:"text"`
-}
-
-const (
-	perMinute    = 20
-	blockSeconds = 600
-	longest      = 1 << 20 // of an update
-)
-
-// ServeHTTP takes one update.
-func (b *bot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if subtle.ConstantTimeCompare([]byte(r.Header.Get("X-Telegram-Bot-Api-Secret-Token")), []byte(b.secret)) != 1 {
-		http.Error(w, "who is asking?", http.StatusUnauthorized)
-		return
-	}
-	var u update
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, longest)).Decode(&u); err != nil {
-		http.Error(w, "not an update", http.StatusBadRequest)
-		return
-	}
-	text, err := b.reply(r.Context(), u)
-	if err != nil {
-		log.Print(err)
-		http.Error(w, "later", http.StatusInternalServerError) // Telegram sends it again
-		return
-	}
-	if text == "" {
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(answer{Method: "sendMessage", Chat: u.Message.From.ID, Text: text}); err != nil {
-		log.Print(err)
-	}
-}
-
-// reply is what to say; empty is nothing.
-func (b *bot) reply(ctx context.Context, u update) (string, error) {
-	from := u.Message.From
-	allowed, err := b.seen(ctx, from.ID, from.Name)
-	if err != nil || !allowed {
-		return "", err
-	}
-	if strconv.FormatInt(from.ID, 10) == b.admin {
-		switch u.Message.Text {
-		case "/status":
-			return b.status(), nil
-		case "/backup":
-			return b.backup(ctx)
+// newBot makes a bot of a store. Nothing is sent.
+func newBot(store *boot.Store, s settings) (*bot, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if s.proxy != "" {
+		to, err := url.Parse(s.proxy)
+		if err != nil {
+			return nil, errProxy // the text of err would show the password
 		}
+		transport.Proxy = http.ProxyURL(to)
 	}
-	var users int
-	err = b.db.QueryRowContext(ctx, "SELECT count(*) FROM users").Scan(&users)
-	return fmt.Sprintf("Hello %s, I know %d of you.", from.Name, users), err
+	b := &bot{settings: s, store: store, db: store.DB(), web: &http.Client{Transport: transport, Timeout: callWithin}}
+	var err error
+	b.api, err = tg.New(s.token, tg.WithSkipGetMe(), tg.WithServerURL(s.server), tg.WithHTTPClient(callWithin, b.web), tg.WithErrorsHandler(b.trouble))
+	return b, err
 }
 
-// seen remembers a message, and tells whether its sender may have an answer.
-func (b *bot) seen(ctx context.Context, id int64, name string) (allowed bool, err error) {
-	tx, err := b.db.BeginTx(ctx, nil)
+// admin tells whether somebody may use the admin panel.
+func (b *bot) admin(id int64) bool { return slices.Contains(b.admins, id) }
+
+// handle takes an update. An error means that the database did not take it, and that it
+// should come again. What goes wrong later is told to whom it concerns.
+func (b *bot) handle(ctx context.Context, u *models.Update) error {
+	if b.backups != nil && b.backups.Handle(ctx, u) {
+		return nil // it was for System → 💾 Backup
+	}
+	if u.CallbackQuery != nil {
+		b.pressed(ctx, u.CallbackQuery)
+		return nil
+	}
+	m := u.Message
+	if m == nil || m.From == nil || m.From.IsBot {
+		return nil
+	}
+	fresh, err := b.seen(ctx, m)
+	if err != nil || !fresh {
+		return err
+	}
+	if m.Chat.Type == models.ChatTypePrivate {
+		err = b.inPrivate(ctx, m)
+	} else {
+		err = b.inGroup(ctx, m)
+	}
 	if err != nil {
-		return false, err
+		slog.Error("a message was not dealt with", "chat", m.Chat.ID, "message", m.ID, "error", err)
+		b.answer(ctx, m, text(m.From, "failed"))
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to undo
-	var lately int
-	var blocked bool
-	if _, err := tx.ExecContext(ctx, "INSERT INTO users(id, name) VALUES(?, ?) ON CONFLICT DO UPDATE SET name = excluded.name", id, name); err != nil {
-		return false, err
-	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO tracking(user_id) VALUES(?)", id); err != nil {
-		return false, err
-	}
-	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM tracking WHERE user_id = ? AND seen > unixepoch() - 60", id).Scan(&lately); err != nil {
-		return false, err
-	}
-	if lately > perMinute {
-		if _, err := tx.ExecContext(ctx, "UPDATE users SET blocked_until = unixepoch() + ? WHERE id = ?", blockSeconds, id); err != nil {
-			return false, err
+	return nil
+}
+
+// inPrivate takes what somebody wrote to the bot alone.
+func (b *bot) inPrivate(ctx context.Context, m *models.Message) error {
+	who := m.From
+	command, _ := b.command(m)
+	switch {
+	case command == "/id":
+		b.say(ctx, m.Chat.ID, text(who, "id", who.ID))
+	case command == "/admin" && b.admin(who.ID):
+		return b.show(ctx, place{chat: m.Chat.ID, who: who}, toAdmin)
+	case command == "/status" && b.admin(who.ID):
+		b.say(ctx, m.Chat.ID, b.status())
+	case command == "/backup" && b.admin(who.ID):
+		said, err := b.backup(ctx)
+		if err != nil {
+			said = err.Error()
 		}
+		b.say(ctx, m.Chat.ID, said)
+	default:
+		known, err := b.known(ctx)
+		if err != nil {
+			return err
+		}
+		hello := text(who, "welcome", who.FirstName, known)
+		if b.admin(who.ID) {
+			hello += "\n\n" + text(who, "welcome_admin")
+		}
+		b.say(ctx, m.Chat.ID, hello)
 	}
-	if err := tx.QueryRowContext(ctx, "SELECT blocked_until IS NOT NULL FROM users WHERE id = ?", id).Scan(&blocked); err != nil {
-		return false, err
-	}
-	return !blocked, tx.Commit()
+	return nil
 }
 
-// status is what an administrator wants to know.
-func (b *bot) status() string {
-	status := b.store.Status()
-	text := status.Message
-	if status.Survival != nil {
-		text += "\nstorage: " + status.Survival.Words
+// inGroup takes what somebody wrote in a group.
+func (b *bot) inGroup(ctx context.Context, m *models.Message) error {
+	switch command, rest := b.command(m); command {
+	case "/block":
+		return b.blockByReply(ctx, m, rest)
+	case "/unblock":
+		return b.unblockByReply(ctx, m)
+	case "/tracking":
+		return b.showTracking(ctx, m)
 	}
-	for _, problem := range status.Problems {
-		text += "\n" + string(problem.Severity) + ": " + problem.Message
-	}
-	return text
+	return b.stopFlood(ctx, m)
 }
 
-// backup makes one now.
-func (b *bot) backup(ctx context.Context) (string, error) {
-	made, err := b.store.Backup(ctx, boot.BackupOptions{Quick: true})
-	if err != nil {
-		return "", err
+// command gives the command of a message and what stands behind it; a command for
+// another bot is none.
+func (b *bot) command(m *models.Message) (command, rest string) {
+	if !strings.HasPrefix(m.Text, "/") {
+		return "", ""
 	}
-	return fmt.Sprintf("Backed up to %s: %d rows, %d bytes stored.", made.Name, made.Rows, made.StoredBytes), nil
+	word, rest, _ := strings.Cut(m.Text, " ")
+	command, to, addressed := strings.Cut(strings.ToLower(word), "@")
+	if addressed && b.name != "" && to != b.name {
+		return "", ""
+	}
+	return command, strings.TrimSpace(rest)
 }

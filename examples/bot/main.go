@@ -1,24 +1,27 @@
-// Command bot is a small Telegram bot whose database outlives the disk it lies on.
-// It needs nothing but the standard library and package boot: Telegram sends its
-// updates to a webhook, and the answer to the request is the reply.
+// Command bot is a small moderation bot for Telegram groups whose data outlives the
+// machine it runs on. It counts who writes, keeps people quiet for a while, and has an
+// admin panel; in that, System → 💾 Backup is package telegram.
 //
-//	TELEGRAM_SECRET=… BOT_ADMIN=4711 HOLDFAST_REPOSITORY=s3://bucket/bot go run ./examples/bot
+//	TELEGRAM_TOKEN=… BOT_ADMINS=4711 go run ./examples/bot
 //
-// main.go is the part that any bot would copy; bot.go is what this one does.
+// README.md says what it does and how to run it. Where to look:
+//
+//   - main.go is the part that any bot would copy: database, tasks, panel. settings.go
+//     is what the environment says.
+//   - bot.go sends each update to where it belongs; members.go, blocks.go and menu.go
+//     are what the bot is about; status.go is what it tells of its backups.
+//   - updates.go and web.go bring the updates, by long polling or by a webhook; chat.go
+//     talks back, in the words of words.go.
 package main
 
 import (
-	"cmp"
 	"context"
 	"embed"
 	"errors"
 	"log"
-	"net"
-	"net/http"
-	"os"
-	"time"
 
 	"github.com/holdfast-backup/holdfast/boot"
+	"github.com/holdfast-backup/holdfast/telegram"
 )
 
 //go:embed migrations/*.sql
@@ -31,51 +34,40 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	database := cmp.Or(os.Getenv("DATABASE_PATH"), "/tmp/bot_database.db")
+	s, err := fromEnvironment()
+	if err != nil {
+		return err
+	}
 	store, err := boot.Start(ctx, boot.Options{
-		Database:      database,
-		Mirror:        database + ".backup",
+		Database:      s.database,
+		Mirror:        s.database + ".backup",
 		Migrations:    migrations,
 		MigrationsDir: "migrations",
+		Telegram:      boot.Telegram{Token: s.token, Admins: s.admins, Replica: s.replica},
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
-	db := store.DB()
-	if err := store.Task("auto_unblock_task", time.Minute, func(ctx context.Context) error {
-		_, err := db.ExecContext(ctx, "UPDATE users SET blocked_until = NULL WHERE blocked_until <= unixepoch()")
-		return err
-	}); err != nil {
-		return err
-	}
-	if err := store.Task("cleanup_tracking_task", time.Hour, func(ctx context.Context) error {
-		_, err := db.ExecContext(ctx, "DELETE FROM tracking WHERE seen < unixepoch() - 86400")
-		return err
-	}); err != nil {
-		return err
-	}
-	return serve(store.Context(), &bot{store: store, db: db, secret: os.Getenv("TELEGRAM_SECRET"), admin: os.Getenv("BOT_ADMIN")})
-}
-
-// serve answers until ctx ends.
-func serve(ctx context.Context, b *bot) error {
-	listener, err := net.Listen("tcp", ":"+cmp.Or(os.Getenv("PORT"), "8080"))
+	b, err := newBot(store, s)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: b, ReadHeaderTimeout: 10 * time.Second}
-	go func() {
-		<-ctx.Done()
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-		defer cancel()
-		if err := server.Shutdown(ctx); err != nil {
-			log.Print(err)
-		}
-	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := store.Task("auto_unblock_task", s.unblockEvery, b.unblockDue); err != nil {
 		return err
 	}
-	return nil
+	if err := store.Task("cleanup_tracking_task", s.cleanupEvery, b.forgetOld); err != nil {
+		return err
+	}
+	if len(s.admins) > 0 {
+		b.backups, err = telegram.New(telegram.Options{
+			Store: store,
+			Back:  &telegram.Button{Text: words("system"), Data: toSystem},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return b.serve(store.Context())
 }

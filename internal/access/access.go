@@ -34,6 +34,15 @@ import (
 const (
 	tokensFile = "tokens.json"
 	auditFile  = "audit.log"
+
+	passwordName = "password.json"
+	sessionsName = "sessions.json"
+)
+
+// How long sessions last where nothing is configured.
+const (
+	defaultIdle     = 12 * time.Hour
+	defaultLifetime = 7 * 24 * time.Hour
 )
 
 // stateFolder is the state directory of a repository in a directory, unless
@@ -46,32 +55,40 @@ type Options struct {
 	Config *config.Config // who may listen and be asked how; nil for the command line
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Refuse, if it is not nil, may answer a reader's request for a page that is turned
+	// away; it says whether it has. Other requests get a Problem.
+	Refuse func(w http.ResponseWriter, r *http.Request, status int, err error) bool
 }
 
 // Access is the door. It is safe for use by several goroutines, and several
 // processes may have one over the same directory.
 type Access struct {
-	tokens   *Tokens
-	audit    *Audit
-	settings atomic.Pointer[settings]
-	certs    *certificates
-	requests *buckets     // of callers, and of addresses without one
-	failures *buckets     // of addresses whose tokens are refused
-	atWork   crowd        // the requests that are being answered
-	toldAt   atomic.Int64 // the minute in which the log told that the tokens cannot be read
-	now      func() time.Time
-	log      *slog.Logger
-	origins  *http.CrossOriginProtection
+	tokens    *Tokens
+	passwords *passwords
+	sessions  *sessions
+	attempts  *attempts
+	audit     *Audit
+	settings  atomic.Pointer[settings]
+	certs     *certificates
+	requests  *buckets     // of callers, and of addresses without one
+	failures  *buckets     // of addresses whose tokens are refused
+	atWork    crowd        // the requests that are being answered
+	toldAt    atomic.Int64 // the minute in which the log told that the tokens cannot be read
+	now       func() time.Time
+	log       *slog.Logger
+	origins   *http.CrossOriginProtection
+	refuse    atomic.Pointer[func(w http.ResponseWriter, r *http.Request, status int, err error) bool]
 }
 
 // settings are what a configuration says about the door.
 type settings struct {
-	hosts     []string // canonical names
-	own       string   // that of the address it listens on
-	loopback  bool     // it listens on loopback only
-	required  bool     // a token is always needed
-	perMinute int64
-	cert, key string
+	hosts          []string // canonical names
+	own            string   // that of the address it listens on
+	loopback       bool     // it listens on loopback only
+	required       bool     // a token is always needed
+	perMinute      int64
+	idle, lifetime time.Duration // of a session
+	cert, key      string
 }
 
 // Open makes the door over a state directory, which need not exist yet. Tokens
@@ -94,6 +111,10 @@ func Open(o Options) (*Access, error) {
 		origins:  http.NewCrossOriginProtection(),
 	}
 	a.failures.set(failuresPerMinute)
+	a.attempts = newAttempts(o.Now)
+	a.sessions = newSessions(o.Dir, o.Now, o.Logger, a.limits)
+	a.passwords = newPasswords(o.Dir, o.Now, a.sessions.salt)
+	a.RefuseBy(o.Refuse)
 	a.Reconfigure(o.Config)
 	return a, nil
 }
@@ -109,6 +130,12 @@ func (a *Access) Reconfigure(c *config.Config) {
 		required:  c.Serve.Auth == config.AuthRequired,
 		perMinute: c.Serve.RequestsPerMinute,
 		cert:      c.Serve.TLSCert, key: c.Serve.TLSKey,
+	}
+	if s.idle, s.lifetime = c.Serve.SessionIdle, c.Serve.SessionLifetime; s.idle <= 0 {
+		s.idle = defaultIdle
+	}
+	if s.lifetime <= 0 {
+		s.lifetime = defaultLifetime
 	}
 	if s.perMinute <= 0 {
 		s.perMinute = defaultPerMinute
@@ -129,7 +156,20 @@ func (a *Access) Reconfigure(c *config.Config) {
 	}
 	a.tokens.lookAlso(former)
 	a.requests.set(s.perMinute)
+	a.passwords.configure(c.Serve.Password)
 	a.settings.Store(s)
+}
+
+// limits are how long a session lasts without a click, and at most.
+func (a *Access) limits() (idle, lifetime time.Duration) {
+	s := a.settings.Load()
+	return s.idle, s.lifetime
+}
+
+// RefuseBy says who answers a reader whose request for a page is turned away
+// (Options.Refuse): the pages are made over the door.
+func (a *Access) RefuseBy(refuse func(w http.ResponseWriter, r *http.Request, status int, err error) bool) {
+	a.refuse.Store(&refuse)
 }
 
 // Tokens are those of the state directory.

@@ -191,11 +191,13 @@ func (u *Audit) rotated(i int) string {
 }
 
 // short cuts a field between two characters.
-func short(s string) string {
-	if len(s) <= fieldLimit {
+func short(s string) string { return shortTo(s, fieldLimit) }
+
+func shortTo(s string, limit int) string {
+	if len(s) <= limit {
 		return strings.ToValidUTF8(s, "\ufffd")
 	}
-	cut := fieldLimit
+	cut := limit
 	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}

@@ -17,9 +17,10 @@ const ChromaProxy = "chroma-proxy"
 
 // A Caller is who asks.
 type Caller struct {
-	Name   string // of the token, or Local
-	Token  string // the token's id; empty for Local
-	Scopes Scopes
+	Name    string // of the token, Owner, or Local
+	Token   string // the token's id; empty for the others
+	Session string // the id of the session, of whoever has logged in
+	Scopes  Scopes
 }
 
 // May tells whether the caller has one of the scopes.

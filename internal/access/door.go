@@ -1,12 +1,14 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -19,6 +21,19 @@ import (
 // MaxBody is the most that a request's body may have. Bodies name things; none
 // carries data.
 const MaxBody = 1 << 20
+
+// besides are the paths beside the API that are no pages.
+var besides = append([]string{"/metrics"}, open...)
+
+// forPages tells whether a request is for a page: those of nobody pass the door, so
+// that the page can send its reader to the login; what a page shows or does it asks
+// Allow for.
+func forPages(r *http.Request) bool {
+	p := r.URL.Path
+	plain := strings.TrimSuffix(p, "/")
+	return strings.HasPrefix(p, "/") && (p == "/" || path.Clean(p) == plain) &&
+		plain != "/api" && !strings.HasPrefix(p, "/api/") && !slices.Contains(besides, plain)
+}
 
 // open are the paths that need no token, and answer under any host name: whoever
 // watches a service asks under the name that he knows. They tell nothing but
@@ -34,7 +49,7 @@ func (a *Access) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		guard(w.Header())
 		client := clientAt(r.RemoteAddr)
-		rec := &visit{client: client, key: client}
+		rec := &visit{client: client, key: cmp.Or(behindProxy(r), client)}
 		out := &answer{ResponseWriter: w}
 		r, err := a.admit(r, rec)
 		if err != nil {
@@ -78,9 +93,12 @@ func (a *Access) admit(r *http.Request, rec *visit) (*http.Request, error) {
 	if err != nil {
 		return r, a.failed(rec, err)
 	}
-	rec.caller = caller
-	if caller.Token != "" {
+	rec.caller, rec.looks = caller, forPages(r) && safe(r.Method)
+	switch {
+	case caller.Token != "":
 		rec.key = "token " + caller.Token
+	case caller.Session != "":
+		rec.key = "session " + caller.Session
 	}
 	if wait, ok := a.requests.take(rec.key); !ok {
 		return r, tooMany(wait, fmt.Sprintf("more than %d requests in a minute", s.perMinute), "wait, or raise serve.requests_per_minute")
@@ -133,25 +151,36 @@ func (a *Access) identify(r *http.Request, s *settings, unguarded bool) (Caller,
 		}
 		return caller, err
 	}
-	all, err := a.tokens.List()
-	switch {
-	case unguarded:
+	if unguarded {
 		return Caller{}, nil
-	case err != nil:
-		return Caller{}, a.nobody(err)
-	case len(all) > 0 || s.required || !s.loopback || !s.fromHere(r):
-		return Caller{}, errNoToken()
 	}
-	return Caller{Name: Local, Scopes: Scopes{ScopeAdmin}}, nil
+	if caller, ok := a.bySession(r); ok {
+		return caller, nil
+	}
+	all, err := a.tokens.List()
+	has, unknown := a.passwords.there()
+	if err = errors.Join(err, unknown); err != nil {
+		err = a.nobody(err)
+	} else if len(all) > 0 || has || s.required || !s.loopback || !s.fromHere(r) {
+		err = errNoToken()
+	}
+	switch {
+	case err == nil:
+		return Caller{Name: Local, Scopes: Scopes{ScopeAdmin}}, nil
+	case forPages(r):
+		return Caller{}, nil
+	}
+	return Caller{}, err
 }
 
-// nobody refuses everybody, since the tokens cannot be read. Why is for the log.
+// nobody refuses everybody, since the tokens, the password or the sessions cannot be
+// read. Why is for the log.
 func (a *Access) nobody(err error) error {
 	if minute := a.now().Unix() / 60; a.toldAt.Swap(minute) != minute { // or the log would be theirs to fill
 		a.log.Error("nobody is let in", "error", err)
 	}
 	return &holdfast.Error{
-		Op: "request", Err: kindf(ErrUnauthorized, "nobody is let in: the tokens cannot be read"),
+		Op: "request", Err: kindf(ErrClosed, "nobody is let in: the tokens or the password cannot be read"),
 		Hint: "the log of the daemon tells why",
 	}
 }
@@ -235,11 +264,25 @@ func (a *Access) turnAway(w *answer, r *http.Request, rec *visit, err error) {
 	if r.ContentLength > MaxBody {
 		w.Header().Set("Connection", "close")
 	}
-	status := WriteProblem(w, "", err)
+	status := a.refuseWith(w, r, err)
 	a.audit.refused(rec.key, Entry{
 		Caller: rec.caller.Name, Remote: r.RemoteAddr, Method: r.Method,
 		Status: status, Outcome: Refused, Why: err.Error(),
 	})
+}
+
+// refuseWith answers with a page where a reader asks for one, else with a problem.
+func (a *Access) refuseWith(w *answer, r *http.Request, err error) int {
+	refuse := *a.refuse.Load()
+	if refuse == nil || !forPages(r) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return WriteProblem(w, "", err)
+	}
+	status, _ := statusOf(err)
+	headersOf(w.Header(), status, err)
+	if !refuse(w, r, status, err) {
+		return WriteProblem(w, "", err)
+	}
+	return w.code()
 }
 
 // close ends a visit: it contains a panic and writes the audit.
@@ -264,7 +307,7 @@ func (a *Access) close(w *answer, r *http.Request, rec *visit) {
 func (a *Access) settle(w *answer, r *http.Request, rec *visit, cut bool) {
 	n := rec.facts()
 	e := Entry{
-		Caller: rec.caller.Name, Remote: r.RemoteAddr, Method: r.Method, Route: n.Route,
+		Caller: rec.name(), Remote: r.RemoteAddr, Method: r.Method, Route: n.Route,
 		Backup: n.Backup, Job: n.Job, Object: n.Object, Operation: n.Operation, Status: w.code(), Why: n.Why,
 	}
 	if e.Route == "" {
@@ -279,6 +322,8 @@ func (a *Access) settle(w *answer, r *http.Request, rec *visit, cut bool) {
 		return
 	case cut || e.Status >= http.StatusInternalServerError:
 		e.Outcome = Failed
+	case n.Private || e.Caller == "": // nobody could change more than what his own browser keeps
+		return
 	default:
 		e.Outcome = Done
 	}
@@ -287,8 +332,10 @@ func (a *Access) settle(w *answer, r *http.Request, rec *visit, cut bool) {
 
 // retryAfter gives whole seconds, at least one.
 func retryAfter(wait time.Duration) string {
-	return strconv.Itoa(max(1, int((wait+time.Second-1)/time.Second)))
+	return strconv.Itoa(wholeSeconds(wait))
 }
+
+func wholeSeconds(wait time.Duration) int { return max(1, int((wait+time.Second-1)/time.Second)) }
 
 // withVisit lets the handlers behind the door add to its record.
 func withVisit(ctx context.Context, v *visit) context.Context {

@@ -2,6 +2,7 @@ package access
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/holdfast-backup/holdfast"
@@ -15,6 +16,9 @@ var (
 	ErrForbidden    = errors.New("forbidden")
 	ErrTooMany      = errors.New("too many requests")
 	ErrTooLarge     = errors.New("too large")
+	// ErrClosed is an ErrUnauthorized that nobody can do anything about but who
+	// keeps the machine: what is needed to know anybody cannot be read.
+	ErrClosed = fmt.Errorf("closed: %w", ErrUnauthorized)
 )
 
 // kindf makes a refusal of one kind.

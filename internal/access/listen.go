@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -38,8 +39,8 @@ func isLoopback(address string) bool {
 }
 
 // MayListen judges an address (host:port) before the daemon listens on it.
-// Beyond loopback it takes at least one token that has not expired; where a
-// token is always required it takes one on loopback, too, since nobody could
+// Beyond loopback it takes a password or at least one token that has not expired; where
+// one is always required it takes one on loopback, too, since nobody could
 // get in. That is so with TLS and without; what is allowed but unwise is told by
 // Problems.
 func (a *Access) MayListen(address string, _ bool) error {
@@ -48,19 +49,20 @@ func (a *Access) MayListen(address string, _ bool) error {
 		return nil
 	}
 	usable, err := a.tokens.usable()
-	if err != nil {
+	has, unknown := a.passwords.there()
+	if err := cmp.Or(err, unknown); err != nil {
 		return &holdfast.Error{Op: "listen on", Object: address, Err: err}
 	}
-	if usable {
+	if usable || has {
 		return nil
 	}
-	why := "serve.auth is required, and there is no token that has not expired"
+	why := "serve.auth is required, and there is no password and no token that has not expired"
 	if beyond {
-		why = "others can reach it, and there is no token that has not expired"
+		why = "others can reach it, and there is no password and no token that has not expired"
 	}
 	return &holdfast.Error{
 		Op: "listen on", Object: address, Err: holdfast.Kindf(holdfast.ErrRefused, "%s", why),
-		Hint: "create one first: holdfast token create NAME --scope admin",
+		Hint: "create one first: `holdfast password set` for people (HOLDFAST_SERVE_PASSWORD in a container), `holdfast token create NAME --scope admin` for programs",
 	}
 }
 
@@ -75,11 +77,18 @@ func (a *Access) Problems(address string, tls bool) []holdfast.Problem {
 			Hint:    "set serve.tls_cert and serve.tls_key, or put a reverse proxy with TLS in front and let nothing else reach this port",
 		})
 	}
-	if _, err := a.tokens.List(); err != nil {
-		out = append(out, holdfast.Problem{
-			Severity: holdfast.Warning, Object: a.tokens.file,
-			Message: "nobody is let in: " + err.Error(), Hint: holdfast.HintOf(err),
-		})
+	_, err := a.tokens.List()
+	_, unknown := a.passwords.there()
+	for _, f := range []struct {
+		name string
+		err  error
+	}{{a.tokens.file, err}, {a.passwords.file.name, unknown}} {
+		if f.err != nil {
+			out = append(out, holdfast.Problem{
+				Severity: holdfast.Warning, Object: f.name,
+				Message: "nobody is let in: " + f.err.Error(), Hint: holdfast.HintOf(f.err),
+			})
+		}
 	}
 	return out
 }

@@ -73,12 +73,20 @@ func (a *Access) whileGood(ctx context.Context, c Caller) (_ context.Context, do
 
 // good tells whether a caller would still be let in.
 func (a *Access) good(c Caller) bool {
+	if c.Session != "" {
+		s, ok := a.sessions.byID(c.Session)
+		if !ok {
+			return false
+		}
+		_, ok = a.of(context.Background(), s)
+		return ok
+	}
+	if c.Token == "" {
+		return a.Open()
+	}
 	all, err := a.tokens.records()
 	if err != nil {
 		return false
-	}
-	if c.Token == "" {
-		return len(all) == 0 && !a.settings.Load().required
 	}
 	for _, r := range all {
 		if r.ID == c.Token {

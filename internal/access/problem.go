@@ -32,25 +32,36 @@ func WriteProblem(w http.ResponseWriter, operation string, err error) int {
 			p.Detail = e.Err.Error()
 		}
 	}
-	var known bool
-	if p.Status, p.Code, known = Status(err); !known {
-		p.Status, p.Code = http.StatusInternalServerError, "failed"
-		if errors.Is(err, holdfast.ErrUsage) {
-			p.Status, p.Code = http.StatusBadRequest, "usage"
-		}
-	}
+	p.Status, p.Code = statusOf(err)
 	p.Title = http.StatusText(p.Status)
 	h := w.Header()
-	h.Del("ETag")
+	headersOf(h, p.Status, err)
 	h.Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // whoever asked has left if this fails
+	return p.Status
+}
+
+// statusOf gives the HTTP status and the word for an error that the door met.
+func statusOf(err error) (status int, code string) {
+	status, code, known := Status(err)
+	switch {
+	case known:
+		return status, code
+	case errors.Is(err, holdfast.ErrUsage):
+		return http.StatusBadRequest, "usage"
+	}
+	return http.StatusInternalServerError, "failed"
+}
+
+// headersOf sets what an error tells in the head of its answer.
+func headersOf(h http.Header, status int, err error) {
+	h.Del("ETag")
 	h.Set("Cache-Control", "no-store")
-	if p.Status == http.StatusUnauthorized {
+	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="holdfast"`)
 	}
 	if again, ok := errors.AsType[*tooManyError](err); ok {
 		h.Set("Retry-After", retryAfter(again.wait))
 	}
-	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // whoever asked has left if this fails
-	return p.Status
 }

@@ -83,7 +83,8 @@ type record struct {
 
 // check refuses a record that this program has not written.
 func (r record) check() error {
-	if _, err := tokenName(r.Name); err != nil {
+	// Before there was a password a token could have its name.
+	if _, err := tokenName(r.Name); err != nil && r.Name != Owner {
 		return err
 	}
 	if len(r.ID) != hex.EncodedLen(idBytes) || len(r.Hash) != hex.EncodedLen(sha256.Size) {
@@ -105,6 +106,9 @@ func tokenName(name string) (string, error) {
 	_, err := holdfast.ParseSourceName(name)
 	if err == nil && name == Local {
 		err = holdfast.Kindf(holdfast.ErrUsage, "%q stands for whoever needs no token", name)
+	}
+	if err == nil && name == Owner {
+		err = holdfast.Kindf(holdfast.ErrUsage, "%q stands for whoever has the password", name)
 	}
 	if err == nil && name == ChromaProxy {
 		err = holdfast.Kindf(holdfast.ErrUsage, "%q stands for the proxies in front of Chroma servers", name)

@@ -56,6 +56,10 @@ type tokenFile struct {
 // A zero expires is never.
 func (t *Tokens) Create(name string, scopes Scopes, expires time.Time) (token string, made Token, err error) {
 	defer func() { t.audit.command("token create", name, err) }()
+	return t.create(name, scopes, expires)
+}
+
+func (t *Tokens) create(name string, scopes Scopes, expires time.Time) (token string, made Token, err error) {
 	if name, err = tokenName(name); err != nil {
 		return "", Token{}, err
 	}
@@ -105,13 +109,23 @@ func (t *Tokens) List() ([]Token, error) {
 // Revoke takes a token back, and tells how many are left.
 func (t *Tokens) Revoke(name string) (left int, err error) {
 	defer func() { t.audit.command("token revoke", name, err) }()
+	return t.revoke(name, 0)
+}
+
+// revoke takes a token back, unless fewer would be left than there must be.
+func (t *Tokens) revoke(name string, least int) (left int, err error) {
 	err = t.change(func(all []record) ([]record, error) {
 		i := slices.IndexFunc(all, func(r record) bool { return r.Name == name })
 		if i < 0 {
 			return nil, &holdfast.Error{Op: "token", Object: name, Err: holdfast.Kindf(holdfast.ErrNotFound, "there is none of that name"), Hint: "`holdfast token list` shows those that are there"}
 		}
 		all = slices.Delete(all, i, i+1)
-		left = len(all)
+		if left = len(all); left < least {
+			return nil, &holdfast.Error{
+				Op: "token", Object: name, Err: holdfast.Kindf(holdfast.ErrRefused, "it is the last one, and there is no password: everybody on the machine could do everything"),
+				Hint: "set a password first, or take it back on the machine itself: holdfast token revoke " + name,
+			}
+		}
 		return all, nil
 	})
 	return left, err
@@ -152,6 +166,14 @@ func (t *Tokens) caller(token string) (Caller, error) {
 	}
 	t.used(r.Token)
 	return Caller{Name: r.Name, Token: r.ID, Scopes: r.Scopes}, nil
+}
+
+// touch is used for the token with an id, if there is one: its sessions use it, too.
+func (t *Tokens) touch(id string) {
+	all, err := t.records()
+	if i := slices.IndexFunc(all, func(r record) bool { return r.ID == id }); err == nil && i >= 0 {
+		t.used(all[i].Token)
+	}
 }
 
 // used writes down that a token was used, now and then. If that fails the token

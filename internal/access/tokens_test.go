@@ -40,7 +40,7 @@ func TestTokens_OnlyADigestIsKept(t *testing.T) {
 
 func TestTokens_ARevokedTokenIsRefusedAtTheNextRequest(t *testing.T) {
 	w := newWorld(t)
-	token, stays := w.token("thief", ScopeRead), w.token("owner", ScopeRead)
+	token, stays := w.token("thief", ScopeRead), w.token("me", ScopeRead)
 	for range 20 { // within one tick of the clock, and of the file's time
 		w.want(w.ask(ScopeRead, request("GET", "/things/a", bearer(token))), 200, "")
 		if left, err := w.open().Tokens().Revoke("thief"); err != nil || left != 1 {

@@ -19,6 +19,9 @@ type Facts struct {
 	// Disclosed tells that data was given away: that has a line, too, though it
 	// changes nothing.
 	Disclosed bool
+	// Private tells that nothing is changed but what the caller's browser keeps: that
+	// has no line.
+	Private bool
 }
 
 // Note adds facts to the audit line of the request that ctx belongs to.
@@ -33,7 +36,7 @@ func Note(ctx context.Context, f Facts) {
 		Route:  cmp.Or(f.Route, v.noted.Route),
 		Backup: cmp.Or(f.Backup, v.noted.Backup), Job: cmp.Or(f.Job, v.noted.Job), Object: cmp.Or(f.Object, v.noted.Object),
 		Operation: cmp.Or(f.Operation, v.noted.Operation), Why: cmp.Or(f.Why, v.noted.Why),
-		Disclosed: f.Disclosed || v.noted.Disclosed,
+		Disclosed: f.Disclosed || v.noted.Disclosed, Private: f.Private || v.noted.Private,
 	}
 }
 
@@ -44,10 +47,12 @@ type visit struct {
 	client string // the address
 	key    string // of the caller, for limits: the token, or else the address
 	caller Caller
+	looks  bool // somebody looks at a page
 
 	mu     sync.Mutex
 	noted  Facts
-	denied bool // a scope was missing
+	denied bool   // a scope was missing
+	became string // the name of who has logged in meanwhile
 }
 
 func (v *visit) facts() Facts {
@@ -62,8 +67,26 @@ func (v *visit) refused() bool {
 	return v.denied
 }
 
-func noteRefusal(ctx context.Context) {
+// nameVisitor says who it is that has logged in by this request.
+func nameVisitor(ctx context.Context, name string) {
 	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.became = name
+	}
+}
+
+// name is that of the caller, at the end of the request.
+func (v *visit) name() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return cmp.Or(v.became, v.caller.Name)
+}
+
+// noteRefusal remembers that a scope was missing. Who is nobody yet and looks at a page
+// is sent to the login, which is no refusal.
+func noteRefusal(ctx context.Context) {
+	if v, ok := ctx.Value(visitKey{}).(*visit); ok && (v.caller.Name != "" || !v.looks) {
 		v.mu.Lock()
 		v.denied = true
 		v.mu.Unlock()

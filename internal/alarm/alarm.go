@@ -63,11 +63,33 @@ type Alarm struct {
 }
 
 // A Message is what is told at once. The text stands for itself; the title is
-// for services that have one.
+// for services that have one. News is the same for whoever words it in another language.
 type Message struct {
 	Title string
 	Text  string
+	News  []News
+	// Written is when it was to be told, where that is later than it should have been.
+	Written *holdfast.Time
 }
+
+// News is what is told of one alarm.
+type News struct {
+	Alarm Alarm `json:"alarm"`
+	Turn  Turn  `json:"turn"`
+	// EndedAt is when it ended, if it has.
+	EndedAt *holdfast.Time `json:"ended_at,omitempty"`
+}
+
+// A Turn is what has happened to an alarm.
+type Turn string
+
+// The turns of an alarm.
+const (
+	Begun  Turn = "begun"
+	Still  Turn = "still"  // it goes on
+	Over   Turn = "over"   // it has ended
+	Missed Turn = "missed" // it began and ended, and nobody was told
+)
 
 // A Sender delivers messages.
 type Sender interface {

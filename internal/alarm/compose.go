@@ -59,7 +59,7 @@ func (b *Board) compose(n news, now holdfast.Time) Message {
 	if b.lost {
 		end = "What was told before is not known any more: some of this may have been.\n" + end
 	}
-	return Message{Title: "holdfast on " + b.o.Host + ": " + headline(n), Text: bounded(parts, end)}
+	return Message{Title: "holdfast on " + b.o.Host + ": " + headline(n), Text: bounded(parts, end), News: n.told()}
 }
 
 func said(what, details string) string { return what + "\n" + details }

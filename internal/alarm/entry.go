@@ -124,6 +124,24 @@ type news struct {
 	missed []*entry // they stood for a while of which nobody knew
 }
 
+// told is the same without what is remembered.
+func (n news) told() []News {
+	var all []News
+	for _, part := range []struct {
+		turn    Turn
+		entries []*entry
+	}{{Begun, n.begun}, {Still, n.still}, {Over, n.over}, {Missed, n.missed}} {
+		for _, e := range part.entries {
+			one := News{Alarm: e.Alarm, Turn: part.turn}
+			if part.turn == Over || part.turn == Missed {
+				one.EndedAt = e.Ended
+			}
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
 func (n news) all() []*entry {
 	var all []*entry
 	for _, part := range [][]*entry{n.begun, n.still, n.over, n.missed} {

@@ -21,6 +21,7 @@ type letter struct {
 	Service string        `json:"service"` // by its name
 	Title   string        `json:"title"`
 	Text    string        `json:"text"`
+	News    []News        `json:"news,omitempty"`
 	Written holdfast.Time `json:"written"`
 	TriedAt holdfast.Time `json:"tried_at"`
 	Tries   int           `json:"tries"`
@@ -44,7 +45,7 @@ func (b *Board) keep(m Message, errs []error, now holdfast.Time) {
 	names := p.Names()
 	for i, err := range errs {
 		if err != nil && i < len(names) {
-			b.letters = append(b.letters, &letter{Service: names[i], Title: m.Title, Text: m.Text, Written: now, TriedAt: now, Tries: 1})
+			b.letters = append(b.letters, &letter{Service: names[i], Title: m.Title, Text: m.Text, News: m.News, Written: now, TriedAt: now, Tries: 1})
 		}
 	}
 	if more := len(b.letters) - mostLetters; more > 0 {
@@ -70,7 +71,7 @@ func (b *Board) post(ctx context.Context, now holdfast.Time) {
 			waits = append(waits, l.Service)
 			return false
 		}
-		err := p.SendTo(ctx, l.Service, Message{Title: l.Title, Text: "This was to be told at " + moment(l.Written) + ".\n\n" + l.Text})
+		err := p.SendTo(ctx, l.Service, Message{Title: l.Title, Text: "This was to be told at " + moment(l.Written) + ".\n\n" + l.Text, News: l.News, Written: &l.Written})
 		if err != nil {
 			l.TriedAt, l.Tries = now, l.Tries+1
 			waits, errs = append(waits, l.Service), append(errs, err)

@@ -18,9 +18,9 @@
 // The ideas lie in files of their own: route.go (an operation, its scopes and its place
 // in the document), guard.go (paths), problem.go (failures), json.go (bodies), etag.go,
 // names.go (what a path may name); then the operations: backups.go and show.go (reading),
-// make.go (the call before an upload), verbs.go (work on backups), upkeep.go (work on the
+// contents.go, search.go and diff.go (looking inside, by scan.go as a stream), make.go (the call before an upload), verbs.go (work on backups), upkeep.go (work on the
 // repository), jobs.go and follow.go (jobs and their events), download.go, state.go
-// (status, alarms, tasks, settings, activity) and health.go.
+// (status, alarms, tasks, settings, activity), hooks.go, telegram.go and health.go.
 package api
 
 import (
@@ -33,13 +33,16 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/access"
 	"github.com/holdfast-backup/holdfast/internal/alarm"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/history"
 	"github.com/holdfast-backup/holdfast/internal/job"
 	"github.com/holdfast-backup/holdfast/internal/keeper"
 	"github.com/holdfast-backup/holdfast/internal/operation"
 	"github.com/holdfast-backup/holdfast/internal/report"
+	"github.com/holdfast-backup/holdfast/internal/shelf"
 )
 
 // Root is where the API begins.
@@ -54,13 +57,23 @@ type Core struct {
 	Operations *operation.Operations
 	// Status judges how safe the data is, and counts what the sources hold.
 	Status func(context.Context) (report.Status, error)
+	// Glance is Status for pages, which rather tell of a moment ago than let people wait:
+	// of the backups it knows what [report.Book.Recent] gives.
+	Glance func(context.Context) (report.Status, error)
 	// Ready tells why requests should go elsewhere, Healthy why the process should
 	// be started anew; nil, or a nil error: all is well.
 	Ready, Healthy func() error
 	Alarms         func() []alarm.Alarm
 	Tasks          func() []holdfast.TaskStanding
+	// Shelf keeps the backups open that somebody looks into; nil: nothing is kept open.
+	Shelf *shelf.Shelf[*engine.Look]
 	// Notify sends a test to everybody who is told of alarms.
 	Notify func(context.Context) []alarm.Delivery
+	// History is what happened within the last days; nil: nobody keeps a record.
+	History func(days int) history.Log
+	// Telegram takes an update of the bot, and tells whether it was for the panel; nil: no
+	// panel takes any.
+	Telegram func(ctx context.Context, update []byte) bool
 }
 
 // Options are what the API is made of.
@@ -72,7 +85,9 @@ type Options struct {
 	Version string
 	Logger  *slog.Logger // nil discards
 	Metrics http.Handler // nil: there are none
-	Now     func() time.Time
+	// Pages answers every path that is none of the API's, for people; nil: nobody does.
+	Pages http.Handler
+	Now   func() time.Time
 	// Heartbeat is the pause after which a stream of events shows that it lives;
 	// zero is 15 seconds.
 	Heartbeat time.Duration
@@ -97,6 +112,8 @@ type server struct {
 	o    Options
 	log  *slog.Logger
 	huma huma.API
+	// scans bounds the searches and comparisons that are under way.
+	scans chan struct{}
 }
 
 // New makes the handler of the daemon's port.
@@ -113,20 +130,27 @@ func New(o Options) http.Handler {
 	if o.Answer <= 0 {
 		o.Answer = defaultAnswer
 	}
-	s := &server{o: o, log: o.Logger}
+	s := &server{o: o, log: o.Logger, scans: make(chan struct{}, maxScans)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	mux := http.NewServeMux()
 	s.huma = humago.New(mux, settings(o.Version))
 	s.addState()
+	s.addHooks()
+	s.addAutoBackup()
+	s.addHistory()
+	s.addTelegram()
 	s.addBackups()
+	s.addContents()
+	s.addSearch()
+	s.addDiff()
 	s.addVerbs()
 	s.addUpkeep()
 	s.addJobs()
 	s.addHealth(mux)
 	s.addDocument(mux)
-	return o.Access.Handler(guarded(mux))
+	return o.Access.Handler(guarded(mux, o.Pages))
 }
 
 // core is that of the present configuration.

@@ -73,7 +73,7 @@ func (s *server) addBackups() {
 	s.addMake()
 	add(s, route{
 		id: "getBackup", method: http.MethodGet, path: "/backups/{name}", tag: "backups", summary: "Show a backup",
-		description: "With its metadata and every proof that is kept. A backup that only a replica has is shown from there.",
+		description: "With its metadata, every proof that is kept, the statistics of its memory, and which places have it. A backup that only a replica has is shown from there.",
 		scopes:      reading, status: http.StatusOK, also: notModified, errors: []int{http.StatusNotFound},
 	}, s.showBackup)
 	add(s, route{

@@ -36,6 +36,7 @@ func settings(version string) huma.Config {
 	c.Info.License = &huma.License{Name: "See the LICENSE file of the project"}
 	c.Tags = []*huma.Tag{
 		{Name: "backups", Description: "Making, listing, reading and removing backups."},
+		{Name: "inside", Description: "Looking into backups and comparing them."},
 		{Name: "restore", Description: "Bringing backups back."},
 		{Name: "proof", Description: "Proving that backups can be brought back."},
 		{Name: "repository", Description: "Retention, replicas and space."},

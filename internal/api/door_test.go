@@ -68,7 +68,7 @@ func TestDoor_EveryOperationRefuses(t *testing.T) {
 func TestDoor_ScopesOpenWhatTheyShould(t *testing.T) {
 	w := newWorld(t, nil)
 	w.backup("one")
-	w.token = w.newToken("owner", access.ScopeAdmin)
+	w.token = w.newToken("me", access.ScopeAdmin)
 	reader, restorer := w.as(w.newToken("reader", access.ScopeRead)), w.as(w.newToken("restorer", access.ScopeRestore))
 	for _, one := range []*world{w, reader, restorer} {
 		for _, path := range []string{"backups", "backups/one", "backups/one/files", "status", "sources", "replicas", "jobs", "tasks", "alarms", "version", "/metrics"} {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -11,9 +12,13 @@ import (
 // maxPath bounds the path and the query of a request.
 const maxPath = 4 << 10
 
+// besides are the paths beside the API that are not for people.
+var besides = []string{"/healthz", "/readyz", "/metrics"}
+
 // guarded lets a request through to the routes only if its path is plain and known.
-// What is refused gets a problem, which the routes themselves would not write.
-func guarded(mux *http.ServeMux) http.Handler {
+// What is refused gets a problem, which the routes themselves would not write. Paths
+// that are none of the API's are the pages', if there are any.
+func guarded(mux *http.ServeMux, pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p := checkPath(r); p != nil {
 			writeProblem(w, r, p)
@@ -21,6 +26,10 @@ func guarded(mux *http.ServeMux) http.Handler {
 		}
 		if _, pattern := mux.Handler(r); pattern != "" {
 			mux.ServeHTTP(w, r)
+			return
+		}
+		if pages != nil && ForPages(r) {
+			pages.ServeHTTP(w, r)
 			return
 		}
 		// The mux knows whether the path has other methods.
@@ -35,6 +44,13 @@ func guarded(mux *http.ServeMux) http.Handler {
 		writeProblem(w, r, newProblem(http.StatusNotFound, holdfast.ExitNotFound,
 			"there is nothing at this path", "the OpenAPI document at "+Root+"/openapi.json lists every path"))
 	})
+}
+
+// ForPages tells whether a path is none of the API's, nor of what watches the daemon: it
+// is for people.
+func ForPages(r *http.Request) bool {
+	p := r.URL.Path
+	return p != Root && !strings.HasPrefix(p, "/api/") && !slices.Contains(besides, p)
 }
 
 // checkPath refuses paths that a reader could take for others.

@@ -111,6 +111,9 @@ func TestPin_OnlyWhatIsStillAsYouKnowIt(t *testing.T) {
 	if !show.Backup.Pinned {
 		t.Error("it is not pinned")
 	}
+	if len(show.Places) != 1 || show.Places[0].Name != report.PlaceHere || !show.Places[0].Has {
+		t.Errorf("it is in %+v", show.Places)
+	}
 	p := w.ask("PATCH", "backups/one", map[string]any{"pinned": false}, "If-Match", tag).problem(http.StatusPreconditionFailed, "refused")
 	if p.Object != "one" {
 		t.Errorf("%+v", p)

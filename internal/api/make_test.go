@@ -200,10 +200,10 @@ func TestMake_TheSameKeyIsTheSameJob(t *testing.T) {
 func TestMake_AnAssistantMayBackUpAndNothingElse(t *testing.T) {
 	w := newWorld(t, nil)
 	w.backup("secret")
-	owner := w.as(w.newToken("owner", access.ScopeAdmin))
+	owner := w.as(w.newToken("me", access.ScopeAdmin))
 	bot := w.as(w.newToken("bot", access.ScopeBackup))
 	var m made
-	bot.ask("POST", "backups", map[string]any{"trigger": "auto"}).want(http.StatusCreated, &m)
+	bot.ask("POST", "backups", map[string]any{"trigger": "auto", "reuse": "0s"}).want(http.StatusCreated, &m)
 	bot.ask("GET", "jobs/"+m.Job, nil).want(http.StatusOK)
 	bot.ask("GET", "status", nil).want(http.StatusOK)
 	var page jobPage

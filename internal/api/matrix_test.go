@@ -15,14 +15,15 @@ import (
 // a for admin. Whoever adds an operation decides it here, too.
 var matrix = map[string]string{
 	"listBackups": "r-ta", "getBackup": "r-ta", "listFiles": "r-ta", "listSources": "r-ta", "listReplicas": "r-ta",
-	"listTasks": "r-ta", "listAlarms": "r-ta", "planPrune": "r-ta", "planCompact": "r-ta",
-	"getStatus": "rbta", "getVersion": "rbta", "listJobs": "rbta", "getJob": "rbta", "followJob": "rbta",
+	"getContents": "r-ta", "listRows": "r-ta", "getRow": "r-ta", "searchBackup": "r-ta", "diffBackups": "r-ta",
+	"listTasks": "r-ta", "listAlarms": "r-ta", "getHistory": "r-ta", "planPrune": "r-ta", "planCompact": "r-ta",
+	"getStatus": "rbta", "getAutoBackup": "rbta", "getVersion": "rbta", "listJobs": "rbta", "getJob": "rbta", "followJob": "rbta",
 	"createBackup": "-b-a",
 	"cancelJob":    "-bta", // its own
 	"verifyBackup": "--ta", "verifyAll": "--ta", "drillBackup": "--ta", "planRestore": "--ta", "restoreBackup": "--ta",
-	"rollback": "--ta", "recover": "--ta", "downloadBackup": "--ta",
+	"rollback": "--ta", "planRollback": "--ta", "recover": "--ta", "downloadBackup": "--ta",
 	"pinBackup": "---a", "deleteBackup": "---a", "prune": "---a", "compact": "---a", "replicate": "---a", "confirmHold": "---a",
-	"getConfig": "---a", "listActivity": "---a", "testNotifications": "---a",
+	"getConfig": "---a", "listActivity": "---a", "testNotifications": "---a", "listHooks": "---a", "setAutoBackup": "---a", "testHook": "---a", "passUpdate": "---a",
 }
 
 // Every operation of the document, asked by nobody, by each scope, with a token that was
@@ -90,7 +91,7 @@ func TestDoor_EveryOperationByEveryCaller(t *testing.T) {
 // Who may back up does not decide what is kept for ever.
 func TestMake_OnlyTheOwnerPins(t *testing.T) {
 	w := newWorld(t, nil)
-	owner, bot := w.as(w.newToken("owner", access.ScopeAdmin)), w.as(w.newToken("bot", access.ScopeBackup))
+	owner, bot := w.as(w.newToken("me", access.ScopeAdmin)), w.as(w.newToken("bot", access.ScopeBackup))
 	bot.ask("POST", "backups", map[string]any{"pin": true}).problem(http.StatusForbidden, "forbidden")
 	var page jobPage
 	owner.ask("GET", "jobs", nil).want(http.StatusOK, &page)

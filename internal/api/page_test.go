@@ -16,7 +16,7 @@ func TestPage_ListsEveryOperation(t *testing.T) {
 		t.Fatal(err)
 	}
 	var listed, documented []string
-	for _, m := range regexp.MustCompile("(?m)^\\| (GET|POST|PATCH|DELETE) \\| `([^`]+)` \\| ([a-z, ]*)\\|").FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| (GET|POST|PUT|PATCH|DELETE) \\| `([^`]+)` \\| ([a-z, ]*)\\|").FindAllStringSubmatch(string(page), -1) {
 		listed = append(listed, fmt.Sprintf("%s %s%s %s", m[1], Root, m[2], strings.ReplaceAll(strings.TrimSpace(m[3]), ", ", ",")))
 	}
 	w := newWorld(t, nil)

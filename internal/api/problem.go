@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ type Problem struct {
 	Exit      int     `json:"exit" doc:"The exit status with which the command line tells the same." example:"11"`
 	Detail    string  `json:"detail" doc:"One sentence for people; do not parse it."`
 	Hint      string  `json:"hint,omitempty" doc:"What to do."`
+	Cause     string  `json:"cause,omitempty" enum:"no_space,name_taken,in_use,read_only,denied,unreachable,losses" doc:"Why, where that is known more closely than the code tells."`
 	Op        string  `json:"op,omitempty" doc:"What was being done."`
 	Object    string  `json:"object,omitempty" doc:"To what."`
 	Operation string  `json:"operation,omitempty" doc:"The id of the operation: that of its job and of its lines in the log."`
@@ -111,6 +113,10 @@ func newProblem(status, exit int, detail, hint string) *Problem {
 	return p
 }
 
+// ProblemOf is how every failure of a request is told, for the pages, which show the
+// same to people.
+func ProblemOf(ctx context.Context, err error) *Problem { return problemOf(ctx, err) }
+
 // problemOf is how every failure of a request is told. What went wrong inside,
 // beyond what holdfast has words for, stays in the log under the operation's id.
 func problemOf(ctx context.Context, err error) *Problem {
@@ -138,6 +144,7 @@ func problemOf(ctx context.Context, err error) *Problem {
 func problemOfReport(e report.Error, operation string) *Problem {
 	p := newProblem(cmp.Or(statuses[e.Exit], http.StatusInternalServerError), e.Exit, e.Message, e.Hint)
 	p.Op, p.Object, p.Operation = e.Op, redact.Text(e.Object), operation
+	p.Cause = string(e.Cause)
 	for _, part := range e.Errors {
 		p.Errors = append(p.Errors, Fault{
 			Op: part.Op, Object: redact.Text(part.Object), Message: redact.Text(part.Message), Hint: redact.Text(hintFor(part.Hint)),
@@ -170,7 +177,7 @@ func ofHuma(status int, msg string, errs ...error) huma.StatusError {
 	}
 	switch {
 	case status == http.StatusRequestEntityTooLarge:
-		return tooLarge(maxBody)
+		return tooLarge(limitIn(msg))
 	case status == http.StatusInternalServerError && msg == "cannot read request body":
 		return newProblem(http.StatusBadRequest, holdfast.ExitUsage, "the body of the request ended too early", "")
 	case status >= http.StatusInternalServerError:
@@ -215,6 +222,16 @@ func requestWords(status int, msg string) string {
 		return "the body of the request must be application/json"
 	}
 	return msg
+}
+
+// limitIn takes the limit of a body out of the words of the framework, which are all that
+// it tells; its limit is one byte above ours.
+func limitIn(msg string) int64 {
+	var limit int64
+	if n, err := fmt.Sscanf(msg, "request body is too large limit=%d bytes", &limit); n != 1 || err != nil {
+		return maxBody
+	}
+	return limit - 1
 }
 
 func tooLarge(limit int64) *Problem {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -34,6 +35,10 @@ type route struct {
 	// errors are the failures that this operation can end with, beside those of
 	// every operation.
 	errors []int
+	// maxBody is how large the body may be; zero: as large as that of most.
+	maxBody int64
+	// openBody takes a body with fields that nobody here knows: it is somebody else's.
+	openBody bool
 	// produces is what a success is, if it is not JSON.
 	produces []string
 }
@@ -60,7 +65,7 @@ func add[I, O any](s *server, r route, answer func(context.Context, *I) (*O, err
 	op := huma.Operation{
 		OperationID: r.id, Method: r.method, Path: Root + r.path, Tags: []string{r.tag},
 		Summary: r.summary, Description: describe(r), DefaultStatus: r.status,
-		MaxBodyBytes: maxBody + 1, BodyReadTimeout: s.o.Patience, Errors: slices.Concat(everywhere, r.errors),
+		MaxBodyBytes: cmp.Or(r.maxBody, maxBody) + 1, BodyReadTimeout: s.o.Patience, Errors: slices.Concat(everywhere, r.errors),
 		Extensions: map[string]any{"x-scope": scopeWords(r.scopes)},
 		Responses:  map[string]*huma.Response{},
 	}
@@ -187,7 +192,7 @@ func (s *server) document(r route) {
 		}
 		op.Responses[strconv.Itoa(status)] = other
 	}
-	if op.RequestBody == nil {
+	if op.RequestBody == nil || r.openBody {
 		return
 	}
 	schema := op.RequestBody.Content["application/json"].Schema
@@ -211,6 +216,8 @@ func (s *server) operation(method, path string) *huma.Operation {
 	switch method {
 	case http.MethodPost:
 		return item.Post
+	case http.MethodPut:
+		return item.Put
 	case http.MethodPatch:
 		return item.Patch
 	case http.MethodDelete:

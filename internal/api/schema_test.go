@@ -196,6 +196,10 @@ func (s *spec) holdTo(t *testing.T, method, path string, status int, kind string
 		return
 	}
 	var v any
+	if kind == linesType {
+		// Each line is one of the items.
+		body = []byte("[" + strings.Join(strings.Split(strings.TrimSpace(string(body)), "\n"), ",") + "]")
+	}
 	if err := json.Unmarshal(body, &v); err != nil {
 		t.Errorf("%s: %v: %s", where, err, body)
 		return

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
@@ -40,7 +38,7 @@ func (s *server) showBackup(ctx context.Context, in *showInput) (*showOutput, er
 
 // shown gives a backup and the tag of the state in which it is.
 func (s *server) shown(ctx context.Context, in Named) (report.Show, string, error) {
-	near, err := s.near(ctx, in)
+	e, near, err := s.near(ctx, in)
 	if err != nil {
 		return report.Show{}, "", err
 	}
@@ -48,21 +46,23 @@ func (s *server) shown(ctx context.Context, in Named) (report.Show, string, erro
 	if err != nil {
 		return report.Show{}, "", err
 	}
+	show.Complete(ctx, e, near)
 	body, err := encoded(show)
 	return show, tagOf(string(body)), err
 }
 
 // near finds the nearest copy of the backup that a request names.
-func (s *server) near(ctx context.Context, in Named) (*engine.Copy, error) {
+func (s *server) near(ctx context.Context, in Named) (*engine.Engine, *engine.Copy, error) {
 	name, err := in.parsed()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e, err := s.core().Keeper.Engine(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return e.Describe(ctx, name)
+	near, err := e.Describe(ctx, name)
+	return e, near, err
 }
 
 type filesInput struct {
@@ -90,7 +90,7 @@ func (s *server) listFiles(ctx context.Context, in *filesInput) (*filesOutput, e
 	if err != nil {
 		return nil, usagef("after", "the cursor is none of ours", "leave it out to begin anew")
 	}
-	near, err := s.near(ctx, in.Named)
+	_, near, err := s.near(ctx, in.Named)
 	if err != nil {
 		return nil, err
 	}
@@ -98,18 +98,10 @@ func (s *server) listFiles(ctx context.Context, in *filesInput) (*filesOutput, e
 	if err != nil {
 		return nil, err
 	}
-	all := slices.DeleteFunc(show.Files, func(f report.File) bool {
-		return in.Source != "" && f.Path != in.Source && !strings.HasPrefix(f.Path, in.Source+"/")
-	})
-	slices.SortFunc(all, func(a, b report.File) int { return strings.Compare(a.Path, b.Path) })
-	page := filePage{Backup: show.Backup.Name, Files: []report.File{}, Total: len(all)}
-	from, found := slices.BinarySearchFunc(all, string(after), func(f report.File, path string) int { return strings.Compare(f.Path, path) })
-	if found {
-		from++
-	}
-	page.Files = append(page.Files, all[from:min(from+in.Limit, len(all))]...)
-	if from+in.Limit < len(all) {
-		page.Next = base64.RawURLEncoding.EncodeToString([]byte(page.Files[in.Limit-1].Path))
+	part := report.PageOfFiles(show.Files, in.Source, string(after), in.Limit)
+	page := filePage{Backup: show.Backup.Name, Files: part.Files, Total: part.Total}
+	if part.Next != "" {
+		page.Next = base64.RawURLEncoding.EncodeToString([]byte(part.Next))
 	}
 	return &filesOutput{Body: page}, nil
 }

@@ -62,6 +62,7 @@ type configBody struct {
 type settingValue struct {
 	Key    string        `json:"key"`
 	Value  string        `json:"value" doc:"A secret is shown as ***."`
+	Note   string        `json:"note,omitempty" doc:"What beats it, such as the switch of Auto Backup."`
 	Origin config.Origin `json:"origin" doc:"Where it comes from: flag, environment, .env, file, default."`
 }
 
@@ -119,7 +120,7 @@ func (s *server) showConfig(context.Context, *nothing) (*configOutput, error) {
 	c := s.core().Config
 	out := configBody{Type: "config", File: c.File, Values: []settingValue{}}
 	for _, v := range c.Values {
-		out.Values = append(out.Values, settingValue{Key: v.Key, Value: redact.Text(v.Shown()), Origin: v.Origin})
+		out.Values = append(out.Values, settingValue{Key: v.Key, Value: redact.Text(v.Shown()), Note: report.NoteOn(c, v.Key), Origin: v.Origin})
 	}
 	return &configOutput{out}, nil
 }

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/around"
+	"github.com/holdfast-backup/holdfast/internal/history"
 	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
@@ -28,6 +31,22 @@ func TestState_WhatIsKnown(t *testing.T) {
 	w.ask("GET", "tasks", nil).want(http.StatusOK, &tasks)
 	var alarms alarmList
 	w.ask("GET", "alarms", nil).want(http.StatusOK, &alarms)
+	w.core.History = func(days int) history.Log {
+		at := time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
+		return history.Log{Since: holdfast.At(at), Buckets: []history.Bucket{{
+			Start: holdfast.At(at), Made: map[holdfast.Trigger]int64{holdfast.TriggerQuick: 1}, Missed: int64(days), Size: &history.Size{Backups: 1, StoredBytes: 12},
+		}}}
+	}
+	var past historyBody
+	w.ask("GET", "history", nil).want(http.StatusOK, &past)
+	if len(past.Buckets) != 1 || past.Buckets[0].Missed != 30 || past.Buckets[0].Made[holdfast.TriggerQuick] != 1 || past.BucketSeconds != 1800 {
+		t.Errorf("%+v", past)
+	}
+	w.ask("GET", "history?days=401", nil).problem(http.StatusUnprocessableEntity, "usage")
+	w.core.History = nil
+	if r := w.ask("GET", "history?days=400", nil).want(http.StatusOK, &past); !strings.Contains(string(r.body), `"buckets":[]`) {
+		t.Errorf("%s", r.body)
+	}
 	var version versionBody
 	w.ask("GET", "version", nil).want(http.StatusOK, &version)
 	if len(tasks.Tasks) != 1 || len(alarms.Alarms) != 1 || version.Version != "1.2.3" {
@@ -58,6 +77,22 @@ func TestState_WhatIsKnown(t *testing.T) {
 func TestState_NobodyIsToBeTold(t *testing.T) {
 	w := newWorld(t, nil)
 	w.ask("POST", "notifications/test", nil).problem(http.StatusConflict, "refused")
+}
+
+func TestHooks_AreListedAndTested(t *testing.T) {
+	w := newWorld(t, map[string]string{"hooks.before_backup": "echo ready; exit 3"})
+	var list hookList
+	w.ask("GET", "hooks", nil).want(http.StatusOK, &list)
+	if len(list.Hooks) != 1 || list.Hooks[0].Hook != "before_backup" {
+		t.Errorf("%+v", list)
+	}
+	var trial around.Trial
+	w.ask("POST", "hooks/test", map[string]string{"hook": "before_backup"}).want(http.StatusOK, &trial)
+	if trial.OK || len(trial.Runs) != 1 || trial.Runs[0].ExitCode == nil || *trial.Runs[0].ExitCode != 3 || trial.Runs[0].Output != "ready" {
+		t.Errorf("%+v", trial)
+	}
+	w.ask("POST", "hooks/test", map[string]string{"hook": "after_backup"}).problem(http.StatusNotFound, "not_found")
+	w.ask("POST", "hooks/test", map[string]string{}).problem(http.StatusUnprocessableEntity, "usage")
 }
 
 func TestHealth_TellsOneWord(t *testing.T) {

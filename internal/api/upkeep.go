@@ -60,6 +60,15 @@ func (s *server) addUpkeep() {
 		func(ctx context.Context, key string) (job.Job, error) {
 			return s.core().Operations.Rollback(ctx, caller(ctx), key, operation.RollbackRequest{})
 		})
+	rollback := route{
+		id: "planRollback", method: http.MethodGet, path: "/rollback", tag: "restore", summary: "What undoing the last restore would do",
+		description: "Changes nothing: what was restored when, where the state before is kept, whether it can be brought back and if not, why. 404 if there is nothing to undo.",
+		scopes:      restoring, status: http.StatusOK, errors: []int{http.StatusNotFound},
+	}
+	add(s, rollback, func(ctx context.Context, _ *nothing) (*rollbackPlanOutput, error) {
+		plan, err := s.core().Operations.PlanRollback(ctx)
+		return &rollbackPlanOutput{plan}, err
+	})
 	plain("recover", "/recover", "restore", "Finish or undo a restore that was cut", "The daemon does so when it starts; without a cut restore nothing happens.", restoring,
 		func(ctx context.Context, key string) (job.Job, error) {
 			return s.core().Operations.Recover(ctx, caller(ctx), key, operation.RecoverRequest{})
@@ -112,6 +121,8 @@ type replicasOutput struct {
 		Replicas []report.Replica `json:"replicas"`
 	}
 }
+
+type rollbackPlanOutput struct{ Body report.RollbackPlan }
 
 type prunePlanOutput struct{ Body report.Prune }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/job"
 	"github.com/holdfast-backup/holdfast/internal/operation"
 	"github.com/holdfast-backup/holdfast/internal/report"
@@ -53,6 +54,15 @@ type ChosenParts struct {
 	Only   []string `json:"only,omitempty" maxItems:"100" doc:"Sources, or memory; everything if absent."`
 	Force  bool     `json:"force,omitempty" doc:"Go on although processes have the data open, or although it was damaged already when it was captured."`
 	Online bool     `json:"online,omitempty" doc:"SQLite: through its own transaction, so that open connections go on."`
+
+	Parts        map[string][]holdfast.Part `json:"parts,omitempty" maxProperties:"100" doc:"Only parts of sources, by the name of the source, or by its kind where the backup has one of that kind: tables, collections, and in them rows or records. One source at a time."`
+	AcceptLosses bool                       `json:"accept_losses,omitempty" doc:"Go on although the store cannot keep all of what comes; the plan lists what would be lost."`
+	KeepReplaced bool                       `json:"keep_replaced,omitempty" doc:"Keep what is replaced in a running store, under another name."`
+}
+
+// request gives what is asked for of a backup.
+func (c ChosenParts) request(name string) operation.RestoreRequest {
+	return operation.RestoreRequest{Name: name, Only: c.Only, Force: c.Force, Online: c.Online, Parts: c.Parts, AcceptLosses: c.AcceptLosses, KeepReplaced: c.KeepReplaced}
 }
 
 type planInput struct {
@@ -71,8 +81,9 @@ type planOutput struct {
 type deleteInput struct {
 	Keyed
 	Named
-	Wait        bool `query:"wait" doc:"Answer when it is gone; otherwise at once."`
-	WaitTimeout int  `query:"wait_timeout" minimum:"1" maximum:"3600" default:"600" doc:"After how many seconds to answer with the job as it stands."`
+	Grace       string `query:"grace" maxLength:"20" example:"10s" doc:"How long the job waits before it deletes, up to 60s: to cancel it until then takes the deletion back."`
+	Wait        bool   `query:"wait" doc:"Answer when it is gone; otherwise at once."`
+	WaitTimeout int    `query:"wait_timeout" minimum:"1" maximum:"3600" default:"600" doc:"After how many seconds to answer with the job as it stands."`
 }
 
 // addVerbs adds the work on one backup.
@@ -108,9 +119,9 @@ func (s *server) addVerbs() {
 	}), func(ctx context.Context, in *restoreInput) (*startedOutput, error) {
 		b := orZero(in.Body)
 		return s.onBackup(ctx, in.Named, b.WaitBody, func(name string) (job.Job, error) {
-			return s.core().Operations.Restore(ctx, caller(ctx), in.Key, operation.RestoreRequest{
-				Name: name, Only: b.Only, NoEmergency: b.NoEmergency, Force: b.Force, Online: b.Online,
-			})
+			q := b.request(name)
+			q.NoEmergency = b.NoEmergency
+			return s.core().Operations.Restore(ctx, caller(ctx), in.Key, q)
 		})
 	})
 	add(s, route{
@@ -141,7 +152,7 @@ func (s *server) planRestore(ctx context.Context, in *planInput) (*planOutput, e
 		return nil, err
 	}
 	b := orZero(in.Body)
-	plan, err := s.core().Operations.PlanRestore(ctx, operation.RestoreRequest{Name: name, Only: b.Only, Force: b.Force, Online: b.Online})
+	plan, err := s.core().Operations.PlanRestore(ctx, b.request(name))
 	return &planOutput{Body: plan}, err
 }
 
@@ -155,7 +166,7 @@ func (s *server) deleteBackup(ctx context.Context, in *deleteInput) (*startedOut
 	if err != nil {
 		return nil, err
 	}
-	j, err := s.core().Operations.Delete(ctx, caller(ctx), in.Key, operation.DeleteRequest{Names: []string{name}})
+	j, err := s.core().Operations.Delete(ctx, caller(ctx), in.Key, operation.DeleteRequest{Names: []string{name}, Grace: in.Grace})
 	return s.started(ctx, j, err, WaitBody{in.Wait, in.WaitTimeout})
 }
 

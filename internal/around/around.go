@@ -8,7 +8,7 @@
 // result: a backup is never late or lost because somebody could not be told.
 //
 // The parts: command.go (hooks), webhook.go, ping.go, post.go (how both are
-// sent), story.go (what is told).
+// sent), story.go (what is told), trial.go (each of them alone, for whoever set it up).
 package around
 
 import (
@@ -38,8 +38,8 @@ type Options struct {
 	Environ []string
 }
 
-// New makes what the configuration asks for; nil if it asks for nothing.
-func New(c *config.Config, o Options) engine.Around {
+// filled puts the defaults where nothing is.
+func (o Options) filled() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -49,13 +49,27 @@ func New(c *config.Config, o Options) engine.Around {
 	if o.Environ == nil {
 		o.Environ = os.Environ()
 	}
+	return o
+}
+
+// hostname is how this machine calls itself to others.
+func hostname() string {
 	host, err := os.Hostname()
 	if err != nil {
-		host = "unknown"
+		return "unknown"
 	}
+	return host
+}
+
+// agentOf is how this program calls itself to others.
+func agentOf(version string) string { return "holdfast/" + cmp.Or(version, "unknown") }
+
+// New makes what the configuration asks for; nil if it asks for nothing.
+func New(c *config.Config, o Options) engine.Around {
+	o = o.filled()
 	a := &around{
 		hooks: c.Hooks, log: o.Logger, now: o.Now,
-		teller:  teller{host: host, tool: o.ToolVersion},
+		teller:  teller{host: hostname(), tool: o.ToolVersion},
 		flights: map[flightKey]*flight{},
 	}
 	if inHook(o.Environ) && a.anyCommand() {
@@ -63,11 +77,9 @@ func New(c *config.Config, o Options) engine.Around {
 		o.Logger.Info("no hook is run: this was called by one")
 	}
 	pinged := newPings(c.Ping)
-	a.secrets = append(redact.Secrets(c.Webhooks.URLs...), redact.Secrets(pinged.urls()...)...)
-	a.secrets = append(a.secrets, redact.Secrets(c.Notify.URLs...)...)
-	a.secrets = append(a.secrets, c.Webhooks.Secret)
+	a.secrets = secretsOf(c)
 	a.teller.secrets = a.secrets
-	post := newPoster(o.Client, "holdfast/"+cmp.Or(o.ToolVersion, "unknown"))
+	post := newPoster(o.Client, agentOf(o.ToolVersion))
 	if len(c.Webhooks.URLs) > 0 {
 		a.webhooks = &webhooks{Webhooks: c.Webhooks, poster: post}
 	}

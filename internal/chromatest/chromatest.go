@@ -7,6 +7,9 @@
 // the test does something to the directory and afterwards tells whether a copy
 // holds exactly one instant of what was acknowledged.
 //
+// [Fill] lets the real JavaScript client write. [NewFaultProxy] stands before a server
+// and lets things go wrong, [NewV1] makes an older one of it.
+//
 // A test whose servers are not installed fails; none is skipped.
 package chromatest
 
@@ -41,6 +44,8 @@ func Versions() []Version { return []Version{Old, New} }
 type Server struct {
 	url     string
 	version Version
+	dir     string
+	port    int
 	cmd     *exec.Cmd
 	output  *testserver.Output
 	ended   chan struct{} // closed when the process has ended
@@ -74,7 +79,11 @@ func Launch(ctx context.Context, v Version, dir string) (*Server, error) {
 	// before the server does.
 	var last error
 	for range 3 {
-		s, err := launch(ctx, v, dir)
+		port, err := FreePort()
+		if err != nil {
+			return nil, err
+		}
+		s, err := launch(ctx, v, dir, port)
 		if err == nil {
 			return s, nil
 		}
@@ -83,11 +92,18 @@ func Launch(ctx context.Context, v Version, dir string) (*Server, error) {
 	return nil, last
 }
 
-func launch(ctx context.Context, v Version, dir string) (*Server, error) {
-	port, err := FreePort()
+// StartAgain starts a server that has ended once more, on its directory and its port:
+// for its clients it was away for a while.
+func (s *Server) StartAgain(t testing.TB) {
+	t.Helper()
+	again, err := launch(t.Context(), s.version, s.dir, s.port)
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
+	s.cmd, s.output, s.ended = again.cmd, again.output, again.ended
+}
+
+func launch(ctx context.Context, v Version, dir string, port int) (*Server, error) {
 	command, err := CommandLine(v, dir, port)
 	if err != nil {
 		return nil, err
@@ -95,6 +111,8 @@ func launch(ctx context.Context, v Version, dir string) (*Server, error) {
 	s := &Server{
 		url:     fmt.Sprintf("http://127.0.0.1:%d", port),
 		version: v,
+		dir:     dir,
+		port:    port,
 		cmd:     exec.Command(command[0], command[1:]...),
 		output:  &testserver.Output{},
 		ended:   make(chan struct{}),

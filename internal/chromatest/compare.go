@@ -19,22 +19,37 @@ func (l *Load) Check(ctx context.Context, copy *Client, after, before Moment) er
 	if err != nil {
 		return err
 	}
-	seen := map[string]int{} // version by record id
 	var problems []error
-	names := map[string]bool{}
+	held := map[string][]Record{}
 	for _, c := range served {
-		names[c.Name] = true
 		records, err := copy.Get(ctx, c.ID, nil)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("collection %s: %w", c.Name, err))
 			continue
 		}
-		if strings.HasPrefix(c.Name, "load-") {
-			problems = append(problems, l.read(c.Name, records, seen)...)
-		} else if strings.HasPrefix(c.Name, "churn-") {
-			problems = append(problems, l.checkChurned(c.Name, records, after)...)
-		}
+		held[c.Name] = records
 		problems = append(problems, checkGhosts(ctx, copy, c, records)...)
+	}
+	return l.judge(problems, held, after, before)
+}
+
+// CheckRecords is Check for a copy that is no directory: held are the records of each of
+// its collections.
+func (l *Load) CheckRecords(held map[string][]Record, after, before Moment) error {
+	return l.judge(nil, held, after, before)
+}
+
+// judge adds what is wrong with the records of a copy to what was found before.
+func (l *Load) judge(problems []error, held map[string][]Record, after, before Moment) error {
+	seen := map[string]int{} // version by record id
+	names := map[string]bool{}
+	for name, records := range held {
+		names[name] = true
+		if strings.HasPrefix(name, "load-") {
+			problems = append(problems, l.read(name, records, seen)...)
+		} else if strings.HasPrefix(name, "churn-") {
+			problems = append(problems, l.checkChurned(name, records, after)...)
+		}
 	}
 	problems = append(problems, l.checkNames(names, after, before)...)
 	if len(problems) == 0 {

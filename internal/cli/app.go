@@ -27,6 +27,8 @@ type app struct {
 	// DATABASE_PATH name the source.
 	settings     map[string]config.FlagValue
 	databasePath bool
+	// stores are servers that are not configured, which a restore went into.
+	stores []holdfast.PartRestorer
 }
 
 // config reads the configuration and tells its warnings.
@@ -73,6 +75,13 @@ func (g *globals) flags() (config.Flags, error) {
 			f.Sources = append(f.Sources, s)
 		}
 	}
+	for _, v := range g.ChromaURL {
+		s, err := config.AdHocServer("chroma-url", v)
+		if err != nil {
+			return f, err
+		}
+		f.Sources = append(f.Sources, s)
+	}
 	return f, nil
 }
 
@@ -87,7 +96,7 @@ func (a *app) sources() (*config.Config, error) {
 		if cfg.File != "" {
 			what = cfg.File + " configures no source, and " + config.DefaultChroma + " does not exist"
 		}
-		return nil, usagef("name one with --chroma DIR, --sqlite FILE or --files DIR, or write a configuration with `holdfast init`", "nothing to protect: %s", what)
+		return nil, usagef("name one with --chroma DIR, --chroma-url URL, --sqlite FILE or --files DIR, or write a configuration with `holdfast init`", "nothing to protect: %s", what)
 	}
 	if cfg.Detected {
 		a.ui.note("note: no source is configured; found the Chroma directory %s", config.DefaultChroma)
@@ -126,7 +135,7 @@ func (a *app) engineOver(r *repo.Repository, unusable error, observe holdfast.Ob
 		return nil, err
 	}
 	return wire.Engine(cfg, wire.Options{
-		Repository: r, Unusable: unusable, Observer: observe, Logger: a.logger(), Now: a.sys.Now, ToolVersion: a.sys.Version,
+		Repository: r, Unusable: unusable, Stores: a.stores, Observer: observe, Logger: a.logger(), Now: a.sys.Now, ToolVersion: a.sys.Version,
 	})
 }
 

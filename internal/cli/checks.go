@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,6 +145,9 @@ func (x *examination) sameDisk() {
 	}
 	var beside []string
 	for _, s := range x.cfg.Sources {
+		if s.Server != nil {
+			continue
+		}
 		if at, err := volume.Nearest(s.Path); err == nil {
 			if same, err := durable.SameDevice(dirOf(at), dirOf(place)); err == nil && same {
 				beside = append(beside, s.Name)
@@ -169,6 +173,9 @@ func (x *examination) copiedElsewhere() bool {
 			continue
 		}
 		beside := slices.ContainsFunc(x.cfg.Sources, func(s config.Source) bool {
+			if s.Server != nil {
+				return false
+			}
 			of, err := volume.Nearest(s.Path)
 			if err != nil {
 				return true
@@ -242,6 +249,10 @@ func (x *examination) sources() {
 			x.failed("source", s.Name, err)
 			continue
 		}
+		if s.Server != nil {
+			x.server(source, s)
+			continue
+		}
 		seen, err := source.Inspect(x.ctx, holdfast.InspectOptions{Counts: true})
 		switch {
 		case err != nil:
@@ -259,6 +270,34 @@ func (x *examination) sources() {
 			x.add("source", s.Name, checkWarn, report.Hint(err), "a restore in place could not write: "+report.Text(err))
 		}
 	}
+}
+
+// server asks a server as a backup would, with its token, and counts what it holds.
+func (x *examination) server(source holdfast.Source, s config.Source) {
+	told, _, err := wire.AskServer(x.ctx, source)
+	if err != nil {
+		x.failed("source", s.Name, err)
+		return
+	}
+	sent := "no header is sent with its requests"
+	if names := slices.Sorted(maps.Keys(s.Server.Headers)); len(names) > 0 {
+		sent = "it accepts " + strings.Join(names, ", ")
+	}
+	x.add("source", s.Name, checkOK, "", fmt.Sprintf("a Chroma server answers at %s: API %s, version %s; %s", s.Location(), told.API, told.Version, sent))
+	if len(told.Databases) == 0 {
+		x.add("source", s.Name, checkWarn, "check tenant in the source", "the server has no database that would be backed up")
+		return
+	}
+	seen, err := source.Inspect(x.ctx, holdfast.InspectOptions{Counts: true})
+	if err != nil {
+		x.failed("source", s.Name, err)
+		return
+	}
+	holds := "too many collections to count them at a glance"
+	if f := seen.Facts.Chroma; f != nil {
+		holds = plural(len(f.Collections), "collection", "collections") + sourceDetail(seen.Facts)
+	}
+	x.add("source", s.Name, checkOK, "", fmt.Sprintf("a backup holds %s: %s, about %s", strings.Join(told.Databases, ", "), holds, size(seen.Bytes)))
 }
 
 // targetDir is the directory in which a restore would work: the one above.

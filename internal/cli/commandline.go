@@ -1,6 +1,11 @@
 package cli
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/holdfast-backup/holdfast/internal/redact"
+	"github.com/holdfast-backup/holdfast/internal/report"
+)
 
 // commandLine is a command as a person can run it again: with the flags that say
 // where things are, quoted for a shell.
@@ -16,27 +21,15 @@ func commandLine(g *globals, words ...string) string {
 	flag("config", g.Config)
 	flag("repo", g.Repo)
 	flag("chroma", g.Chroma...)
+	for _, address := range g.ChromaURL {
+		flag("chroma-url", redact.Text(address)) // it may hold a password
+	}
 	flag("memory-collection", g.MemoryCollection...)
 	flag("rag-mode", g.RAGMode)
 	flag("sqlite", g.SQLite...)
 	flag("files", g.Files...)
 	for i, word := range line {
-		line[i] = quoted(word)
+		line[i] = report.Quoted(word)
 	}
 	return strings.Join(line, " ")
-}
-
-// plainSigns are the signs that mean nothing to a shell, beside letters and
-// digits of any script.
-const plainSigns = "/._-=:,@%+"
-
-// quoted is a word as a shell reads it as one.
-func quoted(word string) string {
-	special := func(r rune) bool {
-		return r < 0x80 && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune(plainSigns, r)
-	}
-	if word != "" && !strings.ContainsFunc(word, special) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 type configCmd struct {
@@ -33,6 +34,7 @@ type valueItem struct {
 	Key    string        `json:"key"`
 	Value  string        `json:"value"`
 	Env    string        `json:"env,omitempty"`
+	Note   string        `json:"note,omitempty"` // what beats it
 	Origin config.Origin `json:"origin"`
 }
 
@@ -48,12 +50,16 @@ func (c *configShowCmd) Run(_ context.Context, a *app) error {
 	}
 	out := configObject{Type: "config", File: cfg.File, Values: []valueItem{}}
 	for _, v := range cfg.Values {
-		out.Values = append(out.Values, valueItem{Key: v.Key, Value: v.Shown(), Env: env[v.Key], Origin: v.Origin})
+		out.Values = append(out.Values, valueItem{Key: v.Key, Value: v.Shown(), Env: env[v.Key], Note: report.NoteOn(cfg, v.Key), Origin: v.Origin})
 	}
 	a.ui.tell(out, func() {
 		t := table{head: []string{"KEY", "VALUE", "FROM"}}
 		for _, v := range out.Values {
-			t.add(v.Key, v.Value, v.Origin.String())
+			value := v.Value
+			if v.Note != "" {
+				value += " (" + v.Note + ")"
+			}
+			t.add(v.Key, value, v.Origin.String())
 		}
 		a.ui.print("%s", t.render(a.ui.outPaint))
 	})

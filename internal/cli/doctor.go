@@ -16,7 +16,7 @@ func (doctorCmd) about() about {
 		text: `Checks the configuration, the repository (can it be locked and written, is there
 space, what file system is it, is it that of the data), each replica, each source (can it be
 opened and read, what journal does it keep), the locks of databases, what crashes
-left behind, the hooks and the clock. Each check says ok, warn or fail,
+left behind, the bot of the panel, the hooks and the clock. Each check says ok, warn or fail,
 and what to do. Exit status 3 if anything failed.`,
 		examples: []example{{"holdfast doctor", "before the first backup, and when something is odd"}},
 		exits:    []int{holdfast.ExitIncomplete},
@@ -88,6 +88,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 		x.sameDisk()
 		x.locks()
 		x.sources()
+		x.telegram()
 		x.hooks()
 		x.clock()
 	}

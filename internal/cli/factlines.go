@@ -32,13 +32,44 @@ func sqliteLines(f *holdfast.SQLiteFacts) string {
 }
 
 func chromaLines(f *holdfast.ChromaFacts) string {
+	if f.Server != nil {
+		return serverLines(f.Server) + fmt.Sprintf("  check: %s\n", f.QuickCheck) + collectionLines(f)
+	}
 	schema := fmt.Sprintf("schema %d/%d/%d", f.Schema.EmbeddingsQueue, f.Schema.MetaDB, f.Schema.SysDB)
 	if f.Schema.Release != "" {
 		schema += ", as Chroma " + f.Schema.Release + " writes it"
 	}
-	out := fmt.Sprintf("  %s; check: %s\n", schema, f.QuickCheck)
+	return fmt.Sprintf("  %s; check: %s\n", schema, f.QuickCheck) + collectionLines(f)
+}
+
+// serverLines tells what a capture by requests promises.
+func serverLines(s *holdfast.ChromaServer) string {
+	out := fmt.Sprintf("  by requests (API %s", s.API)
+	if s.Version != "" {
+		out += ", version " + clean(s.Version)
+	}
+	window := s.Ended.Sub(s.Began.Time)
+	out += fmt.Sprintf(") in %s, %s\n", span(window), plural(s.Passes, "pass", "passes"))
+	if s.Consistency != holdfast.Fuzzy {
+		return out + "  consistent: between two looks at everything nothing had changed\n"
+	}
+	out += "  fuzzy: each record is as it was at some moment of that time\n"
+	for _, m := range s.Moved {
+		out += fmt.Sprintf("  moved in %s: %s added, %s changed, %s removed\n",
+			clean(m.Tenant+"/"+m.Database+"/"+m.Collection), number(m.Added), number(m.Changed), number(m.Removed))
+	}
+	return out
+}
+
+// collectionLines tells of each collection, in which database it is if that is not the
+// only one.
+func collectionLines(f *holdfast.ChromaFacts) string {
+	out := ""
+	several := slices.ContainsFunc(f.Collections, func(c holdfast.ChromaCollection) bool {
+		return c.Tenant != f.Collections[0].Tenant || c.Database != f.Collections[0].Database
+	})
 	for _, c := range f.Collections {
-		line := fmt.Sprintf("  collection %s: %s", clean(c.Name), plural(int(c.Records), "record", "records"))
+		line := fmt.Sprintf("  collection %s: %s", clean(nameOf(c, several)), plural(int(c.Records), "record", "records"))
 		if c.Dimension > 0 {
 			line += fmt.Sprintf(", %d dimensions", c.Dimension)
 		}
@@ -48,6 +79,14 @@ func chromaLines(f *holdfast.ChromaFacts) string {
 		out += line + "\n"
 	}
 	return out
+}
+
+// nameOf names a collection, with its tenant and database among those of others.
+func nameOf(c holdfast.ChromaCollection, several bool) string {
+	if several && c.Tenant != "" {
+		return c.Tenant + "/" + c.Database + "/" + c.Name
+	}
+	return c.Name
 }
 
 // millis reads a field that counts milliseconds.

@@ -71,7 +71,7 @@ var changing = []struct {
 	by      string
 }{
 	{regexp.MustCompile(`"(duration_ms|restore_ms|writer_stall_ms|free_bytes)":[0-9.e-]+`), `"$1":0`},
-	{regexp.MustCompile(`"(repository|host|go|os|arch)":"[^"/]*"`), `"$1":"…"`},
+	{regexp.MustCompile(`"(repository|host|go|os|arch|operation)":"[^"/]*"`), `"$1":"…"`},
 	{regexp.MustCompile(`took .*`), "took …"},
 	{regexp.MustCompile(`restored in [0-9.]+ ?[µm]?s`), "restored in …"},
 	{regexp.MustCompile(`made by .*`), "made by …"},
@@ -126,6 +126,7 @@ func TestOutputIsGolden(t *testing.T) {
 		{name: "restore-unconfirmed", code: 2, args: []string{"restore", "monday"}},
 		{name: "restore", only: "text", args: []string{"restore", "monday", "--yes"}},
 		{name: "restore-json", only: "json", args: []string{"restore", "tuesday", "--yes"}},
+		{name: "rollback-plan", args: []string{"rollback", "--dry-run"}},
 		{name: "rollback-json", only: "json", args: []string{"rollback", "--yes"}},
 		{name: "recover", args: []string{"recover"}},
 		{name: "export-json", only: "json", args: []string{"export", "monday", "out"}},

@@ -304,7 +304,7 @@ func (g *guarded) rollBack(ctx context.Context, cmd *child.Child, name string) e
 	if err == nil && !g.a.Quiet {
 		printRestored(g.a.ui.news(), report.NewRestore(&engine.RestoreResult{
 			Plan: result.Plan, Emergency: result.Emergency, Restored: result.Restored, Memory: result.Memory, Aside: result.Aside, Duration: result.Duration,
-		}, ""))
+		}, ""), "")
 	}
 	return err
 }

@@ -16,12 +16,13 @@ import (
 	"github.com/holdfast-backup/holdfast/source/sqlite"
 )
 
-// What is told to be pasted must mean the same to a shell.
+// What is told to be pasted must mean the same to a shell that people paste into; a line break
+// needs one that knows $'...', as bash and zsh do.
 func TestCommandLine_IsReadBackByAShell(t *testing.T) {
 	words := []string{"plain", "", "with space", "it's", `"quoted"`, "$HOME", "back\\slash", "ที่นี่", "پشتیبان", "a*b", "x=/p/q.db", "~", "#no", "-", "line\nbreak"}
 	g := &globals{Config: "my config.yaml", Repo: "s3://bucket/prefix?endpoint=http://h:1&region=r", SQLite: words}
 	line := commandLine(g, "restore", "name")
-	out, err := exec.Command("/bin/sh", "-c", `holdfast() { printf '%s\0' "$@"; }; `+line).Output()
+	out, err := exec.Command("bash", "-c", `holdfast() { printf '%s\0' "$@"; }; `+line).Output()
 	if err != nil {
 		t.Fatalf("%v in %s", err, line)
 	}

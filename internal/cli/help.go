@@ -63,7 +63,7 @@ func holdfastExit(code int) string { return fmt.Sprintf("%d %s", code, exitMeani
 
 // overview prints all commands by group.
 func overview(w io.Writer, m *kong.Application) {
-	fmt.Fprintf(w, "holdfast keeps the state of small AI applications and bots safe: Chroma\ndirectories, the memory of RAG assistants, SQLite databases and files.\n\nUsage: holdfast COMMAND [flags]\n")
+	fmt.Fprintf(w, "holdfast keeps the state of small AI applications and bots safe: Chroma\ndirectories and servers, the memory of RAG assistants, SQLite databases and files.\n\nUsage: holdfast COMMAND [flags]\n")
 	for _, g := range groups {
 		fmt.Fprintf(w, "\n%s\n", g.title)
 		for _, n := range m.Children {

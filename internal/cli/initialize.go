@@ -19,9 +19,11 @@ func (initCmd) about() about {
 	return about{
 		text: `Writes holdfast.yaml (or the file of --config) with every setting explained, for
 the sources given by flags or found in the usual place, and creates the
-repository. An existing file is never overwritten.`,
+repository. A source is a Chroma directory, a Chroma server by its URL, a SQLite
+database or a tree of files. An existing file is never overwritten.`,
 		examples: []example{
 			{"holdfast init", "for ./data/chromadb, if it is there"},
+			{"holdfast init --chroma-url http://10.0.0.7:8000", "for a Chroma server, which is backed up by requests"},
 			{"holdfast init --sqlite bot=/tmp/bot_database.db --repo /backups", "for a bot"},
 		},
 		exits: []int{holdfast.ExitRefused},
@@ -88,7 +90,7 @@ func (c *initCmd) print(u *ui, out initObject, cfg *config.Config) {
 	}
 	u.print("%s %s\n", word, clean(out.Repository))
 	for _, s := range cfg.Sources {
-		u.print("Protecting %s: %s at %s\n", clean(s.Name), s.Kind, clean(s.Path))
+		u.print("Protecting %s: %s at %s\n", clean(s.Name), s.Kind, clean(s.Location()))
 	}
 	if len(cfg.Sources) == 0 {
 		u.print("No source was found; name yours below \"sources:\" in %s.\n", clean(out.File))

@@ -14,6 +14,7 @@ type keyCmd struct {
 	Show       keyShowCmd       `cmd:"" help:"Show to whom backups are encrypted."`
 	Rotate     keyRotateCmd     `cmd:"" help:"Give the repository a new key for new backups."`
 	Passphrase keyPassphraseCmd `cmd:"" help:"Change the passphrase."`
+	Telegram   keyTelegramCmd   `cmd:"" help:"Show the passphrase of what is sent to Telegram."`
 }
 
 type keyShowCmd struct{}
@@ -124,7 +125,7 @@ func (n newPassphrase) read(ctx context.Context, a *app) (string, error) {
 	if !a.ui.canAsk() {
 		return "", usagef("name a file with --new-passphrase-file", "a new passphrase is needed, and there is no terminal to ask on")
 	}
-	return a.ui.askNewSecret(ctx)
+	return a.ui.askNewSecret(ctx, "passphrase")
 }
 
 type keyRotateCmd struct{ newPassphrase }

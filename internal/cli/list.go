@@ -151,6 +151,9 @@ func (c *listCmd) print(u *ui, out report.List) {
 		if b.Pinned {
 			marks = join(marks, "pinned")
 		}
+		if slices.ContainsFunc(b.Sources, func(s report.BackupSource) bool { return s.Consistency == holdfast.Fuzzy }) {
+			marks = join(marks, string(holdfast.Fuzzy))
+		}
 		if len(out.Replicas) > 0 {
 			marks = join(marks, "in "+strings.Join(b.Copies, ", "))
 		}

@@ -53,7 +53,7 @@ func (p *progress) advance(e holdfast.Event) {
 		p.step, p.total = e.Step, e.Total
 		p.bar = progressbar.NewOptions64(e.Total,
 			progressbar.OptionSetWriter(p.ui.err),
-			progressbar.OptionSetDescription(stepWord(e)),
+			progressbar.OptionSetDescription(p.word(e)),
 			progressbar.OptionShowBytes(true),
 			progressbar.OptionUseIECUnits(true),
 			progressbar.OptionSetPredictTime(true),
@@ -72,7 +72,7 @@ func (p *progress) line(e holdfast.Event) {
 	if e.Step == holdfast.StepResult || (e.State == holdfast.Started && !p.verbose) {
 		return
 	}
-	words := stepWord(e)
+	words := p.word(e)
 	mark := p.ui.errPaint.bold("…")
 	switch e.State {
 	case holdfast.Finished:
@@ -114,8 +114,11 @@ func (p *progress) stop() {
 	p.clear()
 }
 
-// stepWord names the step of an event for people.
-func stepWord(e holdfast.Event) string {
+// word names the step of an event for people.
+func (p *progress) word(e holdfast.Event) string {
+	if words, own := p.ui.words[e.Step]; own {
+		return words
+	}
 	if e.Step == holdfast.StepExport && e.Op == "export" {
 		return "export"
 	}

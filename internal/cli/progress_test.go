@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/report"
 )
 
 func testUI(errs *bytes.Buffer) *ui {
@@ -63,6 +64,24 @@ func TestProgress_VerboseTellsWhatBegins(t *testing.T) {
 	show(newProgress(testUI(&errs), false, true))
 	if got := errs.String(); !strings.HasPrefix(got, "… capture bot\n") {
 		t.Errorf("news are %q", got)
+	}
+}
+
+// An import is about a copy, and nothing of it is restored from a backup.
+func TestImport_IsToldAsSuch(t *testing.T) {
+	var news, out bytes.Buffer
+	u := testUI(&news)
+	u.out, u.words = &sticky{w: &out}, importWords
+	p := newProgress(u, false, false)
+	for _, step := range []holdfast.Step{holdfast.StepChoose, holdfast.StepStage, holdfast.StepCheck, holdfast.StepSwap} {
+		p.observe(holdfast.Event{Op: "restore", Step: step, State: holdfast.Finished})
+	}
+	if got, want := news.String(), "✓ look at the copy\n✓ prepare the new state\n✓ check the new state\n✓ swap\n"; got != want {
+		t.Errorf("news are %q, want %q", got, want)
+	}
+	printRestored(u, report.Restore{Type: "restore", Import: "./copy", Restored: []string{"chromadb"}}, "http://127.0.0.1:8000")
+	if got := out.String(); !strings.HasPrefix(got, "Imported chromadb from ./copy.\n  `holdfast rollback --into URL` undoes this import,") {
+		t.Errorf("the end is %q", got)
 	}
 }
 

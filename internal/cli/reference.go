@@ -14,7 +14,7 @@ import (
 func reference(m *kong.Application) string {
 	var b strings.Builder
 	b.WriteString("# Command line\n\nGenerated from the program; `go test ./internal/cli -run TestReference -update` writes it anew.\n\n")
-	b.WriteString("A backup can be named by its name or as `latest`, the newest that is not an emergency backup. Data goes to standard output, everything else to standard\nerror; [json.md](json.md) describes `--json`.\n\n## Flags of every command\n\n")
+	b.WriteString("A backup can be named by its name or as `latest`, the newest that is not an emergency backup (with `restore --only`, the newest of those that have what is named). Data goes to\nstandard output, everything else to standard error; [json.md](json.md) describes `--json`.\n\n## Flags of every command\n\n")
 	flagLines(&b, m.Flags)
 	b.WriteString("\n## Exit status\n\n| code | meaning |\n|---|---|\n")
 	for _, code := range sortedCodes() {

@@ -61,7 +61,7 @@ func TestEveryCommandHasExamplesAndAGroup(t *testing.T) {
 }
 
 // quotedWord is a word of a shell that has blanks in it.
-var quotedWord = regexp.MustCompile(`'[^']*'`)
+var quotedWord = regexp.MustCompile(`'[^']*'|"[^"]*"`)
 
 // TestExamplesParse holds the help to what the parser takes.
 func TestExamplesParse(t *testing.T) {
@@ -71,7 +71,7 @@ func TestExamplesParse(t *testing.T) {
 			line = quotedWord.ReplaceAllString(strings.ReplaceAll(line, ")", ""), "quoted")
 			var args []string
 			for _, word := range strings.Fields(line) {
-				if strings.ContainsAny(word, "|>") {
+				if strings.ContainsAny(word, "|<>") {
 					break
 				}
 				args = append(args, word)

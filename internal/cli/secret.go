@@ -78,9 +78,9 @@ func readSecret(ctx context.Context, terminal *os.File, question string) (string
 	}
 }
 
-// askNewSecret asks twice for a passphrase that is to be remembered.
-func (u *ui) askNewSecret(ctx context.Context) (string, error) {
-	first, err := u.askSecret(ctx, "New passphrase")
+// askNewSecret asks twice for a passphrase or a password that is to be remembered.
+func (u *ui) askNewSecret(ctx context.Context, word string) (string, error) {
+	first, err := u.askSecret(ctx, "New "+word)
 	if err != nil {
 		return "", err
 	}
@@ -89,7 +89,7 @@ func (u *ui) askNewSecret(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if first != again || first == "" {
-		return "", usagef("type the same passphrase twice", "the two are not the same, or empty")
+		return "", usagef("type the same "+word+" twice", "the two are not the same, or empty")
 	}
 	return first, nil
 }

@@ -23,7 +23,8 @@ type serveCmd struct {
 
 func (serveCmd) about() about {
 	return about{
-		text: `Makes and proves backups by itself, and serves an HTTP API. Backups are made every 6
+		text: `Makes and proves backups by itself, and serves pages for a browser and an HTTP API:
+open the address that it prints, http://127.0.0.1:8484. Backups are made every 6
 hours, at moments of cron, and within a minute of a change; nothing is stored when
 nothing has changed. What was missed while it did not run is caught up with. The
 newest backup is verified at once, every byte of all of them within 30 days, and
@@ -31,9 +32,10 @@ once a week one is restored into scratch space to prove that it can be. Old ones
 are pruned, replicas brought up to date. Those named by notify.urls are told when
 something is wrong.
 
-The API answers on this machine only, to everybody there as long as there is no
-token. Elsewhere it listens only once a token exists (holdfast token create). It is
-described at /api/v1/openapi.json; an assistant calls POST /api/v1/backups
+The pages and the API answer on this machine only, to everybody there as long as
+there is no password and no token. Elsewhere they do only once there is one (holdfast
+password set for people, holdfast token create for programs). The API is described
+at /api/v1/openapi.json; an assistant calls POST /api/v1/backups
 {"trigger":"auto"} before an upload. /healthz, /readyz and /metrics are for
 platforms and Prometheus.
 
@@ -46,7 +48,7 @@ first SIGTERM or SIGINT lets what is at work finish within the shutdown timeout,
 or rolls it back; a second one leaves at once, and the next start settles what was
 left. One daemon serves a repository.`,
 		examples: []example{
-			{"holdfast serve --sqlite ./bot.db --repo ./backups", "backups by themselves, and the API on 127.0.0.1:8484"},
+			{"holdfast serve --sqlite ./bot.db --repo ./backups", "backups by themselves, pages and API on 127.0.0.1:8484"},
 			{"holdfast serve --cron '0 3 * * *' --every off", "every night at three, and after changes"},
 			{"holdfast serve --chroma-proxy 127.0.0.1:8001=http://127.0.0.1:8000", "programs use port 8001 in place of 8000"},
 			{"holdfast serve --listen off", "backups, drills and alarms alone"},
@@ -139,7 +141,7 @@ func (c *serveCmd) load(a *app) (*config.Config, error) {
 // tell says to a person where it answers.
 func (c *serveCmd) tell(a *app, s daemon.Serving) {
 	if s.URL != "" {
-		a.ui.note("serving %s (API; Ctrl-C stops)", s.URL)
+		a.ui.note("serving %s (pages for a browser, and the API; Ctrl-C stops)", s.URL)
 	} else {
 		a.ui.note("serving without the API (Ctrl-C stops)")
 	}

@@ -47,8 +47,32 @@ func (c *showCmd) show(ctx context.Context, a *app, e *engine.Engine) error {
 	if err != nil {
 		return err
 	}
+	out.Complete(ctx, e, near)
 	a.ui.tell(out, func() { c.print(a.ui, out) })
 	return nil
+}
+
+// placesLine tells which places have the backup, if there is more than one.
+func placesLine(places []report.CopyPlace) string {
+	if len(places) < 2 {
+		return ""
+	}
+	var words []string
+	for _, p := range places {
+		name := p.Name
+		if name == report.PlaceHere {
+			name = "here"
+		}
+		switch {
+		case p.Error != "":
+			words = append(words, name+" (unknown: "+clean(p.Error)+")")
+		case p.Has:
+			words = append(words, name)
+		default:
+			words = append(words, "not in "+name)
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 // print shows the backup to a person.
@@ -75,6 +99,7 @@ func (c *showCmd) print(u *ui, out report.Show) {
 		[2]string{"  proven", proven},
 		[2]string{"  drilled", drilledLine(out.Backup.Drilled, now)},
 		[2]string{"  pinned", pinned},
+		[2]string{"  places", placesLine(out.Places)},
 		[2]string{"  encrypted", encryptedTo(m)},
 		[2]string{"  note", m.Note},
 		[2]string{"  made by", madeBy(m)},

@@ -51,6 +51,9 @@ func (c *statusCmd) print(u *ui, out report.Status) {
 			u.print("%s %s\n", u.outPaint.red("unreadable:"), clean(s.Error))
 		}
 	}
+	if a := out.AutoBackup; a != nil && !a.On && a.Configured {
+		u.print("Auto Backup is switched off: %s did so %s.\n", clean(a.By), report.Ago(a.At.Time, now))
+	}
 	r := out.Repository
 	if state := absence(out); state != "" {
 		u.print("%s", facts(slices.Concat([][2]string{{"repository", r.Location + " (" + state + ")"}}, replicaLines(out, now), programLines(out, now))...))
@@ -112,6 +115,9 @@ func absence(out report.Status) string {
 func replicaLines(out report.Status, now time.Time) (lines [][2]string) {
 	for _, r := range out.Replicas {
 		lines = append(lines, [2]string{"replica", r.Name + ": " + replicaWords(r, now)})
+		for _, limit := range r.Limits {
+			lines = append(lines, [2]string{"  its limits", limit})
+		}
 	}
 	return lines
 }

@@ -20,7 +20,13 @@ var rewordings = []struct {
 	{regexp.MustCompile(`"",`), ""},
 	{regexp.MustCompile(`^expected one of .*$`), "a command is missing"},
 	{regexp.MustCompile(`^expected "?([a-z]+)"?$`), "the command $1 is missing"},
-	{regexp.MustCompile(`^expected "<.*$`), "an argument is missing"},
+	{regexp.MustCompile(`^expected "<([^>" ]*).*$`), "an argument is missing: $1"},
+	{regexp.MustCompile(`^missing flags: `), "still missing: "},
+	{regexp.MustCompile(`^(.*): expected \w+ value but got "EOL" .*$`), "$1 has no value"},
+	{regexp.MustCompile(`^(.*): expected \w+ value but got "(.*)" \(.*$`), `$1 has no value; one that begins with - is written $1="$2"`},
+	{regexp.MustCompile(`^(.*): expected a valid \d+ bit int but got ("-?\d+")$`), "$1: $2 is too large a number"},
+	{regexp.MustCompile(`^(.*): expected a valid \d+ bit int but got (".*")$`), "$1 takes a whole number, which $2 is not"},
+	{regexp.MustCompile(`: bool value must be (.*) but got (".*")$`), ": $2 is none of $1"},
 	{regexp.MustCompile(`^unexpected argument (.*)$`), "$1 is not known here"},
 }
 

@@ -1,10 +1,14 @@
 package cli
 
 import (
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/rivo/uniseg"
+
+	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
 )
 
 func TestTable_AlignsWhatPeopleSee(t *testing.T) {
@@ -44,5 +48,52 @@ func TestPainter(t *testing.T) {
 	}
 	if got := painter(true).red("x"); !strings.HasPrefix(got, "\x1b[31m") {
 		t.Errorf("colour gives %q", got)
+	}
+}
+
+func TestMiddle_KeepsBothEndsWithinTheWidth(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"notes", "notes"},
+		{"0123456789", "0123456789"},
+		{"0123456789a", "01234…789a"},
+		{"a\x1b[2Jb" + strings.Repeat("x", 20) + "end", "a\ufffd[2J…xend"},
+		{"日本語日本語日本語", "日本…本語"}, // two columns each
+		{"สำรองข้อมูลสำคัญมาก", "สำรอง…ญมาก"},
+		{strings.Repeat("é", 300), "ééééé…éééé"},
+		{"x", "x"},
+	} {
+		got := middle(c.text, 10)
+		if got != c.want {
+			t.Errorf("%q becomes %q, want %q", c.text, got, c.want)
+		}
+		if width := uniseg.StringWidth(got); width > 10 {
+			t.Errorf("%q is %d wide", got, width)
+		}
+	}
+}
+
+// A collection may be called by 512 letters, and a record by any number.
+func TestBrowse_FitsATerminal(t *testing.T) {
+	long := strings.Repeat("long-", 102) + "e1"
+	var out strings.Builder
+	u := &ui{out: &sticky{w: &out}, err: io.Discard, narrow: true}
+	u.print("%s", u.tables([]holdfast.Table{{Name: "t/d/" + long, Title: long, Kind: holdfast.KindCollection}}).render(false))
+	rows, _ := grid([]holdfast.Row{{Key: long, Fields: []holdfast.Field{{Name: "metadata." + long, Value: long}}}, {Key: long[1:]}})
+	u.print("%s", rows.render(false))
+	newHits(u, nil).show(engine.SourceHit{Source: "chromadb", Hit: holdfast.Hit{Table: long, Key: long, Field: "metadata." + long}})
+	d := &differences{ui: u, ticker: newTicker(u)}
+	d.showTable(engine.DiffTable{Source: "chromadb", Table: "t/d/" + long, Title: long, Change: engine.ChangeSame})
+	d.showRow(engine.DiffRow{Source: "chromadb", Table: long, Key: long, Change: engine.ChangeAdded, Fields: []engine.DiffField{{Name: long, After: &holdfast.Field{Value: long}}}})
+	for line := range strings.Lines(out.String()) {
+		if width := uniseg.StringWidth(strings.TrimSuffix(line, "\n")); width > gridWidth {
+			t.Errorf("a line is %d wide: %.60s…", width, line)
+		}
+	}
+	if n := strings.Count(out.String(), "e1"); n < 8 {
+		t.Errorf("%d names show how they end:\n%s", n, out.String())
+	}
+	u.narrow = false
+	if got := u.name(long); got != long {
+		t.Errorf("a pipe gets %q", got)
 	}
 }

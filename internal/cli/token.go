@@ -177,8 +177,8 @@ func (tokenRevokeCmd) about() about {
 		text: `The token is refused from the next request on; a running "holdfast serve" sees
 it at once. Jobs that it has started go on.
 
-Where no token is left the API is open again to whoever reaches its port on
-loopback, unless serve.auth is required.`,
+Where no token and no password is left the API is open again to whoever reaches its
+port on loopback, unless serve.auth is required.`,
 		examples: []example{{"holdfast token revoke assistant", "it may not ask any more"}},
 		exits:    []int{holdfast.ExitNotFound, holdfast.ExitLocked},
 	}
@@ -201,7 +201,7 @@ func (c *tokenRevokeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if left == 0 && a.cfg.Serve.Auth != config.AuthRequired {
+	if left == 0 && !door.HasPassword() && a.cfg.Serve.Auth != config.AuthRequired {
 		a.ui.warn(holdfast.Problem{
 			Severity: holdfast.Warning,
 			Message:  "no token is left: on loopback the API is open to whoever reaches its port",

@@ -28,9 +28,12 @@ type ui struct {
 	json     bool
 	quiet    bool
 	terminal bool // news can be animated
+	narrow   bool // a person reads the data on a terminal
 	outPaint painter
 	errPaint painter
 	now      func() time.Time
+	// words are those of the command for some steps, where others fit better.
+	words map[holdfast.Step]string
 }
 
 func newUI(sys System, g *globals) *ui {
@@ -39,7 +42,7 @@ func newUI(sys System, g *globals) *ui {
 	return &ui{
 		out: &sticky{w: sys.Stdout}, err: sys.Stderr, in: sys.Stdin, now: sys.Now,
 		json: g.JSON, quiet: g.Quiet,
-		terminal: errTTY && !g.JSON,
+		terminal: errTTY && !g.JSON, narrow: outTTY,
 		outPaint: painter(outTTY && colour),
 		errPaint: painter(errTTY && colour),
 	}
@@ -223,7 +226,7 @@ func ask(ctx context.Context, terminal conversation, question string) error {
 // news is a ui whose data goes to standard error, for a command whose standard
 // output is that of another program.
 func (u *ui) news() *ui {
-	return &ui{out: &sticky{w: u.err}, err: u.err, in: u.in, now: u.now, json: u.json, quiet: u.quiet, terminal: u.terminal, outPaint: u.errPaint, errPaint: u.errPaint}
+	return &ui{out: &sticky{w: u.err}, err: u.err, in: u.in, now: u.now, json: u.json, quiet: u.quiet, terminal: u.terminal, narrow: u.terminal, outPaint: u.errPaint, errPaint: u.errPaint}
 }
 
 // tell gives the outcome of a command: the object with --json, else what

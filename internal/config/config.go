@@ -10,6 +10,7 @@
 package config
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -33,7 +34,9 @@ type Config struct {
 	Repository string
 	State      string // empty: the repository's own state folder
 	Sources    []Source
-	Replicas   []Replica
+	// ChromaHeaders are for servers whose source has no headers of its own.
+	ChromaHeaders http.Header
+	Replicas      []Replica
 	// ReplicateAfterBackup copies each backup as soon as it is made.
 	ReplicateAfterBackup bool
 	IncludeMemory        bool
@@ -58,6 +61,7 @@ type Config struct {
 	Notify           Notify
 	Ping             Ping
 	Webhooks         Webhooks
+	Telegram         Telegram
 	Log              Log
 
 	// Detected tells that no source was configured and DefaultChroma was
@@ -87,6 +91,7 @@ type Emergency struct {
 type Hooks struct {
 	Stop    string // what uses the sources, for a restore
 	Start   string
+	Reload  string        // what remembers parts of a running store that were replaced
 	Timeout time.Duration // of each
 
 	BeforeBackup, AfterBackup   string
@@ -98,7 +103,8 @@ type Hooks struct {
 type Source struct {
 	Name    string
 	Kind    holdfast.Kind
-	Path    string
+	Path    string   // empty if Server is set
+	Server  *Server  // Chroma: asked by requests
 	Memory  []string // Chroma: the collections that are the assistant's memory
 	RAGMode string   // Chroma: "enhanced" or "standard"
 	Exclude []string // files: patterns of what is left out
@@ -106,6 +112,15 @@ type Source struct {
 	// file; empty: nowhere.
 	Mirror string
 	Origin Origin
+}
+
+// Location is where the source lies, as it may be shown: its path, or the URL of its
+// server.
+func (s Source) Location() string {
+	if s.Server != nil {
+		return s.Server.Location()
+	}
+	return s.Path
 }
 
 // Modes of a RAG assistant.

@@ -22,7 +22,7 @@ const fileSuffix = "_FILE"
 var forHooks = []string{
 	envPrefix + "OP", envPrefix + "BACKUP", envPrefix + "STATUS",
 	envPrefix + "OPERATION", envPrefix + "TRIGGER", envPrefix + "RESULT", envPrefix + "ERROR",
-	envPrefix + "SOURCE_NAMES", envPrefix + "STORED_BYTES",
+	envPrefix + "SOURCE_NAMES", envPrefix + "RELOAD", envPrefix + "STORED_BYTES",
 }
 
 // readEnvironment reads variables as a layer. Foreign variables are ignored;
@@ -67,8 +67,6 @@ func readEnvironment(vars map[string]string, from Layer) *layer {
 				if raw, ok := l.readValue(where(name), vars[name]); ok {
 					l.take(k, name, setting{raw: raw, origin: Origin{Layer: from, Where: name}, secret: true}, where(name))
 				}
-			case isLaterEnv(name):
-				l.fault(where(name), "unset it", "this version does not honour it")
 			default:
 				l.unknownVariable(name, where(name))
 			}

@@ -83,6 +83,9 @@ func readFile(name string) (*layer, error) {
 	for i := range l.sources {
 		l.sources[i].Path = fromFile(name, l.sources[i].Path)
 		l.sources[i].Mirror = fromFile(name, l.sources[i].Mirror)
+		if server := l.sources[i].Server; server != nil {
+			server.HeadersFile = fromFile(name, server.HeadersFile)
+		}
 	}
 	for i := range l.replicas {
 		r := &l.replicas[i]
@@ -218,12 +221,12 @@ func (w *walker) mapping(n ast.Node, prefix string) {
 
 // unknown notes a key that means nothing here.
 func (w *walker) unknown(n ast.Node, name string, known []string) {
-	if isLater(name) || isLater(anySource(name)) {
-		w.layer.fault(w.at(n), "remove the key", "this version does not honour %q", name)
-		return
-	}
-	if slices.ContainsFunc(Keys(), func(k Key) bool { return k.Name == name && k.EnvOnly }) {
-		w.layer.fault(w.at(n), "put it into a file of its own and name that with passphrase_file", "%q is a secret, and does not belong into the configuration", name)
+	if i := slices.IndexFunc(Keys(), func(k Key) bool { return k.Name == name && k.EnvOnly }); i >= 0 {
+		by := Keys()[i].Env() + fileSuffix
+		if name == keyPassphrase {
+			by = keyPassphraseFile
+		}
+		w.layer.fault(w.at(n), "put it into a file of its own and name that with "+by, "%q is a secret, and does not belong into the configuration", name)
 		return
 	}
 	hint := "known keys: " + strings.Join(known, ", ")

@@ -78,7 +78,7 @@ func Keys() []Key {
 			Doc:    "Stored size of one backup in MB. Set by you it refuses a larger backup; unset it only warns.",
 			assign: count(func(c *Config) *int64 { return &c.MaxBackupSizeMB }, 1),
 		},
-	}, retentionKeys(), encryptionKeys(), []Key{
+	}, retentionKeys(), encryptionKeys(), []Key{headersKey()}, []Key{
 		{
 			Name: "deltas", Default: DeltasAuto,
 			Doc:    "When a backup stores only what changed: auto (what comes often, or is large), always, never.",
@@ -115,6 +115,11 @@ func Keys() []Key {
 			assign: text(func(c *Config) *string { return &c.Hooks.Start }),
 		},
 		{
+			Name:   "hooks.reload",
+			Doc:    "Command after a restore into a running store: what it replaced is in HOLDFAST_RELOAD, one name a line, for those who have to look it up again.",
+			assign: text(func(c *Config) *string { return &c.Hooks.Reload }),
+		},
+		{
 			Name: "hooks.timeout", Default: "2m",
 			Doc:    "How long each of these commands may take.",
 			assign: duration(func(c *Config) *time.Duration { return &c.Hooks.Timeout }),
@@ -149,38 +154,5 @@ func Keys() []Key {
 			Doc:    "How long a source's own check may take during a backup; verify has no limit.",
 			assign: duration(func(c *Config) *time.Duration { return &c.CheckBudget }),
 		},
-	}, careKeys(), serveKeys())
-}
-
-// later are keys of the design that this version does not honour yet. Naming
-// them makes the error say so instead of guessing at a typing mistake.
-var later = map[string]bool{
-	"telegram": true, "sources.*.url": true,
-}
-
-// isLater tells whether a key, or what it lies in, belongs to a later version.
-func isLater(name string) bool {
-	for part := name; part != ""; {
-		if later[part] {
-			return true
-		}
-		i := strings.LastIndexByte(part, '.')
-		if i < 0 {
-			return false
-		}
-		part = part[:i]
-	}
-	return false
-}
-
-// isLaterEnv is isLater for an environment name.
-func isLaterEnv(env string) bool {
-	rest := strings.ToLower(strings.TrimPrefix(env, envPrefix))
-	for name := range later {
-		flat := strings.ReplaceAll(name, ".", "_")
-		if rest == flat || strings.HasPrefix(rest, flat+"_") {
-			return true
-		}
-	}
-	return false
+	}, careKeys(), serveKeys(), telegramKeys())
 }

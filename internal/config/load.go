@@ -71,10 +71,12 @@ func Load(flags Flags, environ []string) (*Config, error) {
 	if flags.DatabasePath {
 		layers = append(layers, pathLayer(envVars[databasePath]))
 	}
-	c.settleSources(layers, flags, pathLayer(envVars[databasePath]), last)
+	lookup := func(name string) string { return cmp.Or(envVars[name], dotVars[name]) }
+	c.settleSources(layers, flags, pathLayer(envVars[databasePath]), lookup, last)
 	c.settleReplicas(layers, last)
 	c.settleEncryption(last)
 	c.settleServe(last)
+	c.checkTelegram(last)
 	var errs []error
 	for _, l := range append(layers, last) {
 		errs = append(errs, l.errs...)
@@ -153,7 +155,7 @@ func (c *Config) settle(layers []*layer) {
 
 // settleSources takes the sources of the strongest layer that has any, else
 // what is found in the usual place, else the database that DATABASE_PATH names.
-func (c *Config) settleSources(layers []*layer, flags Flags, named, faults *layer) {
+func (c *Config) settleSources(layers []*layer, flags Flags, named *layer, lookup func(string) string, faults *layer) {
 	configured := false
 	for _, l := range layers {
 		if l.sources != nil {
@@ -176,6 +178,9 @@ func (c *Config) settleSources(layers []*layer, flags Flags, named, faults *laye
 	for i := range c.Sources {
 		s := &c.Sources[i]
 		s.Path, s.Mirror = expandHome(s.Path), expandHome(s.Mirror)
+		if s.Server != nil {
+			c.settleServer(s, lookup, faults)
+		}
 		if s.Kind != holdfast.KindChroma {
 			continue
 		}
@@ -186,7 +191,7 @@ func (c *Config) settleSources(layers []*layer, flags Flags, named, faults *laye
 		s.RAGMode = cmp.Or(flags.RAGMode, s.RAGMode)
 	}
 	if !applied && (len(flags.Memory) > 0 || flags.RAGMode != "") {
-		faults.fault("--memory-collection, --rag-mode", "add --chroma DIR", "no Chroma source is configured")
+		faults.fault("--memory-collection, --rag-mode", "add --chroma DIR or --chroma-url URL", "no Chroma source is configured")
 	}
 	c.Sources = checkSources(faults, c.Sources)
 	for _, s := range c.Sources {
@@ -205,9 +210,11 @@ func usual(where string) Source {
 // values shows a source as settings.
 func (s Source) values() []Value {
 	prefix := join(sourcesKey, s.Name)
-	out := []Value{
-		{Key: join(prefix, keyType), Value: string(s.Kind), Origin: s.Origin},
-		{Key: join(prefix, keyPath), Value: s.Path, Origin: s.Origin},
+	out := []Value{{Key: join(prefix, keyType), Value: string(s.Kind), Origin: s.Origin}}
+	if s.Server != nil {
+		out = append(out, s.Server.values(prefix, s.Origin)...)
+	} else {
+		out = append(out, Value{Key: join(prefix, keyPath), Value: s.Path, Origin: s.Origin})
 	}
 	if s.Kind == holdfast.KindChroma {
 		out = append(out,

@@ -206,7 +206,10 @@ func IsURL(place string) bool { return strings.Contains(place, "://") }
 
 // replicaName names a replica by its place: the bucket, or the directory.
 func replicaName(place string) string {
-	if IsURL(place) {
+	switch {
+	case IsTelegram(place):
+		return telegramScheme
+	case IsURL(place):
 		if u, err := url.Parse(place); err == nil {
 			return u.Host
 		}

@@ -19,6 +19,9 @@ type Serve struct {
 	Hosts             []string // further names under which requests may come
 	Auth              string   // AuthAuto …
 	RequestsPerMinute int64    // of one client
+	Password          string   // of the pages; empty: the one that was set, if any
+	SessionIdle       time.Duration
+	SessionLifetime   time.Duration
 	ChromaProxies     []ChromaProxy
 }
 
@@ -137,6 +140,21 @@ func serveKeys() []Key {
 			Name: "serve.requests_per_minute", Default: "1200",
 			Doc:    "How many requests of one client are answered in a minute.",
 			assign: count(func(c *Config) *int64 { return &c.Serve.RequestsPerMinute }, 1),
+		},
+		{
+			Name: "serve.password", EnvOnly: true, secret: true,
+			Doc:    "Password of the pages in a browser, for containers; without it `holdfast password set` or the page itself sets one.",
+			assign: password(func(c *Config) *string { return &c.Serve.Password }),
+		},
+		{
+			Name: "serve.session_idle", Default: "12h",
+			Doc:    "After which time without a click a browser must log in again.",
+			assign: atLeast(func(c *Config) *time.Duration { return &c.Serve.SessionIdle }, time.Minute),
+		},
+		{
+			Name: "serve.session_lifetime", Default: "7d",
+			Doc:    "After which time it must log in again in any case.",
+			assign: atLeast(func(c *Config) *time.Duration { return &c.Serve.SessionLifetime }, time.Minute),
 		},
 		{
 			Name: "serve.chroma_proxy", list: true,

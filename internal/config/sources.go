@@ -22,7 +22,7 @@ const (
 )
 
 var (
-	sourceKeys = []string{keyType, keyPath, keyMemory, keyRAGMode, keyExclude, keyMirror}
+	sourceKeys = slices.Concat([]string{keyType, keyPath, keyMemory, keyRAGMode, keyExclude, keyMirror}, serverKeys)
 	memoryKeys = []string{"collection"}
 	kinds      = []string{string(holdfast.KindChroma), string(holdfast.KindSQLite), string(holdfast.KindFiles)}
 	ragModes   = []string{RAGEnhanced, RAGStandard}
@@ -69,6 +69,8 @@ func (w *walker) source(n ast.Node, name string, origin Origin) Source {
 			s.Memory = w.memory(e.Value, full)
 		case keyExclude:
 			s.Exclude = w.list(e.Value, full)
+		case keyURL, keyTenant, keyDatabases, keyHeaders, keyHeadersFile, keyRate, keyPatience:
+			w.serverKey(&s, key, full, e.Value)
 		default:
 			w.unknown(e.Key, full, prefixed(prefix, sourceKeys))
 		}
@@ -120,16 +122,6 @@ func prefixed(prefix string, names []string) []string {
 		out[i] = join(prefix, n)
 	}
 	return out
-}
-
-// anySource replaces the name of the source in a key: "sources.bot.url" is
-// about "sources.*.url".
-func anySource(name string) string {
-	parts := strings.SplitN(name, ".", 3)
-	if len(parts) == 3 && parts[0] == sourcesKey {
-		return join(join(sourcesKey, "*"), parts[2][strings.LastIndexByte(parts[2], '.')+1:])
-	}
-	return name
 }
 
 // AdHoc makes a source from a flag's value, "path" or "name=path". Text before
@@ -197,6 +189,8 @@ func checkSources(l *layer, sources []Source) []Source {
 			l.fault(where, "one of "+strings.Join(kinds, ", "), "%s.type is missing", key)
 		}
 		switch {
+		case s.Server != nil:
+			checkServer(l, s)
 		case s.Path == "":
 			l.fault(where, "", "%s.path is missing", key)
 		case strings.ContainsRune(s.Path, 0):
@@ -204,7 +198,7 @@ func checkSources(l *layer, sources []Source) []Source {
 		}
 		if other, clash := seen[strings.ToLower(s.Name)]; clash {
 			l.fault(where, "give one of them another name: --"+string(s.Kind)+" NAME=PATH",
-				"two sources are called %q: %s and %s", s.Name, other.Path, s.Path)
+				"two sources are called %q: %s and %s", s.Name, other.Location(), s.Location())
 		}
 		seen[strings.ToLower(s.Name)] = s
 		if s.Kind != holdfast.KindChroma && (s.RAGMode != "" || s.Memory != nil) {

@@ -35,11 +35,16 @@ func Template(c *Config, name string) ([]byte, error) {
 		b.WriteString("sources:\n")
 	}
 	for _, s := range c.Sources {
-		path, err := place(s.Path)
-		if err != nil {
-			return nil, fmt.Errorf("source %s: %w", s.Name, err)
+		fmt.Fprintf(&b, "  %s:\n    type: %s\n", scalar(s.Name), s.Kind)
+		if s.Server != nil {
+			s.Server.template(&b)
+		} else {
+			path, err := place(s.Path)
+			if err != nil {
+				return nil, fmt.Errorf("source %s: %w", s.Name, err)
+			}
+			fmt.Fprintf(&b, "    path: %s\n", scalar(path))
 		}
-		fmt.Fprintf(&b, "  %s:\n    type: %s\n    path: %s\n", scalar(s.Name), s.Kind, scalar(path))
 		if len(s.Memory) > 0 {
 			names := make([]string, len(s.Memory))
 			for i, m := range s.Memory {

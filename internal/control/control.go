@@ -153,7 +153,11 @@ type place struct {
 }
 
 func newPlace(s holdfast.Source) place {
-	return place{Name: s.Name(), Path: canonical(s.Target().Path)}
+	t := s.Target()
+	if !t.Remote {
+		t.Path = canonical(t.Path)
+	}
+	return place{Name: s.Name(), Path: t.Path}
 }
 
 // touches tells whether two places share data: one lies in the other.

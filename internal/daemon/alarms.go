@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast/internal/alarm"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/desk"
 	"github.com/holdfast-backup/holdfast/internal/wire"
 )
 
@@ -14,10 +15,14 @@ const alarmsFile = "alarms.json"
 
 // newBoard makes the board of a configuration; what an earlier one knew is in its file. If
 // that cannot be written, alarms are remembered only as long as this process lives.
-func (d *daemon) newBoard(c *config.Config) (*alarm.Board, error) {
+func (d *daemon) newBoard(of *core) (*alarm.Board, error) {
+	c := of.config
 	sender, err := d.sender(c)
 	if err != nil {
 		return nil, err
+	}
+	if of.panel != nil {
+		sender = alarm.Together(sender, desk.Services(of.panel, c.Telegram.Admins)...)
 	}
 	o := alarm.OptionsFor(c)
 	o.File, o.Repository = filepath.Join(d.state, alarmsFile), wire.Location(c.Repository)

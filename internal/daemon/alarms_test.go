@@ -20,7 +20,7 @@ func TestAlarms_NameTheRepositoryAndNoSecret(t *testing.T) {
 	}
 	h := &heard{}
 	d := &daemon{o: Options{Sender: h, Now: time.Now}, state: t.TempDir()}
-	board, err := d.newBoard(c)
+	board, err := d.newBoard(&core{d: d, config: c})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,16 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/internal/api"
 	"github.com/holdfast-backup/holdfast/internal/around"
 	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/keeper"
+	"github.com/holdfast-backup/holdfast/internal/lookout"
 	"github.com/holdfast-backup/holdfast/internal/operation"
+	"github.com/holdfast-backup/holdfast/internal/panel"
 	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/internal/schedule"
-	"github.com/holdfast-backup/holdfast/internal/wire"
+	"github.com/holdfast-backup/holdfast/internal/shelf"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -25,19 +28,20 @@ type core struct {
 	keeper     *keeper.Keeper
 	book       *report.Book
 	operations *operation.Operations
+	shelf      *shelf.Shelf[*engine.Look] // of the backups that somebody looks into
+	panel      *panel.Panel               // in a chat; nil: there is none
 	tasks      *schedule.Runner
-	survey     survey
+	lookout    *lookout.Lookout
 	glance     glance[report.Status] // of whoever asks for the status
+	recent     glance[report.Status] // of pages
 	// contact is why the repository could not be used when this core was begun.
 	contact error
 	// tried is when a backup was last read of which that could not be written down.
 	tried map[holdfast.BackupName]time.Time
 
-	listed sync.Mutex
-	infos  []repo.Info // the backups, as the book read them last
-
 	cancel   context.CancelFunc
 	endTasks context.CancelFunc
+	endPanel context.CancelFunc // returns when no updates are fetched any more
 	ended    sync.WaitGroup
 }
 
@@ -51,11 +55,14 @@ const (
 // an error leaves everything as it was.
 func (d *daemon) newCore(c *config.Config) (*core, error) {
 	out := &core{d: d, config: c, tried: map[holdfast.BackupName]time.Time{}}
-	out.glance.look = func(ctx context.Context) (report.Status, error) { return out.look(ctx, true) }
+	out.glance.look = func(ctx context.Context) (report.Status, error) { return out.lookout.Look(ctx, true, nil) }
+	out.recent.look = func(ctx context.Context) (report.Status, error) {
+		return out.lookout.Look(ctx, true, out.recentList)
+	}
 	var err error
 	out.keeper, err = keeper.New(keeper.Options{
 		Config: c, Logger: d.log, ToolVersion: d.o.ToolVersion, Daemon: true,
-		Around:   observed{inner: around.New(c, around.Options{Logger: d.log, ToolVersion: d.o.ToolVersion, Now: d.o.Now}), to: d.metrics.Observe, pulses: &d.pulses},
+		Around:   observed{inner: around.New(c, around.Options{Logger: d.log, ToolVersion: d.o.ToolVersion, Now: d.o.Now}), to: d.observe, pulses: &d.pulses},
 		Observer: func(holdfast.Event) { d.pulses.beat(loopBackups) },
 		Standby: func() string {
 			d.pulses.beat(loopBackups) // asked at every turn
@@ -67,10 +74,17 @@ func (d *daemon) newCore(c *config.Config) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	out.book = report.NewBook(out.list, report.BookOptions{Now: d.o.Now})
+	out.lookout = lookout.New(lookout.Options{
+		Config: c, Keeper: out.keeper, Programs: d.programs, Listed: d.remember, Now: d.o.Now, Logger: d.log, ToolVersion: d.o.ToolVersion,
+	})
+	out.book = report.NewBook(out.lookout.List, report.BookOptions{Now: d.o.Now})
 	if out.operations, err = operation.New(operation.Options{
-		Keeper: out.keeper, Config: c, Book: out, Jobs: d.jobs, Now: d.o.Now, Logger: d.log,
+		Keeper: out.keeper, Config: c, Book: out, Jobs: d.jobs, Now: d.o.Now, Logger: d.log, ToolVersion: d.o.ToolVersion,
 	}); err != nil {
+		return nil, err
+	}
+	out.shelf = api.NewShelf(out.keeper, func(err error) { d.log.Debug("a backup could not be closed", keyError, err) })
+	if out.panel, err = out.newPanel(); err != nil {
 		return nil, err
 	}
 	if out.tasks, err = out.newTasks(); err != nil {
@@ -79,32 +93,16 @@ func (d *daemon) newCore(c *config.Config) (*core, error) {
 	return out, nil
 }
 
-// listWithin is how long a repository may take to list its backups.
-const listWithin = 30 * time.Second
-
-// list reads the backups for the book.
-func (c *core) list(ctx context.Context) ([]repo.Info, error) {
-	r, err := c.keeper.Repository(ctx)
+// recentList gives what the book has read, and a failure of its last reading.
+func (c *core) recentList(ctx context.Context) ([]repo.Info, error) {
+	_, _, err := c.book.Recent(ctx)
+	if aged, ok := errors.AsType[*report.AgedError](err); ok {
+		err = aged.Err
+	}
 	if err != nil {
 		return nil, err
 	}
-	asking, cancel := context.WithTimeoutCause(ctx, listWithin, errSlow)
-	defer cancel()
-	infos, err := r.List(asking)
-	if err != nil && context.Cause(asking) == errSlow {
-		err = &holdfast.Error{Op: "list backups", Object: r.Location(), Err: errors.New("no answer in time"), Hint: "look whether the repository can be reached from here"}
-	}
-	if err == nil {
-		c.listed.Lock()
-		c.infos = infos
-		c.listed.Unlock()
-	}
-	return infos, err
-}
-
-// engine gives one without a repository, for what needs none.
-func (c *core) engine(unusable error) (*engine.Engine, error) {
-	return wire.Engine(c.config, wire.Options{Unusable: unusable, Logger: c.d.log, Now: c.d.o.Now, ToolVersion: c.d.o.ToolVersion})
+	return c.lookout.Listed(), nil
 }
 
 // Changed is called when the backups stand otherwise than before.
@@ -112,7 +110,11 @@ func (c *core) Changed() {
 	if c.book != nil {
 		c.book.Changed()
 	}
+	if c.shelf != nil {
+		c.shelf.Drop()
+	}
 	c.glance.changed()
+	c.recent.changed()
 }
 
 // start begins what runs by itself.
@@ -120,10 +122,13 @@ func (c *core) start(ctx context.Context) {
 	ctx, c.cancel = context.WithCancel(ctx)
 	care, endTasks := context.WithCancel(ctx)
 	c.endTasks = endTasks
+	c.startPanel(ctx)
 	c.d.pulses.beat(loopBackups)
 	c.d.pulses.beat(loopTasks)
 	c.ended.Go(func() { c.report("make backups", c.keeper.Run(ctx)) })
 	c.ended.Go(func() { c.report("run tasks", c.tasks.Run(care)) })
+	// It begins by reading every backup, so that whoever opens a page first does not wait.
+	c.ended.Go(func() { c.report("read the list of backups", c.book.Run(ctx)) })
 }
 
 // report logs how a loop ended, if not because it was asked to.
@@ -137,11 +142,18 @@ func (c *core) report(what string, err error) {
 // ctx ends; it is rolled back then.
 func (c *core) stop(ctx context.Context) {
 	c.endTasks()
+	c.endPanel()
 	if err := c.keeper.Finish(ctx); err != nil {
 		c.d.log.Warn("not everything came to its end", keyError, err, keyHint, holdfast.HintOf(err))
 	}
 	c.cancel()
+	if c.panel != nil {
+		if err := c.panel.Close(ctx); err != nil {
+			c.d.log.Debug("the panel did not end in time", keyError, err)
+		}
+	}
 	c.ended.Wait()
+	c.shelf.Close()
 }
 
 // observed tells somebody of each verb, beside those who are configured to be told.

@@ -13,6 +13,8 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/api"
 	"github.com/holdfast-backup/holdfast/internal/chromaproxy"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/web"
+	"github.com/holdfast-backup/holdfast/internal/web/site"
 )
 
 // doors are the addresses that are listened on now.
@@ -136,11 +138,15 @@ func (s *doorSet) discard() {
 	}
 }
 
-// handler answers at the door of the API.
+// handler answers at the door of the API and the pages.
 func (d *daemon) handler() http.Handler {
+	pages := web.New(site.Options{
+		Core: d.present, Access: d.access, Version: d.o.ToolVersion, Logger: d.log, Now: d.o.Now, Closing: d.closing,
+	})
+	d.access.RefuseBy(pages.Refuse)
 	return d.metrics.Requests(api.New(api.Options{
 		Core: d.present, Access: d.access, Version: d.o.ToolVersion, Logger: d.log,
-		Metrics: d.metrics.Handler(), Now: d.o.Now, Closing: d.closing,
+		Metrics: d.metrics.Handler(), Pages: pages, Now: d.o.Now, Closing: d.closing,
 	}))
 }
 
@@ -223,9 +229,10 @@ const drainWithin = 30 * time.Second
 func (d *daemon) present() api.Core {
 	c := d.core.Load()
 	return api.Core{
-		Config: c.config, Keeper: c.keeper, Book: c.book, Jobs: d.jobs, Operations: c.operations,
-		Status: c.status, Ready: d.ready, Healthy: d.healthy,
+		Config: c.config, Keeper: c.keeper, Book: c.book, Jobs: d.jobs, Operations: c.operations, Shelf: c.shelf,
+		Status: c.status, Glance: c.recentStatus, Ready: d.ready, Healthy: d.healthy,
 		Alarms: d.board.Load().Standing, Tasks: c.standing, Notify: c.test,
+		History: d.history.Log, Telegram: c.takeUpdate(),
 	}
 }
 

@@ -43,7 +43,7 @@ func (d *daemon) exchange(ctx, work context.Context) error {
 	if err := next.mayBegin(ctx); err != nil {
 		return err
 	}
-	board, err := d.newBoard(c)
+	board, err := d.newBoard(next)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,9 @@ func (d *daemon) exchange(ctx, work context.Context) error {
 	}
 	d.o.Configured(c)
 	d.core.Store(next)
+	d.history.Follow(scheduleOf(c))
 	d.board.Store(board)
+	old.endPanel() // one at a time fetches what people write
 	next.start(work)
 	unused := d.doors.swap(set)
 	// What the old core has at work comes to its end there, and so do requests at doors

@@ -14,6 +14,8 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/access"
 	"github.com/holdfast-backup/holdfast/internal/alarm"
 	"github.com/holdfast-backup/holdfast/internal/config"
+	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/history"
 	"github.com/holdfast-backup/holdfast/internal/job"
 	"github.com/holdfast-backup/holdfast/internal/metrics"
 	"github.com/holdfast-backup/holdfast/internal/schedule"
@@ -71,6 +73,7 @@ type daemon struct {
 	board   atomic.Pointer[alarm.Board]
 	began   time.Time // since when backups are made by this life
 	metrics *metrics.Registry
+	history *history.Recorder
 	doors   doors
 	closing chan struct{} // closed once it is told to stop
 
@@ -133,7 +136,7 @@ func (d *daemon) run(ctx context.Context, c *config.Config) error {
 	}
 	d.core.Store(first)
 	d.began = d.o.Now()
-	board, err := d.newBoard(c)
+	board, err := d.newBoard(first)
 	if err != nil {
 		return err
 	}
@@ -202,6 +205,10 @@ const jobsFolder = "jobs"
 
 // prepare opens what outlives configurations.
 func (d *daemon) prepare(c *config.Config) (err error) {
+	// Only the daemon writes these, of which there is one: what is unfinished is of the life before.
+	if _, err := durable.CleanTemps(durable.OS, d.state, memoFile, alarmsFile, history.File); err != nil {
+		d.log.Warn("what was left unfinished cannot be removed", keyObject, d.state, keyError, err)
+	}
 	d.memo = openMemo(d.state, d.log)
 	if !lockedTogether(c, d.state) {
 		d.claim = newClaim(d.single.tag, d.o.Now)
@@ -213,6 +220,7 @@ func (d *daemon) prepare(c *config.Config) (err error) {
 		return err
 	}
 	d.metrics = metrics.New(d.sample)
+	d.history = history.Open(history.Options{Dir: d.state, Schedule: scheduleOf(c), Now: d.o.Now, Logger: d.log})
 	return nil
 }
 

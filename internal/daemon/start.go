@@ -45,7 +45,7 @@ func (d *daemon) settle(ctx context.Context, c *core) error {
 
 // recover finishes or undoes a restore that was cut, and tells what it did.
 func (d *daemon) recover(ctx context.Context, c *core) {
-	look, err := c.engine(nil)
+	look, err := c.lookout.Engine(nil)
 	if err == nil {
 		var cut *engine.Pending
 		if cut, err = look.Pending(); err == nil && cut == nil {
@@ -77,7 +77,7 @@ const strayAge = time.Hour
 // clean removes what an earlier life left unfinished: the scratch copy of a drill, files
 // that were being written. What cannot be removed harms nothing.
 func (d *daemon) clean(c *core) {
-	if e, err := c.engine(nil); err == nil {
+	if e, err := c.lookout.Engine(nil); err == nil {
 		if err := e.ClearScratch(); err != nil {
 			d.failed("the scratch copy of a drill that was cut could not be removed", err)
 		}

@@ -47,7 +47,10 @@ func (c *core) newTasks() (*schedule.Runner, error) {
 		wanted = append(wanted, schedule.Task{Name: taskDrill, Every: min(every, drillLook), AtStart: true, Run: c.drillDue})
 	}
 	if c.config.Retention.Policy().Active() {
-		wanted = append(wanted, schedule.Task{Name: taskPrune, Every: pruneEvery, LastAt: d.memo.ran(taskPrune, d.o.Now()), Run: c.prune})
+		// One that never ran runs at once: a daemon that is started anew before a day is over
+		// would else never come to it.
+		last := d.memo.ran(taskPrune, d.o.Now())
+		wanted = append(wanted, schedule.Task{Name: taskPrune, Every: pruneEvery, LastAt: last, AtStart: last.IsZero(), Run: c.prune})
 	}
 	for _, t := range wanted {
 		if err := tasks.Add(t); err != nil {

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -54,6 +55,32 @@ func TestTasks_WhatWasMissedIsCaughtUpWith(t *testing.T) {
 	if newest := w.backups()[0]; newest.Metadata.Trigger != holdfast.TriggerScheduled {
 		t.Errorf("its trigger is %s", newest.Metadata.Trigger)
 	}
+}
+
+// On a machine that never runs for a whole day, what the rules no longer keep goes at the
+// next start, without another backup.
+func TestTasks_APruningThatWasMissedIsCaughtUpWith(t *testing.T) {
+	const days, hours = 8, 2
+	w := newWorld(t, map[string]string{"schedule.every": "off", "verify.every": "off", "drill.every": "off", "retention.days": "30"}).simulated(morning)
+	for day := range days {
+		l := w.start()
+		w.write(fmt.Sprint("of day ", day))
+		code, answer := 0, ""
+		w.meanwhile(func() { code, answer = l.ask("POST", "/api/v1/backups", `{}`) })
+		if code/100 != 2 {
+			t.Fatal(code, answer)
+		}
+		w.clock.Through(hours*time.Hour, 10*time.Minute)
+		l.stop()
+		w.clock.Leap((24 - hours) * time.Hour)
+	}
+	if n := len(w.backups()); n != days {
+		t.Fatalf("%d backups, want %d", n, days)
+	}
+	w.set("retention.days", "3")
+	l := w.start()
+	w.eventually("three days are left", func() bool { n := len(w.backups()); return n == 3 || n == 4 })
+	l.stop()
 }
 
 func TestTasks_DrillsInTheirTime(t *testing.T) {

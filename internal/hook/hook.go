@@ -51,9 +51,15 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Run runs c and waits for it. A failure is an *Error.
-func Run(ctx context.Context, c Command) (err error) {
+func Run(ctx context.Context, c Command) error {
+	_, err := Output(ctx, c)
+	return err
+}
+
+// Output does the same and gives the end of what the command said.
+func Output(ctx context.Context, c Command) (said string, err error) {
 	if strings.TrimSpace(c.Line) == "" {
-		return nil
+		return "", nil
 	}
 	timeout := c.Timeout
 	if timeout <= 0 {
@@ -63,7 +69,7 @@ func Run(ctx context.Context, c Command) (err error) {
 	// open, and Wait would wait for the service.
 	out, err := os.CreateTemp("", "holdfast-hook-")
 	if err != nil {
-		return &Error{Line: c.Line, Err: err}
+		return "", &Error{Line: c.Line, Err: err}
 	}
 	defer func() { err = errors.Join(err, out.Close(), os.Remove(out.Name())) }()
 
@@ -73,13 +79,15 @@ func Run(ctx context.Context, c Command) (err error) {
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env = append(os.Environ(), c.Env...)
 	killTogether(cmd)
-	if err := cmd.Run(); err != nil {
+	err = cmd.Run()
+	said = ending(out)
+	if err != nil {
 		if runCtx.Err() != nil {
 			err = context.Cause(runCtx)
 		}
-		return &Error{Line: c.Line, Err: err, Output: ending(out)}
+		return said, &Error{Line: c.Line, Err: err, Output: said}
 	}
-	return nil
+	return said, nil
 }
 
 func ending(f *os.File) string {

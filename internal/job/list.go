@@ -53,20 +53,24 @@ func (r *Runner) List(f Filter, p Page) (jobs []Job, next string, total int) {
 
 // chosen are all jobs that a filter chooses, the newest first.
 func (r *Runner) chosen(f Filter) []Job {
+	var found []*Job // sorted by reference: pages ask for all of a thousand
 	r.mu.Lock()
-	all := make([]Job, 0, len(r.jobs))
 	for _, e := range r.jobs {
-		if j, _ := e.snapshot(); f.chooses(j) {
-			j.Request, j.Result = nil, nil
-			all = append(all, j)
+		if j, _ := e.snapshot(); f.chooses(&j) {
+			found = append(found, new(j))
 		}
 	}
 	r.mu.Unlock()
-	slices.SortFunc(all, func(a, b Job) int { return strings.Compare(b.ID, a.ID) })
+	slices.SortFunc(found, func(a, b *Job) int { return strings.Compare(b.ID, a.ID) })
+	all := make([]Job, len(found))
+	for i, j := range found {
+		all[i] = *j
+		all[i].Request, all[i].Result = nil, nil
+	}
 	return all
 }
 
-func (f Filter) chooses(j Job) bool {
+func (f *Filter) chooses(j *Job) bool {
 	switch {
 	case f.Kind != "" && f.Kind != j.Kind,
 		len(f.States) > 0 && !slices.Contains(f.States, j.State),

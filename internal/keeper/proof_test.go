@@ -159,6 +159,7 @@ func TestFinish_WaitsForWhatWasBegun(t *testing.T) {
 				made := len(f.all())
 				s.write()
 				time.Sleep(time.Hour) // nothing is begun any more
+				synctest.Wait()       // and what ends just now has ended
 				if now := len(f.all()); now != made || k.Busy() {
 					t.Errorf("%d backups, and then %d; busy %t", made, now, k.Busy())
 				}

@@ -57,7 +57,10 @@ func (k *Keeper) replace(ctx context.Context, live bool, verb func(*engine.Engin
 	return result, err
 }
 
-// anew begins to watch anew.
+// anew begins to watch anew, and owes a backup, also where the schedule has none after
+// changes: what somebody brought back is what the newest backup has to hold. A start that
+// finds the data lost restores the newest, and so does whoever restores latest; that must
+// not be the state that was replaced. Nothing is stored if it has that already.
 func (k *Keeper) anew() {
 	k.mu.Lock()
 	k.beginAnew()

@@ -108,5 +108,8 @@ func unwatched(s holdfast.Source, every time.Duration) holdfast.Problem {
 	if every > 0 {
 		when = "it is backed up every " + every.String()
 	}
+	if t := s.Target(); t.Remote {
+		return holdfast.Problem{Source: s.Name(), Severity: holdfast.Warning, Message: "the server at " + t.Path + " does not tell that something was written; " + when}
+	}
 	return holdfast.Problem{Source: s.Name(), Severity: holdfast.Warning, Message: "changes of a source of kind " + string(s.Kind()) + " cannot be seen; " + when}
 }

@@ -15,7 +15,7 @@ import (
 // name.
 type BackupRequest struct {
 	Name    string           `json:"name,omitempty" maxLength:"180" doc:"Name of the backup: letters and digits of any script and . _ - (default: what it is and when)." example:"before-upload"`
-	Trigger holdfast.Trigger `json:"trigger,omitempty" enum:"manual,quick,auto,scheduled,guard" default:"manual" doc:"What it is made for. auto is the call before an upload: it may be answered with a backup that is there, and does nothing while auto_backup (AUTO_BACKUP_ENABLED) is off."`
+	Trigger holdfast.Trigger `json:"trigger,omitempty" enum:"manual,quick,auto,scheduled,guard" default:"manual" doc:"What it is made for. auto is the call before an upload: it may be answered with a backup that is there, and does nothing while auto_backup (AUTO_BACKUP_ENABLED) or the switch of Auto Backup is off."`
 	Type    holdfast.Type    `json:"type,omitempty" enum:"enhanced,standard" doc:"enhanced includes the memory of the assistant, standard does not."`
 	Memory  *bool            `json:"memory,omitempty" doc:"Whether the memory is included, if type does not say."`
 	Full    bool             `json:"full,omitempty" doc:"Store everything, not only what changed."`
@@ -92,7 +92,7 @@ func (o *Operations) Backup(_ context.Context, by, key string, q BackupRequest) 
 	}
 	return o.start(KindBackup, by, key, q, func(ctx context.Context, h *job.Handle) (any, error) {
 		out := report.NewBackupResult(o.place())
-		if !q.Always && out.Skip(o.config, request.Trigger) {
+		if !q.Always && out.SkipSwitched(o.config, request.Trigger) {
 			h.SetOutcome("no backup was made: " + out.Skipped)
 			return out, nil
 		}

@@ -48,6 +48,8 @@ const (
 	keyOperation = "op_id"
 	keyBackup    = "backup"
 	keyAge       = "age"
+	keyHook      = "hook"
+	keyOK        = "ok"
 )
 
 // mostProving is how many verifications and drills run side by side: each reads as
@@ -83,6 +85,8 @@ type Options struct {
 	Book   Book             // told of changes; nil if nobody keeps one
 	Now    func() time.Time // nil is time.Now
 	Logger *slog.Logger     // nil discards
+	// ToolVersion is told to whom a hook is tested with.
+	ToolVersion string
 }
 
 // Operations are the verbs under one configuration. Its methods may be called side by
@@ -96,6 +100,9 @@ type Operations struct {
 	log    *slog.Logger
 	// asking is the turn of automatic backups, which may take each other's place.
 	asking chan struct{}
+	// testing is the turn of whoever tests a hook.
+	testing chan struct{}
+	version string
 	// recovered is what became of a restore that was cut.
 	recovered atomic.Pointer[engine.RecoverResult]
 }
@@ -115,7 +122,7 @@ func New(o Options) (*Operations, error) {
 		o.Book = noBook{}
 	}
 	o.Jobs.SetRules(rules())
-	return &Operations{keeper: o.Keeper, config: o.Config, jobs: o.Jobs, book: o.Book, now: o.Now, log: o.Logger, asking: make(chan struct{}, 1)}, nil
+	return &Operations{keeper: o.Keeper, config: o.Config, jobs: o.Jobs, book: o.Book, now: o.Now, log: o.Logger, asking: make(chan struct{}, 1), testing: make(chan struct{}, 1), version: o.ToolVersion}, nil
 }
 
 type noBook struct{}

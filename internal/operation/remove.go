@@ -112,6 +112,7 @@ func (o *Operations) Confirm(_ context.Context, by, key string, q ConfirmRequest
 // DeleteRequest asks to delete backups for good.
 type DeleteRequest struct {
 	Names []string `json:"names" minItems:"1" maxItems:"1000" doc:"Names of the backups. If one of them is wrong or pinned, nothing is deleted."`
+	Grace string   `json:"grace,omitempty" maxLength:"20" example:"10s" doc:"How long the job waits before it deletes, a duration up to 60s: to cancel it until then takes the deletion back. Without it nothing waits."`
 }
 
 // Delete begins to delete backups, after all of them were found.
@@ -120,9 +121,23 @@ func (o *Operations) Delete(_ context.Context, by, key string, q DeleteRequest) 
 	if err != nil {
 		return job.Job{}, err
 	}
+	grace, err := q.grace()
+	if err != nil {
+		return job.Job{}, err
+	}
+	until := o.now().Add(grace)
 	return o.start(KindDelete, by, key, q, func(ctx context.Context, h *job.Handle) (any, error) {
 		if len(names) == 1 {
 			h.SetBackup(names[0])
+		}
+		if grace > 0 {
+			if err := o.refuseEarly(ctx, names); err != nil {
+				return nil, err
+			}
+			if err := waitUntil(ctx, KindDelete, grace, until.Sub(o.now())); err != nil {
+				h.SetOutcome(takenBack)
+				return nil, err
+			}
 		}
 		var gone []repo.Deletion
 		var hidden []report.Hidden

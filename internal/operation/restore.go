@@ -2,7 +2,10 @@ package operation
 
 import (
 	"context"
+	"maps"
+	"slices"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/job"
 	"github.com/holdfast-backup/holdfast/internal/report"
@@ -11,11 +14,15 @@ import (
 // RestoreRequest asks to bring a backup back in place. That it can be restored nowhere
 // else is on purpose: no path of a request reaches the file system.
 type RestoreRequest struct {
-	Name        string   `json:"name" minLength:"1" maxLength:"180" doc:"Name of the backup, or latest."`
+	Name        string   `json:"name" minLength:"1" maxLength:"180" doc:"Name of the backup, or latest: with only, the newest that has all of it."`
 	Only        []string `json:"only,omitempty" maxItems:"1000" doc:"Only these sources, or memory."`
 	NoEmergency bool     `json:"no_emergency,omitempty" doc:"Do not back up the present state first."`
 	Force       bool     `json:"force,omitempty" doc:"Go on although processes have the data open, or although it was damaged when it was captured."`
 	Online      bool     `json:"online,omitempty" doc:"SQLite: write through SQLite's own transaction, so that open connections go on."`
+
+	Parts        map[string][]holdfast.Part `json:"parts,omitempty" maxProperties:"100" doc:"Only parts of sources, by the name of the source, or by its kind where the backup has one of that kind: tables, collections, rows, records."`
+	AcceptLosses bool                       `json:"accept_losses,omitempty" doc:"Go on although the store cannot keep all of what comes."`
+	KeepReplaced bool                       `json:"keep_replaced,omitempty" doc:"Keep what is replaced in a running store, under another name."`
 }
 
 // check gives the request as the engine takes it.
@@ -27,10 +34,14 @@ func (q RestoreRequest) check() (engine.RestoreRequest, error) {
 	if err != nil {
 		return engine.RestoreRequest{}, err
 	}
-	return engine.RestoreRequest{Name: name, Only: q.Only, NoEmergency: q.NoEmergency, Force: q.Force, Online: q.Online}, sourceNames("restore", q.Only)
+	return engine.RestoreRequest{
+		Name: name, Only: q.Only, NoEmergency: q.NoEmergency, Force: q.Force, Online: q.Online,
+		Parts: q.Parts, AcceptLosses: q.AcceptLosses, KeepReplaced: q.KeepReplaced,
+	}, sourceNames("restore", append(slices.Sorted(maps.Keys(q.Parts)), q.Only...))
 }
 
-// PlanRestore tells what a restore would change.
+// PlanRestore tells what a restore would change. A plan that does not fit comes beside
+// the error.
 func (o *Operations) PlanRestore(ctx context.Context, q RestoreRequest) (report.RestorePlan, error) {
 	request, err := q.check()
 	if err != nil {
@@ -41,10 +52,10 @@ func (o *Operations) PlanRestore(ctx context.Context, q RestoreRequest) (report.
 		return report.RestorePlan{}, err
 	}
 	plan, err := e.PlanRestore(ctx, request)
-	if err != nil {
+	if plan == nil {
 		return report.RestorePlan{}, err
 	}
-	return report.NewRestorePlan(plan), nil
+	return report.NewRestorePlan(plan), err
 }
 
 // Restore begins to restore a backup in place. ErrLocked if another restore is at

@@ -195,6 +195,8 @@ func (o *Operations) settleDelete(ctx context.Context, j job.Job) (job.Verdict, 
 	switch {
 	case len(left) == 0:
 		return job.Verdict{State: job.Succeeded, Result: out, Outcome: "all of them were gone when the daemon ended"}, nil
+	case len(out.Deleted) == 0 && !graceOver(j, q):
+		return job.Verdict{Outcome: neverBegan}, nil
 	case len(out.Deleted) == 0:
 		return job.Verdict{Outcome: "nothing was deleted before the daemon ended"}, nil
 	}

@@ -42,6 +42,8 @@ type BackupSource struct {
 	Kind    holdfast.Kind `json:"kind"`
 	Records *int64        `json:"records,omitempty"`
 	Bytes   int64         `json:"bytes"`
+	// Consistency of a capture by requests: consistent, fuzzy.
+	Consistency holdfast.Consistency `json:"consistency,omitempty"`
 }
 
 // Proven tells when and how a backup was proven.
@@ -88,6 +90,9 @@ func NewBackup(i repo.Info) Backup {
 		if n, ok := s.Facts.Records(); ok {
 			source.Records = &n
 		}
+		if f := s.Facts.Chroma; f != nil && f.Server != nil {
+			source.Consistency = f.Server.Consistency
+		}
 		item.Sources = append(item.Sources, source)
 	}
 	return item
@@ -126,6 +131,18 @@ func NewBackupResult(repository string) BackupResult {
 func (o *BackupResult) Skip(c *config.Config, trigger holdfast.Trigger) bool {
 	if trigger == holdfast.TriggerAuto && !c.AutoBackup {
 		o.Skipped = "automatic backups are switched off (auto_backup, AUTO_BACKUP_ENABLED)"
+	}
+	return o.Skipped != ""
+}
+
+// SkipSwitched notes why no backup is made for an assistant that asks a daemon, and
+// tells whether that is so: people can switch that off, too.
+func (o *BackupResult) SkipSwitched(c *config.Config, trigger holdfast.Trigger) bool {
+	if o.Skip(c, trigger) || trigger != holdfast.TriggerAuto {
+		return o.Skipped != ""
+	}
+	if a := AutoBackupOf(c); !a.On {
+		o.Skipped = "automatic backups were switched off in the web UI or by the API, by " + a.By + ", at " + a.At.String()
 	}
 	return o.Skipped != ""
 }

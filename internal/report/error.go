@@ -9,15 +9,17 @@ import (
 
 // Error ends a command that failed, on standard error, or a job.
 type Error struct {
-	Type    string        `json:"type"` // error
-	Command string        `json:"command"`
-	Code    string        `json:"code"`
-	Exit    int           `json:"exit"`
-	Op      string        `json:"op,omitempty"`
-	Object  string        `json:"object,omitempty"`
-	Message string        `json:"message"`
-	Hint    string        `json:"hint,omitempty"`
-	Errors  []ErrorDetail `json:"errors,omitempty"` // if there are several
+	Type    string `json:"type"` // error
+	Command string `json:"command"`
+	Code    string `json:"code"`
+	Exit    int    `json:"exit"`
+	Op      string `json:"op,omitempty"`
+	Object  string `json:"object,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	// Cause is why, where that is known more closely than the code tells.
+	Cause  holdfast.Cause `json:"cause,omitempty"`
+	Errors []ErrorDetail  `json:"errors,omitempty"` // if there are several
 }
 
 // ErrorDetail is one of several errors.
@@ -48,6 +50,7 @@ func Code(exit int) string { return codes[exit] }
 func NewError(command string, exit int, err error) Error {
 	o := Error{Type: "error", Command: command, Code: Code(exit), Exit: exit}
 	o.Op, o.Object = OpAndObject(err)
+	o.Cause = holdfast.CauseOf(err)
 	all := holdfast.Parts(err)
 	o.Message, o.Hint = Text(all[0]), Hint(all[0])
 	if len(all) > 1 {

@@ -189,7 +189,7 @@ func Apart(v *holdfast.Survival) bool {
 // stale: the last backup of a source is too old.
 func (l *look) stale() bool {
 	oldest := l.oldest()
-	return time.Duration(oldest.AgeSeconds)*time.Second > l.o.MaxAge &&
+	return oldest.Stale &&
 		l.set(Stale, "`holdfast backup` makes a new one", "Your data is not safe: %s was last backed up %s.", oldest.Name, l.ago(*oldest.LastAt))
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -27,6 +28,8 @@ type LookOptions struct {
 	// which.
 	Repository *repo.Repository
 	Err        error
+	// List gives the backups of Repository, for who has them; nil reads them anew.
+	List func(context.Context) ([]repo.Info, error)
 	// Now is the moment to judge by; zero is the present.
 	Now time.Time
 	// MaxAge is how old the newest backup of a source may be; zero is
@@ -59,9 +62,10 @@ func Look(ctx context.Context, o LookOptions) (Status, error) {
 		Type: "status", Sources: []SourceStatus{}, Programs: o.Programs,
 		Repository: RepositoryState{Location: o.Config.Repository},
 	}}
+	l.out.AutoBackup = new(AutoBackupOf(o.Config))
 	l.repository(ctx)
 	l.replicas(ctx)
-	err := errors.Join(l.pending(), l.sources(ctx))
+	err := errors.Join(l.pending(), l.lastRestore(), l.sources(ctx))
 	if ctx.Err() != nil {
 		return Status{}, ctx.Err()
 	}
@@ -120,7 +124,11 @@ func (l *look) inTime(ctx context.Context, r *repo.Repository) error {
 }
 
 func (l *look) inside(ctx context.Context, r *repo.Repository) error {
-	infos, err := r.List(ctx)
+	list := l.o.List
+	if list == nil {
+		list = r.List
+	}
+	infos, err := list(ctx)
 	if err != nil {
 		return err
 	}
@@ -159,6 +167,16 @@ func (l *look) pending() error {
 	return err
 }
 
+// lastRestore looks for what a rollback would undo.
+func (l *look) lastRestore() error {
+	last, err := l.o.Engine.LastRestore()
+	if err == nil && last != nil {
+		told := NewLastRestore(*last)
+		l.out.LastRestore = &told
+	}
+	return err
+}
+
 // sources glances at each source and finds its newest backup.
 func (l *look) sources(ctx context.Context) error {
 	l.infos = slices.DeleteFunc(slices.Clone(l.infos), ofReplacedState)
@@ -168,11 +186,17 @@ func (l *look) sources(ctx context.Context) error {
 	}
 	for _, s := range sources {
 		item := SourceStatus{Name: s.Name(), Kind: s.Kind(), Path: s.Target().Path}
-		seen, err := s.Inspect(ctx, holdfast.InspectOptions{Counts: l.o.Counts})
+		seen, err := inspect(ctx, s, l.o.Counts)
 		if err != nil {
 			item.Error = err.Error()
 		} else {
 			item.Exists, item.Bytes = seen.Exists, seen.Bytes
+			if f := seen.Facts.Chroma; f != nil {
+				item.Collections = len(f.Collections)
+			}
+			if f := seen.Facts.SQLite; f != nil {
+				item.Tables = len(f.Tables)
+			}
 			if n, ok := seen.Facts.Records(); ok && seen.Exists {
 				item.Records = &n
 			}
@@ -181,10 +205,28 @@ func (l *look) sources(ctx context.Context) error {
 			at := last.Metadata.CreatedAt
 			item.LastBackup, item.LastAt = last.Name, &at
 			item.AgeSeconds = max(0, int64(l.o.Now.Sub(at.Time)/time.Second))
+			item.Stale = time.Duration(item.AgeSeconds)*time.Second > l.o.MaxAge
 		}
 		l.out.Sources = append(l.out.Sources, item)
 	}
 	return nil
+}
+
+// remoteGlance bounds how long somebody who asks how things are waits for a server.
+const remoteGlance = 5 * time.Second
+
+// inspect glances at a source.
+func inspect(ctx context.Context, s holdfast.Source, counts bool) (holdfast.Inspection, error) {
+	if !s.Target().Remote {
+		return s.Inspect(ctx, holdfast.InspectOptions{Counts: counts})
+	}
+	bounded, cancel := context.WithTimeoutCause(ctx, remoteGlance, fmt.Errorf("the server does not answer within %v", remoteGlance))
+	defer cancel()
+	seen, err := s.Inspect(bounded, holdfast.InspectOptions{Counts: counts})
+	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+		err = context.Cause(bounded)
+	}
+	return seen, err
 }
 
 // leftIn gives the backups that are in any replica, newest first.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,9 @@ func TestLook_ARepositoryThatCannotBeAsked(t *testing.T) {
 			if message := moments.ReplaceAllString(got.Message, "…"); got.Verdict != c.verdict || message != c.message || got.Hint == "" {
 				t.Errorf("got %s, %q, %q\nwant %s, %q", got.Verdict, message, got.Hint, c.verdict, c.message)
 			}
+			if old := slices.ContainsFunc(got.Sources, func(s SourceStatus) bool { return s.Stale }); c.verdict == Stale && !old || c.verdict == Safe && old {
+				t.Errorf("%s: a source counts as too old: %v", got.Verdict, old)
+			}
 			if got.Repository.Exists || got.Repository.Error != c.err.Error() || len(got.Replicas) != 1 {
 				t.Errorf("got %+v and %+v", got.Repository, got.Replicas)
 			}
@@ -220,6 +224,35 @@ func TestLook_ARepositoryThatFallsSilent(t *testing.T) {
 	}
 	if got.Verdict != Unreachable || !got.Repository.Exists || !strings.Contains(got.Repository.Error, "connection reset") || !strings.Contains(got.Message, "Replicas have backups") {
 		t.Errorf("got %s, %q and %+v", got.Verdict, got.Message, got.Repository)
+	}
+}
+
+// TestLook_AListThatSomebodyHas is taken as it is, and so is why there is none.
+func TestLook_AListThatSomebodyHas(t *testing.T) {
+	s := newScene(t)
+	s.replicate()
+	b, err := dir.New(s.at("backups"), dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := repo.Open(t.Context(), b, repo.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		err     error
+		backups int
+	}{{nil, 2}, {errors.New("cable cut"), 0}} {
+		got, err := Look(t.Context(), LookOptions{
+			Config: s.cfg, Engine: s.engine(r, nil), Repository: r, Now: s.now,
+			List: func(context.Context) ([]repo.Info, error) { return infosOf("b", "a"), c.err },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Repository.Backups != c.backups || !got.Repository.Exists || c.err != nil && !strings.Contains(got.Repository.Error, c.err.Error()) {
+			t.Errorf("with %v: %+v", c.err, got.Repository)
+		}
 	}
 }
 

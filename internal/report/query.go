@@ -45,18 +45,36 @@ type Query struct {
 	After string
 }
 
+// A Part is one page of a list.
+type Part struct {
+	Backups []Backup
+	// Next is the cursor of the page behind it, empty if there is none. Before tells
+	// whether there is one before it, and Prev is its cursor, which is empty for the
+	// first one.
+	Next, Prev string
+	Before     bool
+	From       int // how many match before it
+	Total      int // how many match in all
+}
+
 // Page gives the next backups of all that match, a cursor for those that follow
 // (empty if none do), and how many match in all. A cursor stands behind the last
 // backup of its page, and not at a number: backups that come and go between two
 // pages neither repeat nor hide others.
 func (q Query) Page(all []Backup) (page []Backup, next string, total int, err error) {
+	part, err := q.Part(all)
+	return part.Backups, part.Next, part.Total, err
+}
+
+// Part is Page with the way back.
+func (q Query) Part(all []Backup) (Part, error) {
 	compare, err := q.order()
 	if err != nil {
-		return nil, "", 0, err
+		return Part{}, err
 	}
 	after, err := q.cursor()
 	if err != nil {
-		return nil, "", 0, err
+		return Part{}, err
 	}
 	words := strings.Fields(strings.ToLower(q.Text))
 	var found []*Backup
@@ -66,23 +84,29 @@ func (q Query) Page(all []Backup) (page []Backup, next string, total int, err er
 		}
 	}
 	slices.SortFunc(found, func(a, b *Backup) int { return compare(placeOf(a), placeOf(b)) })
-	total = len(found)
+	out := Part{Total: len(found)}
 	if after != nil {
 		at := slices.IndexFunc(found, func(b *Backup) bool { return compare(placeOf(b), *after) > 0 })
 		if at < 0 {
 			at = len(found)
 		}
-		found = found[at:]
+		out.From, out.Before = at, at > 0
 	}
 	limit := min(cmp.Or(q.Limit, DefaultLimit), MaxLimit)
-	page = make([]Backup, 0, min(limit, len(found)))
-	for _, b := range found[:cap(page)] {
-		page = append(page, *b)
+	if out.From > limit {
+		if out.Prev, err = q.cursorAfter(found[out.From-limit-1]); err != nil {
+			return Part{}, err
+		}
 	}
-	if len(page) < len(found) {
-		next, err = q.cursorAfter(&page[len(page)-1])
+	rest := found[out.From:]
+	out.Backups = make([]Backup, 0, min(limit, len(rest)))
+	for _, b := range rest[:cap(out.Backups)] {
+		out.Backups = append(out.Backups, *b)
 	}
-	return page, next, total, err
+	if n := len(out.Backups); n < len(rest) {
+		out.Next, err = q.cursorAfter(rest[n-1])
+	}
+	return out, err
 }
 
 // matches tells whether the query asks for a backup.

@@ -18,13 +18,15 @@ type Replica struct {
 	NewestAt   *holdfast.Time        `json:"newest_at,omitempty"`
 	AgeSeconds int64                 `json:"age_seconds,omitempty"`
 	Error      string                `json:"error,omitempty"` // why nothing is known of it
+	// Limits are what it cannot promise, in sentences.
+	Limits []string `json:"limits,omitempty"`
 }
 
 // NewReplicas tells how replicas are at a moment.
 func NewReplicas(states []engine.ReplicaState, now time.Time) []Replica {
 	items := make([]Replica, 0, len(states))
 	for _, s := range states {
-		item := Replica{Name: s.Name, Location: s.Location, Exists: s.Err == nil, Backups: len(s.Backups), Behind: s.Behind, NewestAt: s.Newest}
+		item := Replica{Name: s.Name, Location: s.Location, Exists: s.Err == nil, Backups: len(s.Backups), Behind: s.Behind, NewestAt: s.Newest, Limits: s.Limits}
 		if s.Newest != nil {
 			item.AgeSeconds = max(0, int64(now.Sub(s.Newest.Time)/time.Second))
 		}

@@ -21,6 +21,11 @@ type Show struct {
 	// only what lies in the open is shown.
 	Private bool   `json:"private,omitempty"`
 	Files   []File `json:"files,omitempty"`
+	// Memory is what memory_info.json tells; MemoryError, why it cannot be read.
+	Memory      *holdfast.MemoryInfo `json:"memory,omitempty"`
+	MemoryError string               `json:"memory_error,omitempty"`
+	// Places are where a copy may be: the repository, and every replica.
+	Places []CopyPlace `json:"places,omitempty"`
 }
 
 // File is one entry of a backup.
@@ -52,6 +57,19 @@ func NewShow(ctx context.Context, near *engine.Copy, tree bool) (Show, error) {
 		out.Files, err = listFiles(ctx, r, info.Name)
 	}
 	return out, err
+}
+
+// Complete adds what is not in the metadata: the statistics of the memory, which keep
+// nobody from the rest if they cannot be read, and which places have the backup.
+func (s *Show) Complete(ctx context.Context, e *engine.Engine, near *engine.Copy) {
+	s.Places = PlacesOf(ctx, e, near.Backup.Name)
+	if s.Private {
+		return
+	}
+	var err error
+	if s.Memory, err = MemoryIn(ctx, near); err != nil {
+		s.MemoryError = Text(err)
+	}
 }
 
 // fullMetadata gives all that an encrypted backup says of itself, if there is a

@@ -34,9 +34,13 @@ type Status struct {
 	Repository RepositoryState `json:"repository"`
 	Replicas   []Replica       `json:"replicas,omitempty"`
 	Pending    *Pending        `json:"pending,omitempty"`
-	Hold       *Hold           `json:"hold,omitempty"`
+	// LastRestore is the last restore in place, undone or not.
+	LastRestore *LastRestore `json:"last_restore,omitempty"`
+	Hold        *Hold        `json:"hold,omitempty"`
 	// Programs are those that run in holdfast's care.
 	Programs []holdfast.Standing `json:"programs,omitempty"`
+	// AutoBackup tells whether assistants that ask for a backup get one.
+	AutoBackup *AutoBackup `json:"auto_backup,omitempty"`
 }
 
 // Fine tells that nothing needs attention.
@@ -44,16 +48,20 @@ func (s Status) Fine() bool { return s.Verdict == Safe || s.Verdict == Unproven 
 
 // SourceStatus is one configured source.
 type SourceStatus struct {
-	Name       string              `json:"name"`
-	Kind       holdfast.Kind       `json:"kind"`
-	Path       string              `json:"path"`
-	Exists     bool                `json:"exists"`
-	Bytes      int64               `json:"bytes"`
-	Records    *int64              `json:"records,omitempty"`
-	LastBackup holdfast.BackupName `json:"last_backup,omitempty"`
-	LastAt     *holdfast.Time      `json:"last_at,omitempty"`
-	AgeSeconds int64               `json:"age_seconds,omitempty"`
-	Error      string              `json:"error,omitempty"`
+	Name    string        `json:"name"`
+	Kind    holdfast.Kind `json:"kind"`
+	Path    string        `json:"path"`
+	Exists  bool          `json:"exists"`
+	Bytes   int64         `json:"bytes"`
+	Records *int64        `json:"records,omitempty"`
+	// Collections of a Chroma directory, Tables of a database, as far as they were counted.
+	Collections int                 `json:"collections,omitempty"`
+	Tables      int                 `json:"tables,omitempty"`
+	LastBackup  holdfast.BackupName `json:"last_backup,omitempty"`
+	LastAt      *holdfast.Time      `json:"last_at,omitempty"`
+	AgeSeconds  int64               `json:"age_seconds,omitempty"`
+	Stale       bool                `json:"stale,omitempty"` // the last backup is older than it may be
+	Error       string              `json:"error,omitempty"`
 }
 
 // RepositoryState is the repository as a whole.

@@ -56,6 +56,8 @@ type ExamineOptions struct {
 	// Budget bounds the check; zero is DefaultBudget. What has not failed by
 	// then counts as healthy.
 	Budget time.Duration
+	// Doubtful asks for the deepest check of a database, since its log may have been cut.
+	Doubtful bool
 }
 
 // DefaultBudget bounds the check of data at a start.
@@ -116,7 +118,7 @@ func examineDatabase(ctx context.Context, path string, o ExamineOptions) Conditi
 	case info.Size() == 0:
 		return empty(path)
 	}
-	report, err := sqlite.CheckLive(ctx, path, sqlite.CheckLiveOptions{Wait: lockWait, Budget: o.Budget})
+	report, err := sqlite.CheckLive(ctx, path, sqlite.CheckLiveOptions{Wait: lockWait, Budget: o.Budget, Full: o.Doubtful})
 	switch {
 	case err == nil:
 		return judge(report)

@@ -29,6 +29,7 @@ type preparation struct {
 
 	emergency holdfast.BackupName // of what was replaced
 	torn      string              // what is wrong with the log of the database
+	bareLog   bool                // the log has no shared memory beside it
 }
 
 // Prepare brings the data of a source into a state that its owner can open, and
@@ -139,7 +140,7 @@ func (p *preparation) alone(ctx context.Context, first Condition, restoreCut boo
 }
 
 func (p *preparation) examine(ctx context.Context) Condition {
-	c := Examine(ctx, p.Source, ExamineOptions{Trusted: p.Trusted, Budget: p.Budget})
+	c := Examine(ctx, p.Source, ExamineOptions{Trusted: p.Trusted, Budget: p.Budget, Doubtful: p.torn != "" || p.bareLog})
 	c = p.weigh(ctx, c)
 	p.decision.Found = string(c.State)
 	return c
@@ -180,6 +181,9 @@ func (p *preparation) recover(ctx context.Context, settled []string) ([]string, 
 		found, err = e.Recover(ctx)
 		return err
 	})
+	if errors.Is(err, engine.ErrUnsettled) { // in a store of its own, which no program waits for
+		return append(settled, err.Error()), nil
+	}
 	if err == nil && found.Found {
 		settled = append(settled, found.Detail)
 	}

@@ -34,6 +34,7 @@ func (p *preparation) lookAtLog() {
 	if !p.Unopened || p.Source.Kind() != holdfast.KindSQLite {
 		return
 	}
+	p.bareLog = bareLog(p.target.Path)
 	note := tornNote(p.target.Path)
 	if _, err := os.Lstat(note); err == nil && planted.Check(note) == nil {
 		p.torn = "a start found that changes are missing from its -wal, and was cut"
@@ -50,6 +51,18 @@ func (p *preparation) lookAtLog() {
 	if err := durable.WriteFile(p.FS, note, []byte(p.torn+"\n"), 0o600); err != nil {
 		p.Logger.Debug("a torn log could not be noted", "source", p.Source.Name(), "error", err)
 	}
+}
+
+// bareLog tells that there is a log and no shared memory beside it, which alone says how
+// much of it there was. A crash leaves both; what was copied, or died in the last moment of
+// its end, has the log alone.
+func bareLog(path string) bool {
+	log, err := os.Stat(path + "-wal")
+	if err != nil || log.Size() == 0 {
+		return false
+	}
+	_, err = os.Stat(path + "-shm")
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // forgetLog removes the note of a torn log once the start has decided.

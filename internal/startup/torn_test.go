@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/source/sourcetest"
 )
 
 // A log that lost committed changes is found out, although what is left passes its
@@ -112,6 +113,41 @@ func TestPrepare_TornLogAndNoBetterBackup(t *testing.T) {
 			}
 			if again := w.prepare(); len(again.Passed) > 0 {
 				t.Errorf("the next start tells it again: %+v", again.Passed)
+			}
+		})
+	}
+}
+
+// A log that is cut after all of it was copied brings back pages of an earlier time beside
+// later ones: rows are there twice, and quick_check finds nothing. The start looks deeper
+// where a log may have been cut.
+func TestPrepare_LogCutAfterItWasCopied(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Unopened = true
+	main, log := w.killedBy(`
+c.execute("CREATE TABLE entries(run INTEGER, n INTEGER, text TEXT, PRIMARY KEY(run, n)) WITHOUT ROWID")
+for n in range(1, 41): c.execute("INSERT INTO entries VALUES(1, ?, ?)", (n, "x" * 210))
+c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+for n in range(1, 16): c.execute("INSERT INTO entries VALUES(2, ?, ?)", (n, "x" * 210))
+c.execute("PRAGMA wal_checkpoint(PASSIVE)")
+`)
+	memory := read(t, w.database+"-shm")
+	whole := w.backup()
+	const frame = 24 + 4096
+	cut := log[:32+5*frame]
+	w.place(main, cut, nil)
+	if got := sourcetest.SQLite(t, w.database, "PRAGMA quick_check; PRAGMA integrity_check;"); !strings.HasPrefix(got, "ok\nrow not in PRIMARY KEY order") {
+		t.Fatalf("this log does no harm that is hard to see: %s", got)
+	}
+	for name, shm := range map[string][]byte{"without shared memory": nil, "with it": memory} {
+		t.Run(name, func(t *testing.T) {
+			w.t = t
+			w.place(main, cut, shm)
+			if d := w.prepare(); d.Action != holdfast.StartRestored || d.Backup != whole || !strings.Contains(d.Reason, "order") {
+				t.Errorf("%s (%s)", d.Action, d.Reason)
+			}
+			if got := sourcetest.SQLite(t, w.database, "PRAGMA integrity_check; SELECT count(*) FROM entries;"); strings.TrimSpace(got) != "ok\n55" {
+				t.Errorf("it is %s now", got)
 			}
 		})
 	}

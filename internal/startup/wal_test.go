@@ -23,11 +23,7 @@ import (
 // what was checkpointed, and a log with the rest. It gives both files.
 func (w *world) killed() (main, log []byte) {
 	w.t.Helper()
-	cmd := exec.Command("python3", "-c", `
-import sqlite3, sys, time
-c = sqlite3.connect(sys.argv[1], isolation_level=None)
-c.execute("PRAGMA journal_mode=WAL")
-c.execute("PRAGMA wal_autocheckpoint=0")
+	return w.killedBy(`
 c.execute("CREATE TABLE IF NOT EXISTS notes(id INTEGER PRIMARY KEY, text TEXT UNIQUE)")
 def add(n):
     c.execute("BEGIN")
@@ -37,6 +33,18 @@ def add(n):
 for i in range(10): add(20)
 c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 for i in range(10): add(20)
+`)
+}
+
+// killedBy leaves what a writer leaves that is killed after some work.
+func (w *world) killedBy(work string) (main, log []byte) {
+	w.t.Helper()
+	cmd := exec.Command("python3", "-c", `
+import sqlite3, sys, time
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute("PRAGMA journal_mode=WAL")
+c.execute("PRAGMA wal_autocheckpoint=0")
+`+work+`
 print("ready", flush=True)
 time.sleep(60)
 `, w.database)

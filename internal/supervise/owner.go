@@ -48,7 +48,7 @@ func (o *owner) Abandoned(ctx context.Context) {
 	s := (*supervisor)(o)
 	defer s.giveTurn()
 	s.warn(holdfast.Problem{Severity: holdfast.Warning, Message: "whoever asked for the restore is gone; what it left is settled before the program starts again"})
-	if err := s.recover(ctx); err != nil {
+	if err := control.Patiently(ctx, s.recover); err != nil {
 		s.board.problem("recover", holdfast.Problem{
 			Severity: holdfast.Damaged, Message: fmt.Sprintf("a restore was cut and could not be settled: %v", err),
 			Hint: "`holdfast recover` finishes or undoes it",
@@ -69,6 +69,10 @@ func (s *supervisor) recover(ctx context.Context) error {
 		return err
 	}
 	result, err := e.Recover(ctx)
+	if errors.Is(err, engine.ErrUnsettled) {
+		s.warn(holdfast.Problem{Severity: holdfast.Warning, Message: err.Error(), Hint: holdfast.HintOf(err)})
+		return nil // in a store of its own, which the program does not wait for
+	}
 	if err == nil && result.Found {
 		s.tell("an unfinished restore was %s: %s", result.Outcome, result.Detail)
 	}

@@ -27,6 +27,12 @@ type place struct {
 }
 
 func newPlace(conf config.Source) (*place, error) {
+	if conf.Server != nil {
+		return nil, &holdfast.Error{
+			Op: "run", Object: conf.Name, Err: holdfast.Kindf(holdfast.ErrUsage, "its data is on the server at %s, not on this machine", conf.Location()),
+			Hint: "give run the sources that the program keeps here (--sqlite, --chroma, --files), and back up the server with `holdfast backup` or `holdfast serve`",
+		}
+	}
 	abs, err := filepath.Abs(conf.Path)
 	if err != nil {
 		return nil, &holdfast.Error{Op: "source", Object: conf.Name, Err: err}

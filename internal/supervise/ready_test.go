@@ -24,6 +24,7 @@ func TestRun_AProgramThatAnswersLateIsReadyThen(t *testing.T) {
 	}
 	w := newWorld(t).set("run.ready", "http://"+address+"/").set("run.ready_timeout", "200ms")
 	l := w.begin(bot(t, "stay"))
+	l.prints("rows 1") // from then on it ends well when it is told to
 	l.until("it is told", func() bool { return l.warned("the program does not serve: no answer after 200ms") })
 	if st := l.s.board.standing(); st.State != holdfast.StandingStarting || !strings.Contains(st.Message, "does not answer yet") || len(st.Problems) == 0 {
 		t.Errorf("the status says %s: %s, %+v", st.State, st.Message, st.Problems)

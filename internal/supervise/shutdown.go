@@ -105,6 +105,7 @@ func (s *supervisor) finish(ctx context.Context, end ending) (int, error) {
 	s.program.Finish()
 	s.board.set(holdfast.StandingStopping, "The program has ended; its last backup is being made.")
 	ctx, stop := s.listen(context.WithoutCancel(ctx), false)
+	s.awaitChat(ctx, s.closeChat(ctx))
 	failed := s.lastBackup(ctx)
 	stop()
 	return s.leave(end, failed)
@@ -120,6 +121,7 @@ func (s *supervisor) shutdown(ctx context.Context, sig os.Signal) (int, error) {
 	ctx, cancel := s.hurry(ctx)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
+	chat := s.closeChat(ctx)
 	if c != nil {
 		_ = c.Signal(s.stopSignal(sig))
 	}
@@ -136,6 +138,7 @@ func (s *supervisor) shutdown(ctx context.Context, sig os.Signal) (int, error) {
 		return exit.Code, nil
 	}
 	ctx, stop := s.listen(ctx, true)
+	s.awaitChat(ctx, chat)
 	failed := s.lastBackup(ctx)
 	stop()
 	return s.leave(ending{exit: exit}, failed)

@@ -10,6 +10,7 @@
 //	watch.go      what happens while it runs: signals, ends, restarts
 //	owner.go      restores that any surface asks for: stop, swap, start
 //	alone.go      the moments in which the program is left alone with its data
+//	chat.go       the admin panel in a chat, beside the program
 //	shutdown.go   the end, within its time limit
 //	board.go      what the status file and other surfaces see of all that
 //	rest.go       memory, while nothing happens
@@ -99,6 +100,7 @@ type supervisor struct {
 	keeper   *keeper.Keeper
 	server   *control.Server
 	program  *program
+	chat     chat
 	// turn is held by whoever has the program stopped, or is about to.
 	turn chan struct{}
 	// local tells that the keeper's own engine has the program stopped; only it
@@ -202,6 +204,7 @@ func (s *supervisor) close(ctx context.Context) error {
 	s.rest.end()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.farewell())
 	defer cancel()
+	s.awaitChat(ctx, s.closeChat(ctx))
 	var errs []error
 	if m := s.presence(); m != nil {
 		r, err := s.keeper.Repository(ctx)

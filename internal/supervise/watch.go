@@ -42,6 +42,7 @@ func (s *supervisor) run(ctx context.Context) (int, error) {
 	s.background.Go(func() { s.renew(background) })
 	s.background.Go(func() { s.seeReady(background) })
 	s.background.Go(func() { s.awaitBirth(background) })
+	s.openChat(background)
 	if s.degraded() {
 		s.background.Go(func() { s.watchHome(background) })
 	}

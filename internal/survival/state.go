@@ -125,7 +125,7 @@ func (s *state) settle(list []repo.Instance, c clocks) (obsolete []string, chang
 // before they could.
 func (s *state) inherit(past []repo.Instance, now holdfast.Time) {
 	s.me.Open = false
-	slices.SortFunc(past, func(a, b repo.Instance) int { return b.Modified.Compare(a.Modified) })
+	slices.SortFunc(past, newestFirst)
 	for _, i := range past {
 		s.me.Starts += i.Starts
 		s.me.Kept += i.Kept
@@ -139,4 +139,14 @@ func (s *state) inherit(past []repo.Instance, now holdfast.Time) {
 			return
 		}
 	}
+}
+
+// newestFirst orders records by the clock of the store, which all of them have in
+// common. Some stores tell whole seconds only, in which a program can have lived
+// twice: there the clocks of the hosts decide, which mostly are one.
+func newestFirst(a, b repo.Instance) int {
+	if c := b.Modified.Compare(a.Modified); c != 0 {
+		return c
+	}
+	return b.Seen.Compare(a.Seen.Time)
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"github.com/holdfast-backup/holdfast/bucket"
 	"github.com/holdfast-backup/holdfast/bucket/dir"
 	"github.com/holdfast-backup/holdfast/bucket/s3"
+	"github.com/holdfast-backup/holdfast/bucket/telegram"
 	"github.com/holdfast-backup/holdfast/internal/config"
 )
 
@@ -19,15 +21,18 @@ import (
 const stateFolder = ".holdfast"
 
 // bucketAt gives the bucket of a place: a directory or a URL.
-func bucketAt(place string) (bucket.Bucket, error) {
+func bucketAt(c *config.Config, place string, log *slog.Logger) (bucket.Bucket, error) {
 	scheme, _, isURL := strings.Cut(place, "://")
 	if !isURL {
 		return dir.New(place, dir.Options{})
 	}
+	if scheme == telegram.Scheme {
+		return chatAt(c, place, log)
+	}
 	if scheme != "s3" {
 		return nil, &holdfast.Error{
 			Op: "repository", Object: scheme + "://…", Err: holdfast.Kindf(holdfast.ErrUsage, "nothing is known about places of this kind"),
-			Hint: "name a directory, or s3://bucket/prefix",
+			Hint: "name a directory, s3://bucket/prefix, or telegram://CHAT for a replica",
 		}
 	}
 	o, err := s3.Parse(place)
@@ -40,6 +45,9 @@ func bucketAt(place string) (bucket.Bucket, error) {
 // identity is a place without how it is reached and used: what is known of it on
 // this machine stays known when its lease or its profile is changed.
 func identity(place string) string {
+	if config.IsTelegram(place) {
+		return Location(place)
+	}
 	o, err := s3.Parse(place)
 	if err != nil {
 		return place
@@ -50,7 +58,13 @@ func identity(place string) string {
 
 // Location is a place as people see it: without what is not its name.
 func Location(place string) string {
-	if b, err := bucketAt(place); err == nil {
+	if config.IsTelegram(place) {
+		if o, err := telegram.Parse(place); err == nil {
+			return telegram.Options{Chat: o.Chat}.String()
+		}
+		return telegram.Scheme + "://…" // what is no chat may be a token
+	}
+	if b, err := bucketAt(nil, place, nil); err == nil {
 		return b.Location()
 	}
 	return place

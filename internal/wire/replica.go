@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
@@ -12,7 +13,7 @@ import (
 
 // replicas gives the engine the configured replicas. None is opened before it
 // is needed: that one cannot be reached keeps nothing else from working.
-func replicas(c *config.Config) []engine.Replica {
+func replicas(c *config.Config, log *slog.Logger) []engine.Replica {
 	var out []engine.Replica
 	for _, r := range c.Replicas {
 		rules := c.Retention
@@ -20,16 +21,16 @@ func replicas(c *config.Config) []engine.Replica {
 			rules = *r.Retention
 		}
 		out = append(out, engine.Replica{
-			Name: r.Name, Location: Location(r.URL), Retention: rules.Policy(),
+			Name: r.Name, Location: Location(r.URL), Retention: rules.Policy(), Limits: limits(c, r.URL),
 			Open: func(ctx context.Context) (*repo.Repository, error) {
-				b, err := bucketAt(r.URL)
+				b, err := bucketAt(c, r.URL, log)
 				if err != nil {
 					return nil, err
 				}
 				return repo.Open(ctx, b, replicaOptions(c, r))
 			},
 			Make: func(ctx context.Context, id string) (*repo.Repository, error) {
-				b, err := bucketAt(r.URL)
+				b, err := bucketAt(c, r.URL, log)
 				if err != nil {
 					return nil, err
 				}
@@ -63,7 +64,7 @@ func replicaOptions(c *config.Config, r config.Replica) repo.Options {
 // comes before one that has its own.
 func replicaLeft(ctx context.Context, c *config.Config) (*repo.Repository, error) {
 	var left *repo.Repository
-	for _, replica := range replicas(c) {
+	for _, replica := range replicas(c, nil) {
 		r, err := replica.Open(ctx)
 		switch {
 		case err == nil:

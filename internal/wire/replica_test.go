@@ -108,7 +108,7 @@ func TestCreateRepository_FromAReplicaKeepsItsKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.Replicas = []config.Replica{{Name: "usb", URL: filepath.Join(dir, "usb")}}
-			usb, err := replicas(c)[0].Make(t.Context(), lost.ID())
+			usb, err := replicas(c, nil)[0].Make(t.Context(), lost.ID())
 			if err != nil {
 				t.Fatal(err)
 			}

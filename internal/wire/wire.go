@@ -48,6 +48,9 @@ func Source(s config.Source) (holdfast.Source, error) {
 	case holdfast.KindSQLite:
 		return sqlite.New(s.Name, s.Path, sqlite.Options{})
 	case holdfast.KindChroma:
+		if s.Server != nil {
+			return chromaServer(s)
+		}
 		return chroma.New(s.Name, s.Path, chroma.Options{MemoryCollections: s.Memory, RAGMode: s.RAGMode})
 	case holdfast.KindFiles:
 		// What tells whether a volume outlives restarts lies in its root.
@@ -62,7 +65,11 @@ func Source(s config.Source) (holdfast.Source, error) {
 // here. Its path only tells how the file in the copy is called; nothing there
 // is ever opened.
 func checker(md holdfast.SourceMetadata) holdfast.Source {
-	s, err := Source(config.Source{Name: md.Name, Kind: md.Kind, Path: md.Path, RAGMode: config.RAGStandard})
+	c := config.Source{Name: md.Name, Kind: md.Kind, Path: md.Path, RAGMode: config.RAGStandard}
+	if f := md.Facts.Chroma; f != nil && f.Server != nil {
+		c.Path, c.Server = "", &config.Server{URL: md.Path}
+	}
+	s, err := Source(c)
 	if err != nil {
 		return nil
 	}
@@ -88,7 +95,7 @@ func repositoryOptions(c *config.Config) (repo.Options, error) {
 
 // place gives the bucket of the repository and what it is opened with.
 func place(c *config.Config) (bucket.Bucket, repo.Options, error) {
-	b, err := bucketAt(c.Repository)
+	b, err := bucketAt(c, c.Repository, nil)
 	if err != nil {
 		return nil, repo.Options{}, err
 	}
@@ -168,11 +175,12 @@ func mayLie(ctx context.Context, location string) error {
 
 // Options are what an engine needs beside the configuration.
 type Options struct {
-	Repository  *repo.Repository  // nil for what needs none
-	Unusable    error             // why Repository is nil, if it cannot be used
-	Sources     []holdfast.Source // in place of the configured ones, if any
-	Owner       engine.Owner      // nil: the programs that hold the sources and live here
-	Around      engine.Around     // nil: what the configuration wants to be told
+	Repository  *repo.Repository        // nil for what needs none
+	Unusable    error                   // why Repository is nil, if it cannot be used
+	Sources     []holdfast.Source       // in place of the configured ones, if any
+	Stores      []holdfast.PartRestorer // that are not configured, and were restored into
+	Owner       engine.Owner            // nil: the programs that hold the sources and live here
+	Around      engine.Around           // nil: what the configuration wants to be told
 	Observer    holdfast.Observer
 	Logger      *slog.Logger
 	Now         func() time.Time
@@ -207,7 +215,7 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 		Repository: o.Repository,
 		Unusable:   o.Unusable,
 		Location:   c.Repository,
-		Replicas:   replicas(c),
+		Replicas:   replicas(c, o.Logger),
 		Sources:    sources,
 		Checker:    checker,
 		StateDir:   state,
@@ -226,8 +234,10 @@ func Engine(c *config.Config, o Options) (*engine.Engine, error) {
 		},
 		Owner:       owner,
 		Around:      told,
+		Stores:      o.Stores,
+		Commands:    commands(c),
 		Mirrors:     mirrors(c),
-		Hooks:       engine.Hooks{Stop: c.Hooks.Stop, Start: c.Hooks.Start, Timeout: c.Hooks.Timeout},
+		Hooks:       engine.Hooks{Stop: c.Hooks.Stop, Start: c.Hooks.Start, Reload: c.Hooks.Reload, Timeout: c.Hooks.Timeout},
 		Observer:    o.Observer,
 		Logger:      o.Logger,
 		Now:         o.Now,

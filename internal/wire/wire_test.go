@@ -91,13 +91,13 @@ func TestStateDir(t *testing.T) {
 }
 
 func TestBucketAt_RefusesWhatItDoesNotKnow(t *testing.T) {
-	if _, err := bucketAt("ftp://host/x"); !errors.Is(err, holdfast.ErrUsage) {
+	if _, err := bucketAt(&config.Config{}, "ftp://host/x", nil); !errors.Is(err, holdfast.ErrUsage) {
 		t.Errorf("ftp: %v", err)
 	}
-	if _, err := bucketAt("s3://key:secret@bucket/x"); !errors.Is(err, holdfast.ErrUsage) || strings.Contains(err.Error(), "secret@") {
+	if _, err := bucketAt(&config.Config{}, "s3://key:secret@bucket/x", nil); !errors.Is(err, holdfast.ErrUsage) || strings.Contains(err.Error(), "secret@") {
 		t.Errorf("a secret in a URL: %v", err)
 	}
-	b, err := bucketAt("s3://bucket/x?endpoint=https://host:9000&region=eu")
+	b, err := bucketAt(&config.Config{}, "s3://bucket/x?endpoint=https://host:9000&region=eu", nil)
 	if err != nil || !strings.HasPrefix(b.Location(), "s3://bucket/x") {
 		t.Errorf("s3: %v, %v", b, err)
 	}

@@ -8,9 +8,8 @@
 // own backup give broken copies. What a directory contains (records, labels,
 // schema versions, memory) is read by package disk.
 //
-// Nothing here needs a server, and none is started but by Rehearse, on a copy that
-// was restored for a drill: questions.go tells what is noted at a capture,
-// answers.go and rehearse.go how it is answered by files and by a server.
+// Nothing here needs a server, and none is started but on a copy that was restored
+// for a drill (package rehearsal), and to make a directory out of records.
 package chroma
 
 import (

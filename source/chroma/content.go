@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/source/chroma/content"
 	"github.com/holdfast-backup/holdfast/source/chroma/disk"
 )
 
@@ -17,7 +18,7 @@ var (
 
 // Check implements holdfast.Source.
 func (s *Source) Check(ctx context.Context, copy fs.FS, o holdfast.CheckOptions) (holdfast.Report, error) {
-	report, err := disk.Check(ctx, copy, o)
+	report, err := content.Check(ctx, copy, o)
 	if facts := report.Facts.Chroma; facts != nil {
 		for i := range facts.Collections {
 			facts.Collections[i].Memory = s.isMemory(facts.Collections[i])
@@ -45,7 +46,7 @@ func (s *Source) RAGMode() string { return s.o.RAGMode }
 
 // ExportMemory implements holdfast.MemorySource.
 func (s *Source) ExportMemory(ctx context.Context, copy fs.FS, collection string, w io.Writer) (_ holdfast.MemoryCollection, err error) {
-	d, err := disk.Open(ctx, copy)
+	d, err := content.Open(ctx, copy)
 	if err != nil {
 		return holdfast.MemoryCollection{}, err
 	}

@@ -18,6 +18,7 @@ import (
 // A damaged index is captured as it is and reported, by capture and check; the
 // other collections are not accused.
 func TestCapture_ReportsADamagedSource(t *testing.T) {
+	t.Parallel()
 	original := newStage(t, chromatest.New)
 	tests := []struct {
 		name string
@@ -45,6 +46,7 @@ func TestCapture_ReportsADamagedSource(t *testing.T) {
 // A database whose pages are damaged is captured as it is, with every folder:
 // it is what a restore replaces, and perhaps somebody's last copy.
 func TestCapture_OfADamagedDatabase(t *testing.T) {
+	t.Parallel()
 	original := newStage(t, chromatest.New)
 	tests := []struct {
 		name string
@@ -104,6 +106,7 @@ func scribble(t *testing.T, name string, page int) {
 // A header that is older than the data makes a server end as soon as it
 // touches the collection.
 func TestCapture_ReportsAnOlderHeader(t *testing.T) {
+	t.Parallel()
 	for _, v := range chromatest.Versions() {
 		t.Run(string(v), func(t *testing.T) {
 			s := newStage(t, v)
@@ -174,6 +177,7 @@ func (s stage) wantDamaged(t *testing.T, folder string) {
 // A server killed in the middle of anything leaves a directory that is either
 // sound, and then the capture is, or damaged, and then the capture says so.
 func TestCapture_AfterAKill(t *testing.T) {
+	t.Parallel()
 	for i := range 6 {
 		v := chromatest.Versions()[i%2]
 		dir := chromatest.LiveDir(t, true)
@@ -216,6 +220,7 @@ func TestCapture_AfterAKill(t *testing.T) {
 
 // A directory is captured before, while and after a newer server migrates it.
 func TestCapture_AroundAMigration(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, chromatest.Old)
 	began := make(chan *chromatest.Server, 1)
 	go func() {
@@ -276,6 +281,7 @@ func TestCapture_AroundAMigration(t *testing.T) {
 // A folder copied without the times of its files can never satisfy "the pickle
 // is the newest"; it counts once nothing has touched it for a while.
 func TestCapture_OfACopyWithoutTimes(t *testing.T) {
+	t.Parallel()
 	original := newStage(t, chromatest.New)
 	dir := filepath.Join(t.TempDir(), "live")
 	if err := os.CopyFS(dir, os.DirFS(original.dir)); err != nil {

@@ -11,6 +11,7 @@ import (
 
 // Every change of a folder shows in its fingerprint.
 func TestFingerprint_ShowsEveryChange(t *testing.T) {
+	t.Parallel()
 	write := func(t *testing.T, name, text string) {
 		t.Helper()
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
@@ -61,6 +62,7 @@ func TestFingerprint_ShowsEveryChange(t *testing.T) {
 
 // An empty folder and none at all are not the same.
 func TestFingerprint_TellsEmptyFromMissing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if mustFingerprint(t, dir).equal(mustFingerprint(t, filepath.Join(dir, "none"))) {
 		t.Error("an empty folder passes for a missing one")
@@ -69,6 +71,7 @@ func TestFingerprint_TellsEmptyFromMissing(t *testing.T) {
 
 // The rule by which a folder counts as complete.
 func TestFolder_Resting(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	at := func(name string, ago time.Duration) look {
 		return look{name: name, State: inode.State{Mtime: now.Add(-ago), Ctime: now.Add(-ago)}}
@@ -101,6 +104,7 @@ func TestFolder_Resting(t *testing.T) {
 }
 
 func TestSegment_FolderNames(t *testing.T) {
+	t.Parallel()
 	for id, want := range map[string]bool{
 		"1c2e8a3e-0c55-4f0e-9a2b-5b8f3f0a7d11": true,
 		"..":                                   false,

@@ -11,6 +11,7 @@ import (
 
 // Holes stay holes: an index reserves space for elements to come.
 func TestCapture_KeepsHoles(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, chromatest.New)
 	const size = 256 << 20
 	name := filepath.Join(s.folder(t, notes), "data_level0.bin")

@@ -18,6 +18,7 @@ import (
 const captures = 3
 
 func TestCapture_HotCopiesHoldOneInstant(t *testing.T) {
+	t.Parallel()
 	for _, v := range chromatest.Versions() {
 		for _, mode := range []string{"delete", "wal"} {
 			t.Run(fmt.Sprintf("%s server, journal %s", v, mode), func(t *testing.T) {

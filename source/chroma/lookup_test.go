@@ -13,6 +13,7 @@ import (
 // Records that are looked up by id are those that a reading of all gives, and a
 // sample has no more ids than were asked for, each of a record that was there.
 func TestDisk_LookupGivesWhatIsThere(t *testing.T) {
+	t.Parallel()
 	for _, v := range chromatest.Versions() {
 		t.Run(string(v), func(t *testing.T) {
 			s := newStage(t, v)

@@ -46,6 +46,7 @@ func once(folder string, n int, f func()) func(path string) {
 // Whatever happens to the folders while they are copied, what counts in the
 // end is one instant.
 func TestCapture_WhileFoldersComeAndGo(t *testing.T) {
+	t.Parallel()
 	original := newStage(t, chromatest.New)
 	tests := []struct {
 		name    string
@@ -131,6 +132,7 @@ func TestCapture_WhileFoldersComeAndGo(t *testing.T) {
 // A directory that something other than a server rewrites all the time cannot
 // be captured; the error says so, soon, and nothing stays open.
 func TestCapture_GivesUpOnARestlessFolder(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, chromatest.Old)
 	name := filepath.Join(s.folder(t, notes), "header.bin")
 	stop, stopped := make(chan struct{}), make(chan struct{})

@@ -13,6 +13,7 @@ import (
 // Whatever a server does with its directory moves the state; an idle server leaves
 // it alone, and so does who only asks it something.
 func TestPeek_SeesWhatAServerWrites(t *testing.T) {
+	t.Parallel()
 	for _, v := range chromatest.Versions() {
 		t.Run(string(v), func(t *testing.T) {
 			t.Parallel()
@@ -45,6 +46,7 @@ func TestPeek_SeesWhatAServerWrites(t *testing.T) {
 }
 
 func TestPeek_SeesIndexFoldersAndNothingElse(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
 	const id = "0b5a7c1e-6a0f-4d5c-9c39-3a3f0e6f1c11"

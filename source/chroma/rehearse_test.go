@@ -83,6 +83,7 @@ func servers(v chromatest.Version) []chromatest.Version {
 // records without a document, deleted, added again and changed, some of it only in
 // the log, other databases.
 func TestRehearse_NoFalseAlarm(t *testing.T) {
+	t.Parallel()
 	for _, v := range chromatest.Versions() {
 		t.Run(string(v), func(t *testing.T) {
 			s := newStage(t, v)
@@ -164,6 +165,7 @@ func awkward(t *testing.T, s stage) (collections int) {
 // A copy whose index folder is of another moment passes every check of its
 // structure, since the ids are the same; the answers give it away.
 func TestRehearse_FindsAnIndexOfAnotherMoment(t *testing.T) {
+	t.Parallel()
 	for _, v := range chromatest.Versions() {
 		for name, newer := range map[string]bool{"older": false, "newer": true} {
 			t.Run(string(v)+" "+name, func(t *testing.T) {
@@ -238,6 +240,7 @@ func turn(t *testing.T, s stage, round int) {
 // Whatever moment of a busy directory is captured, a fresh server answers as was
 // recorded.
 func TestRehearse_CopiesOfABusyDirectory(t *testing.T) {
+	t.Parallel()
 	for _, v := range chromatest.Versions() {
 		t.Run(string(v), func(t *testing.T) {
 			s := stage{v, chromatest.LiveDir(t, true)}
@@ -267,6 +270,7 @@ func plainQuestions(t *testing.T) (src *chroma.Source, dir string, q []byte) {
 }
 
 func TestRehearse_AServerThatDoesNotComeUp(t *testing.T) {
+	t.Parallel()
 	src, dir, q := plainQuestions(t)
 	for name, c := range map[string]struct{ command, says string }{
 		"missing": {"/nowhere/chroma run", "not found"},
@@ -288,6 +292,7 @@ func TestRehearse_AServerThatDoesNotComeUp(t *testing.T) {
 // A server that starts on everything but this copy tells of the copy; one that is too
 // old for it tells nothing.
 func TestRehearse_WhoseFaultItIs(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, chromatest.New)
 	_, sink := s.capture(t)
 	q := questionsOf(t, s, sink.FS())
@@ -308,6 +313,7 @@ func TestRehearse_WhoseFaultItIs(t *testing.T) {
 
 // A server that ends whenever it is asked counts against the copy.
 func TestRehearse_AServerThatEnds(t *testing.T) {
+	t.Parallel()
 	src, dir, q := plainQuestions(t)
 	starts := filepath.Join(t.TempDir(), "starts")
 	self, err := os.Executable()
@@ -331,11 +337,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv(mortalServer) == "" {
 		os.Exit(m.Run())
 	}
-	err := http.ListenAndServe("127.0.0.1:"+os.Getenv("CHROMA_PORT"), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	err := http.ListenAndServe("127.0.0.1:"+os.Getenv("CHROMA_PORT"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/heartbeat") {
 			fmt.Fprintln(os.Stderr, "cannot stand it")
 			os.Exit(1)
 		}
+		fmt.Fprint(w, `{"nanosecond heartbeat":1}`)
 	}))
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
@@ -344,6 +351,7 @@ func TestMain(m *testing.M) {
 // A cancelled rehearsal leaves nothing running, whatever the command started and
 // whatever it heeds.
 func TestRehearse_CancelledLeavesNothingRunning(t *testing.T) {
+	t.Parallel()
 	src, dir, q := plainQuestions(t)
 	pid := filepath.Join(t.TempDir(), "pid")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -373,6 +381,7 @@ func TestRehearse_CancelledLeavesNothingRunning(t *testing.T) {
 }
 
 func TestRehearse_QuestionsOfAnotherVersion(t *testing.T) {
+	t.Parallel()
 	src, dir, _ := plainQuestions(t)
 	for _, q := range []string{`{"format":2}`, `{"format":1,"collections":[{"records":[{"vector":"!"}]}]}`, `nonsense`} {
 		if _, err := src.Rehearse(t.Context(), dir, "", strings.NewReader(q)); err == nil {

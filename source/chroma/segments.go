@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/holdfast-backup/holdfast"
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -69,6 +71,23 @@ func everyFolder(dir string) ([]segment, error) {
 		}
 	}
 	return all, nil
+}
+
+var _ holdfast.Leaver = (*Source)(nil)
+
+// LeftBehind implements holdfast.Leaver: the folders that the capture counted because no
+// segment names them. If there are more by now, nobody can tell which one is new, and
+// none is picked.
+func (*Source) LeftBehind(out []fs.DirEntry, facts holdfast.Facts) (names []string) {
+	for _, e := range out {
+		if e.IsDir() && isUUID(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	if facts.Chroma == nil || len(names) > facts.Chroma.OrphanFolders {
+		return nil
+	}
+	return names
 }
 
 // isUUID tells whether a folder's name is of the form that Chroma gives to

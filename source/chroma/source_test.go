@@ -18,6 +18,7 @@ import (
 )
 
 func TestSource_HoldsTheContract(t *testing.T) {
+	t.Parallel()
 	for _, v := range chromatest.Versions() {
 		t.Run(string(v), func(t *testing.T) {
 			original := newStage(t, v)
@@ -51,6 +52,7 @@ func TestSource_HoldsTheContract(t *testing.T) {
 // What Inspect says of the live directory, what Check says of its copy and
 // what a server says are the same.
 func TestInspect_CountsWhatIsThere(t *testing.T) {
+	t.Parallel()
 	for _, v := range chromatest.Versions() {
 		t.Run(string(v), func(t *testing.T) {
 			s := newStage(t, v)
@@ -91,6 +93,7 @@ func TestInspect_CountsWhatIsThere(t *testing.T) {
 
 // Only what belongs to collections is captured, and what is left out is told.
 func TestCapture_LeavesOutWhatNobodyNames(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, chromatest.New)
 	write(t, filepath.Join(s.dir, "notes.txt"), "mine")
 	write(t, filepath.Join(s.dir, "chroma.sqlite3.bak"), "old")
@@ -114,6 +117,7 @@ func TestCapture_LeavesOutWhatNobodyNames(t *testing.T) {
 // Times and modes come with the files: the rule by which a folder counts as
 // complete needs them after a restore.
 func TestCapture_KeepsTimesAndModes(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, chromatest.Old)
 	for name, mode := range map[string]os.FileMode{s.dir: 0o710, filepath.Join(s.dir, "chroma.sqlite3"): 0o640, s.folder(t, notes): 0o750} {
 		if err := os.Chmod(name, mode); err != nil {
@@ -133,6 +137,7 @@ func TestCapture_KeepsTimesAndModes(t *testing.T) {
 }
 
 func TestCapture_RefusesWhatIsNotChroma(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		make func(t *testing.T, dir string)
@@ -178,6 +183,7 @@ func TestCapture_RefusesWhatIsNotChroma(t *testing.T) {
 
 // While nobody writes, the lock is held to look and not to copy.
 func TestCapture_OfAQuietDirectoryCopiesAheadOfTheLock(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, chromatest.Old)
 	captured, sink := s.capture(t)
 	if !strings.HasPrefix(captured.Method, "optimistic") || sink.Resets("chroma.sqlite3") != 0 {
@@ -187,6 +193,7 @@ func TestCapture_OfAQuietDirectoryCopiesAheadOfTheLock(t *testing.T) {
 
 // A directory that is reached through a link is captured as if it were there.
 func TestCapture_FollowsALink(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, chromatest.Old)
 	link := filepath.Join(t.TempDir(), "link")
 	symlink(t, s.dir, link)
@@ -198,6 +205,7 @@ func TestCapture_FollowsALink(t *testing.T) {
 }
 
 func TestNew_Refuses(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, dir string }{{"", "dir"}, {"../up", "dir"}, {"chromadb", ""}} {
 		if _, err := chroma.New(tt.name, tt.dir, chroma.Options{}); !errors.Is(err, holdfast.ErrUsage) {
 			t.Errorf("New(%q, %q) = %v, want wrong usage", tt.name, tt.dir, err)
@@ -207,6 +215,7 @@ func TestNew_Refuses(t *testing.T) {
 
 // The memory is read from the captured copy, in the shape of Chroma's get.
 func TestExportMemory_OfACapture(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, chromatest.New)
 	_, sink := s.capture(t)
 	src := s.source(t)

@@ -15,6 +15,7 @@ import (
 // A server that is up and idle costs no reading; what is written then is in the
 // next capture, be it in the log, in the index or in one of several folders.
 func TestCapture_ReadsOnlyWhatTheServerWrote(t *testing.T) {
+	t.Parallel()
 	for _, v := range chromatest.Versions() {
 		for _, mode := range []string{"delete", "wal"} {
 			t.Run(fmt.Sprintf("%s server, journal %s", v, mode), func(t *testing.T) {
@@ -71,6 +72,7 @@ func TestCapture_ReadsOnlyWhatTheServerWrote(t *testing.T) {
 // A folder that contradicts itself has to be named in every backup, so it is
 // read in every backup; so is one from which a file has gone.
 func TestCapture_NamesADamagedFolderAgain(t *testing.T) {
+	t.Parallel()
 	for what, damage := range map[string]func(folder string) error{
 		"pickle cut":     func(folder string) error { return os.Truncate(filepath.Join(folder, "index_metadata.pickle"), 40) },
 		"header removed": func(folder string) error { return os.Remove(filepath.Join(folder, "header.bin")) },

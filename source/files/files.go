@@ -13,6 +13,8 @@
 // cannot be captured (no permission, sockets, devices, names that are not text)
 // is reported by name and the rest is captured; nothing is left out silently
 // except what Options.Exclude asks for. Databases want their own source.
+//
+// [Source.Look] lists and searches a copy where it lies.
 package files
 
 import (

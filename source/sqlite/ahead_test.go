@@ -12,6 +12,7 @@ import (
 // A draft is current until anything is written, however small, and the draft
 // of a quiet database is the database.
 func TestLive_DraftIsCurrentUntilSomebodyWrites(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	sourcetest.SQLite(t, path, "CREATE TABLE t(x); INSERT INTO t VALUES(1);")
 	ctx := t.Context()
@@ -67,6 +68,7 @@ func TestLive_DraftIsCurrentUntilSomebodyWrites(t *testing.T) {
 
 // In WAL mode the file alone is not the database.
 func TestLive_NoDraftOfAWAL(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	sourcetest.SQLite(t, path, "PRAGMA journal_mode=wal; CREATE TABLE t(x);")
 	l, err := OpenLive(t.Context(), path, LiveOptions{})

@@ -45,6 +45,7 @@ func openBot(t testing.TB, path string, pragmas ...string) *sql.DB {
 }
 
 func TestOpenConn_Defaults(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a ü?&#.db")
 	db := openBot(t, path, "cache_size(-1000)")
 	execDB(t, db, "CREATE TABLE t (at DATETIME)")
@@ -71,6 +72,7 @@ func TestOpenConn_Defaults(t *testing.T) {
 
 // Whoever wants no WAL mode gets none, on every connection beside the others.
 func TestOpenConn_TheCallersJournal(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	for _, pragma := range []string{"journal_mode(DELETE)", "Journal_Mode = delete"} {
 		db := openBot(t, path, pragma, "BUSY_TIMEOUT=9")
@@ -96,6 +98,7 @@ func TestOpenConn_TheCallersJournal(t *testing.T) {
 
 // Two that read before they write would fail one of them without a wait.
 func TestOpenConn_TransactionsWaitForEachOther(t *testing.T) {
+	t.Parallel()
 	db := openBot(t, filepath.Join(t.TempDir(), "bot.db"))
 	execDB(t, db, "CREATE TABLE t (x); INSERT INTO t VALUES (0)")
 	failed := make(chan error)
@@ -138,6 +141,7 @@ func increment(db *sql.DB) error {
 
 // A backup in the same process must not take the bot's locks away.
 func TestOpenConn_CanBeReadBeside(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	db := openBot(t, path, "journal_mode(delete)")
 	execDB(t, db, "PRAGMA journal_mode=DELETE")
@@ -168,6 +172,7 @@ func TestOpenConn_CanBeReadBeside(t *testing.T) {
 }
 
 func TestOpenConn_Refuses(t *testing.T) {
+	t.Parallel()
 	if _, err := OpenConn(t.Context(), "/plain/path.db"); !errors.Is(err, holdfast.ErrUsage) || holdfast.HintOf(err) == "" {
 		t.Errorf("a plain path gives %v", err)
 	}
@@ -182,6 +187,7 @@ func TestOpenConn_Refuses(t *testing.T) {
 }
 
 func TestFault_NamesWhatIsSure(t *testing.T) {
+	t.Parallel()
 	for extended, sure := range beforeWriting {
 		if extended&0xff != sqlite3.SQLITE_IOERR || !sure {
 			t.Errorf("%d is no failure of input or output", extended)

@@ -28,6 +28,7 @@ func captureNow(t testing.TB, s *Source) (holdfast.Captured, *sourcetest.Sink) {
 }
 
 func TestCapture_IsOfOneInstantWhileOthersWrite(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"} {
 		t.Run(mode, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "bot.db")
@@ -67,6 +68,7 @@ func TestCapture_IsOfOneInstantWhileOthersWrite(t *testing.T) {
 // Writers that rest now and then let a capture without a lock succeed; it must
 // never be one that a write has met.
 func TestCapture_BetweenTheWritesOfOthers(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	bank := sourcetest.NewBank(t, path, "DELETE", 1<<20)
 	bank.Pause = 100 * time.Millisecond
@@ -85,6 +87,7 @@ func TestCapture_BetweenTheWritesOfOthers(t *testing.T) {
 }
 
 func TestCapture_OfAQuietDatabaseEqualsTheFile(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE"} {
 		for _, page := range []int{512, 1024, 4096, 16384, 65536} {
 			t.Run(fmt.Sprintf("%s/%d", mode, page), func(t *testing.T) {
@@ -120,6 +123,7 @@ func TestCapture_OfAQuietDatabaseEqualsTheFile(t *testing.T) {
 
 // Pages from SQLite and the plain file are two ways to the same bytes.
 func TestCopy_OfPagesEqualsTheFile(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	sourcetest.NewBank(t, path, "DELETE", 3<<20)
 	l := openLive(t, path)
@@ -139,6 +143,7 @@ func TestCopy_OfPagesEqualsTheFile(t *testing.T) {
 }
 
 func TestCapture_InWALModeWithAnOpenOwnerIncludesTheLog(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	owner := startShell(t, path)
 	owner.run("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t(a); INSERT INTO t VALUES(1),(2),(3);")
@@ -163,6 +168,7 @@ func TestCapture_InWALModeWithAnOpenOwnerIncludesTheLog(t *testing.T) {
 }
 
 func TestCapture_AfterAKilledOwnerLeavesItsLogAlone(t *testing.T) {
+	t.Parallel()
 	for _, shm := range []string{"with shm", "without shm"} {
 		t.Run(shm, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "bot.db")
@@ -191,6 +197,7 @@ func TestCapture_AfterAKilledOwnerLeavesItsLogAlone(t *testing.T) {
 }
 
 func TestCapture_RollsBackWhatAKilledOwnerLeftHalfDone(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	bank := sourcetest.NewBank(t, path, "DELETE", 2<<20)
 	want := sourcetest.Fingerprint(t, path)
@@ -209,6 +216,7 @@ func TestCapture_RollsBackWhatAKilledOwnerLeftHalfDone(t *testing.T) {
 }
 
 func TestCapture_WaitsForALongLockOnlySoLong(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	sourcetest.NewBank(t, path, "DELETE", 1<<20)
 	owner := startShell(t, path)
@@ -220,6 +228,7 @@ func TestCapture_WaitsForALongLockOnlySoLong(t *testing.T) {
 }
 
 func TestCapture_FollowsALinkToTheFileItself(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	real := filepath.Join(dir, "real", "store.sqlite")
 	if err := os.Mkdir(filepath.Dir(real), 0o700); err != nil {
@@ -253,6 +262,7 @@ func TestCapture_FollowsALinkToTheFileItself(t *testing.T) {
 }
 
 func TestCapture_TellsOfOddFilesAndCapturesThem(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name     string
 		spoil    func(t *testing.T, path string)

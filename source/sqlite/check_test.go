@@ -27,6 +27,7 @@ func checkFile(t testing.TB, path string, opts holdfast.CheckOptions) holdfast.R
 }
 
 func TestCheck_CountsTheRowsOfRealTables(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	sourcetest.SQLite(t, path, `PRAGMA user_version=3;
 		CREATE TABLE "odd ""name"" ก"(a); INSERT INTO "odd ""name"" ก" VALUES(1),(2),(3);
@@ -54,6 +55,7 @@ const otherIndex = `CREATE TABLE t(a,b); CREATE INDEX i ON t(a); INSERT INTO t V
 	PRAGMA writable_schema=1; UPDATE sqlite_schema SET sql='CREATE INDEX i ON t(b)' WHERE name='i';`
 
 func TestCheck_TellsDamageFromWhatItCannotKnow(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name     string
 		sql      string
@@ -156,6 +158,7 @@ func TestCheck_TellsDamageFromWhatItCannotKnow(t *testing.T) {
 }
 
 func TestCheck_OfAMissingFileIsDamageOfTheCopy(t *testing.T) {
+	t.Parallel()
 	report, err := newSource(t, "bot.db", Options{}).Check(t.Context(), fstest.MapFS{}, holdfast.CheckOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -198,6 +201,7 @@ func (f failingFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func TestCheck_OfACopyThatCannotBeReadIsAnErrorAndNoFinding(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	sourcetest.NewBank(t, path, "DELETE", 512<<10)
 	broken := errors.New("the bucket is gone")
@@ -211,6 +215,7 @@ func TestCheck_OfACopyThatCannotBeReadIsAnErrorAndNoFinding(t *testing.T) {
 }
 
 func TestIdentify_NamesWhatIsNoDatabase(t *testing.T) {
+	t.Parallel()
 	random := make([]byte, 8192)
 	source := rand.NewChaCha8([32]byte{1})
 	if _, err := source.Read(random); err != nil {

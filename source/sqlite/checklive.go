@@ -17,6 +17,9 @@ type CheckLiveOptions struct {
 	Wait time.Duration
 	// Budget bounds the check, as in holdfast.CheckOptions.
 	Budget time.Duration
+	// Full asks for integrity_check in place of quick_check: it finds pages of two times
+	// side by side, which a log leaves that was cut after it had been copied.
+	Full bool
 }
 
 // CheckLive lets SQLite check the live database at path as its owner would find
@@ -38,7 +41,7 @@ func CheckLive(ctx context.Context, path string, o CheckLiveOptions) (_ holdfast
 		return report, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	c := &checker{file: l.path, facts: facts, report: &report, opts: holdfast.CheckOptions{Budget: o.Budget}}
+	c := &checker{file: l.path, facts: facts, report: &report, opts: holdfast.CheckOptions{Budget: o.Budget, Full: o.Full}}
 	// With nothing beside it the file is what counts; SQLite would leave a log
 	// beside one that it finds it cannot read.
 	if l.closed && noJournal(l.path) {

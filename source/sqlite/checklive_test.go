@@ -12,6 +12,7 @@ import (
 )
 
 func TestCheckLive(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		harm  func(data []byte) []byte
 		err   error
@@ -67,6 +68,7 @@ func TestCheckLive(t *testing.T) {
 }
 
 func TestCheckLive_TellsWhoHasItLocked(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	s := startShell(t, path)
 	s.run("CREATE TABLE notes(id INTEGER PRIMARY KEY); BEGIN EXCLUSIVE; INSERT INTO notes VALUES(1);")

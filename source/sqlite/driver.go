@@ -36,6 +36,9 @@ var ownDriver = sync.OnceValues(func() (*sqlite.Driver, error) {
 		VolatileArgs: true,
 		Scalar:       deliverPage,
 	})
+	if err == nil {
+		err = d.RegisterFunction(hasFunc, &sqlite.FunctionImpl{NArgs: -1, VolatileArgs: true, Scalar: hasText})
+	}
 	return d, err
 })
 
@@ -86,7 +89,16 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if execer, ok := conn.(driver.ExecerContext); ok && c.cacheKiB > 0 {
+	execer, ok := conn.(driver.ExecerContext)
+	if !ok {
+		return nil, errors.Join(errors.New("the driver of SQLite runs no statements"), conn.Close())
+	}
+	// Whoever wrote the database may have written views and constraints that call the
+	// functions of this package: these are for its own queries alone.
+	if _, err := execer.ExecContext(ctx, "PRAGMA trusted_schema=0", nil); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if c.cacheKiB > 0 {
 		// cache_size reads the schema. A damaged one must not keep the
 		// database from being opened: without the cache it is only slower.
 		_, _ = execer.ExecContext(ctx, fmt.Sprintf("PRAGMA cache_size=-%d", c.cacheKiB), nil)

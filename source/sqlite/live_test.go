@@ -17,6 +17,7 @@ import (
 )
 
 func TestLive_ReadTransactionIsOneInstant(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE"} {
 		t.Run(mode, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "bot.db")
@@ -46,6 +47,7 @@ func TestLive_ReadTransactionIsOneInstant(t *testing.T) {
 }
 
 func TestLive_BeginImmediateKeepsWritersOutAndReadersIn(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE"} {
 		t.Run(mode, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "bot.db")
@@ -89,6 +91,7 @@ func TestLive_BeginImmediateKeepsWritersOutAndReadersIn(t *testing.T) {
 // Closing any descriptor of the database in this process must not drop the
 // lock of a transaction.
 func TestLive_LockSurvivesAnotherCloseOfTheFile(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	owner := startShell(t, path)
 	owner.run("CREATE TABLE t(a);\n.timeout 0")
@@ -110,6 +113,7 @@ func TestLive_LockSurvivesAnotherCloseOfTheFile(t *testing.T) {
 }
 
 func TestLive_NamesWhoHoldsTheLock(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	owner := startShell(t, path)
 	owner.run("CREATE TABLE t(a); BEGIN EXCLUSIVE;")
@@ -126,6 +130,7 @@ func TestLive_NamesWhoHoldsTheLock(t *testing.T) {
 }
 
 func TestLive_WaitEndsWhenItIsCancelled(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	startShell(t, path).run("CREATE TABLE t(a); BEGIN EXCLUSIVE;")
 	l := openLive(t, path)
@@ -137,6 +142,7 @@ func TestLive_WaitEndsWhenItIsCancelled(t *testing.T) {
 }
 
 func TestLive_NoticesThatTheFileWasReplaced(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path, other := filepath.Join(dir, "bot.db"), filepath.Join(dir, "new.db")
 	sourcetest.SQLite(t, path, "CREATE TABLE t(a);")
@@ -151,6 +157,7 @@ func TestLive_NoticesThatTheFileWasReplaced(t *testing.T) {
 }
 
 func TestOpenLive_SaysWhatIsInTheWay(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	tests := []struct {
 		path string
@@ -168,6 +175,7 @@ func TestOpenLive_SaysWhatIsInTheWay(t *testing.T) {
 }
 
 func TestInspect_CountsWithoutBlockingAnyone(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE"} {
 		t.Run(mode, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "bot.db")

@@ -12,6 +12,7 @@ import (
 
 // A pipe would block whoever opens it.
 func TestOpenLive_DoesNotOpenWhatIsNoFile(t *testing.T) {
+	t.Parallel()
 	pipe := filepath.Join(t.TempDir(), "bot.db")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)

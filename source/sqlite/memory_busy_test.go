@@ -14,6 +14,7 @@ import (
 // Many writers in memory keep neither a backup nor each other out, and every
 // backup is one instant.
 func TestMemory_CaptureBesideWriters(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	bank := sourcetest.NewBank(t, path, "DELETE", 6<<20)
 	m := newMemory(t, path)

@@ -67,6 +67,7 @@ func scanInt(t testing.TB, db *sql.DB, query string) (n int) {
 }
 
 func TestMemory_OneDatabaseForAllConnections(t *testing.T) {
+	t.Parallel()
 	m := newMemory(t, filepath.Join(t.TempDir(), "bot.db"))
 	a, b := botDB(t, m.uri), botDB(t, m.uri)
 	execDB(t, a, "CREATE TABLE t (x)")
@@ -100,6 +101,7 @@ func TestMemory_OneDatabaseForAllConnections(t *testing.T) {
 }
 
 func TestMemory_LivesAsLongAsTheSource(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	uri := MemoryURI(t.Name() + " ü?&#")
 	m, err := NewMemory("bot", path, uri)
@@ -128,6 +130,7 @@ func TestMemory_LivesAsLongAsTheSource(t *testing.T) {
 }
 
 func TestLoadMemory_AnyDatabase(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE"} {
 		for _, pageSize := range []int{512, 4096, 65536} {
 			t.Run(fmt.Sprint(mode, pageSize), func(t *testing.T) {
@@ -163,6 +166,7 @@ func TestLoadMemory_AnyDatabase(t *testing.T) {
 const someRows = "CREATE TABLE t (x); WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<100) INSERT INTO t SELECT i FROM n;"
 
 func TestLoadMemory_ReplacesWhatWasThere(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	sourcetest.SQLite(t, path, someRows)
 	m := newMemory(t, path)
@@ -184,6 +188,7 @@ func TestLoadMemory_ReplacesWhatWasThere(t *testing.T) {
 }
 
 func TestLoadMemory_Empty(t *testing.T) {
+	t.Parallel()
 	m := newMemory(t, "bot.db")
 	if err := LoadMemory(t.Context(), m.uri, fstest.MapFS{"bot.db": {}}, "bot.db"); err != nil {
 		t.Fatal(err)
@@ -192,6 +197,7 @@ func TestLoadMemory_Empty(t *testing.T) {
 }
 
 func TestLoadMemory_Refuses(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	sourcetest.NewBank(t, path, "DELETE", 256<<10)
 	good, err := os.ReadFile(path)
@@ -230,6 +236,7 @@ func TestLoadMemory_Refuses(t *testing.T) {
 
 // What a killed owner has committed lies in the log only.
 func TestLoadMemoryFrom_BringsTheLog(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE"} {
 		t.Run(mode, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "bot.db")
@@ -249,6 +256,7 @@ func TestLoadMemoryFrom_BringsTheLog(t *testing.T) {
 }
 
 func TestMemory_Peek(t *testing.T) {
+	t.Parallel()
 	m := newMemory(t, filepath.Join(t.TempDir(), "bot.db"))
 	look := func() string {
 		t.Helper()
@@ -290,6 +298,7 @@ func TestMemory_Peek(t *testing.T) {
 }
 
 func TestMemory_Capture(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	sourcetest.NewBank(t, path, "WAL", 5<<20)
 	m := newMemory(t, path)
@@ -334,6 +343,7 @@ func TestMemory_Capture(t *testing.T) {
 }
 
 func TestMemory_SaveNamesAFullStorage(t *testing.T) {
+	t.Parallel()
 	m := newMemory(t, "bot.db")
 	execDB(t, botDB(t, m.uri), "CREATE TABLE t (x)")
 	path := filepath.Join(t.TempDir(), "gone", "bot.db")

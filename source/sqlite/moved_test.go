@@ -38,6 +38,7 @@ func (w *interferingWriter) Write(p []byte) (int, error) {
 }
 
 func TestCapture_BeginsAgainWhenTheFileMoves(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name      string
 		mode      string

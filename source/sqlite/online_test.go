@@ -29,6 +29,7 @@ func makeKept(t testing.TB, path, mode string, pageSize int, rows string) {
 }
 
 func TestRestoreOnline_OpenConnectionsGoOn(t *testing.T) {
+	t.Parallel()
 	for _, live := range []string{"WAL", "DELETE"} {
 		for _, backup := range []string{"WAL", "DELETE"} {
 			t.Run("live "+live+", backup "+backup, func(t *testing.T) {
@@ -77,6 +78,7 @@ func TestRestoreOnline_OpenConnectionsGoOn(t *testing.T) {
 }
 
 func TestRestoreOnline_AmongBusyWriters(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE"} {
 		t.Run(mode, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "bot.db")
@@ -96,6 +98,7 @@ func TestRestoreOnline_AmongBusyWriters(t *testing.T) {
 }
 
 func TestRestoreOnline_KeepsTheSnapshotOfARunningReader(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path, staged := filepath.Join(dir, "bot.db"), filepath.Join(dir, "staged.db")
 	makeKept(t, staged, "DELETE", 4096, "('old')")
@@ -114,6 +117,7 @@ func TestRestoreOnline_KeepsTheSnapshotOfARunningReader(t *testing.T) {
 }
 
 func TestRestoreOnline_RefusesOrFailsWithoutTouchingAnything(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		prepare func(t *testing.T, path, staged string)
@@ -167,6 +171,7 @@ func TestRestoreOnline_RefusesOrFailsWithoutTouchingAnything(t *testing.T) {
 }
 
 func TestRestoreOnline_NeedsALiveDatabase(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	staged := filepath.Join(dir, "staged.db")
 	makeKept(t, staged, "DELETE", 4096, "('old')")
@@ -175,6 +180,7 @@ func TestRestoreOnline_NeedsALiveDatabase(t *testing.T) {
 }
 
 func TestRestoreOnline_CancelledHalfwayLeavesTheLiveDatabase(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE"} {
 		t.Run(mode, func(t *testing.T) {
 			dir := t.TempDir()
@@ -201,6 +207,7 @@ func TestRestoreOnline_CancelledHalfwayLeavesTheLiveDatabase(t *testing.T) {
 }
 
 func TestComparer_FindsEveryDifferenceButTheKeptFields(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	makeKept(t, path, "DELETE", 512, "('a')")
 	want, err := os.ReadFile(path)

@@ -10,8 +10,9 @@ import (
 	"github.com/holdfast-backup/holdfast"
 )
 
-// cacheKiB is the page cache of one connection to a copy.
-const cacheKiB = 8 << 10
+// cacheKiB is the page cache of one connection to a copy. It lies outside the memory
+// that the garbage collector bounds.
+const cacheKiB = 2 << 10
 
 // A DB is a database inside an fs.FS, open for reading.
 type DB struct {
@@ -31,7 +32,10 @@ type DB struct {
 //
 // Sorting happens in memory, because there is no place for temporary files:
 // queries over large tables should follow an index.
-func OpenFS(fsys fs.FS, name string) (*DB, error) {
+func OpenFS(fsys fs.FS, name string) (*DB, error) { return openFS(fsys, name, "") }
+
+// openFS is OpenFS with options of its own for the connections.
+func openFS(fsys fs.FS, name, options string) (*DB, error) {
 	fail := func(err error) (*DB, error) {
 		return nil, &holdfast.Error{Op: "open database", Object: name, Err: err}
 	}
@@ -47,10 +51,13 @@ func OpenFS(fsys fs.FS, name string) (*DB, error) {
 	if err != nil {
 		return fail(err)
 	}
-	db, err := openDSN(uri+"&_pragma=temp_store(memory)&_pragma=query_only(1)", cacheKiB)
+	db, err := openDSN(uri+"&_pragma=temp_store(memory)&_pragma=query_only(1)"+options, cacheKiB)
 	if err != nil {
 		return fail(errors.Join(err, handle.Close()))
 	}
+	// A second connection is needed only while rows of a first are open; one that was
+	// kept would keep its cache.
+	db.SetMaxIdleConns(1)
 	return &DB{DB: db, vfs: handle, file: file}, nil
 }
 

@@ -36,6 +36,7 @@ func (s streamOnly) Open(name string) (fs.File, error) {
 }
 
 func TestOpenFS_ReadsADatabaseInAnyFileSystem(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sub", "bot.db")
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
@@ -96,6 +97,7 @@ func sameFiles(t testing.TB, before, after map[string]string) {
 }
 
 func TestOpenFS_SortsWithoutTemporaryFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "bot.db")
 	sourcetest.NewBank(t, path, "DELETE", 6<<20)
@@ -111,6 +113,7 @@ func TestOpenFS_SortsWithoutTemporaryFiles(t *testing.T) {
 }
 
 func TestOpenFS_RefusesWhatItCannotRead(t *testing.T) {
+	t.Parallel()
 	fsys := fstest.MapFS{"dir/x": {Data: []byte("x")}}
 	for _, name := range []string{"missing.db", "dir"} {
 		if db, err := OpenFS(fsys, name); err == nil {
@@ -128,6 +131,7 @@ func TestOpenFS_RefusesWhatItCannotRead(t *testing.T) {
 }
 
 func TestBlockFile_ReadsLikeTheFile(t *testing.T) {
+	t.Parallel()
 	content := bytes.Repeat([]byte("0123456789abcdef"), (3*blockSize+100)/16)
 	o := &oneFile{fsys: fstest.MapFS{"f": {Data: content}}, name: "f"}
 	f, err := o.open()

@@ -14,6 +14,7 @@ import (
 // Whatever another process commits moves the state, in every journal mode; while it
 // is idle, or only reads, nothing does.
 func TestPeek_SeesEveryCommit(t *testing.T) {
+	t.Parallel()
 	writes := []struct{ name, sql string }{
 		{"insert", "INSERT INTO t VALUES(4711);"},
 		{"update in place", "UPDATE t SET a = a + 1 WHERE rowid = 50;"},
@@ -55,6 +56,7 @@ func TestPeek_SeesEveryCommit(t *testing.T) {
 // What is in the log when its owner is killed, and then moved into the database by
 // the next to open it, is never taken for the state before.
 func TestPeek_SeesARecovery(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	owner := startShell(t, path)
 	owner.run("PRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES(1);")
@@ -81,6 +83,7 @@ func TestPeek_SeesARecovery(t *testing.T) {
 
 // A database behind a link is the one that is looked at; a log alone is none.
 func TestPeek_FindsTheDatabase(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	real := filepath.Join(dir, "real.db")
 	link := filepath.Join(dir, "bot.db")

@@ -20,6 +20,7 @@ const posixChild = "HOLDFAST_TEST_POSIX_LOCKS"
 // locks. They would be lost at any close of the file in the process, so it
 // must not be opened outside SQLite then.
 func TestSource_InAProcessThatUsesPOSIXLocks(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(posixChild) == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestSource_InAProcessThatUsesPOSIXLocks$", "-test.v")
 		cmd.Env = append(os.Environ(), posixChild+"=1")
@@ -83,6 +84,7 @@ func TestSource_InAProcessThatUsesPOSIXLocks(t *testing.T) {
 }
 
 func TestCapture_ThroughSQLiteLeavesNoLogBehind(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "bot.db")
 	sourcetest.NewBank(t, path, "WAL", 1<<20)

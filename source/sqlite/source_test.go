@@ -19,6 +19,7 @@ func newSource(t testing.TB, path string, opts Options) *Source {
 }
 
 func TestSource_KeepsTheContract(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE", "PERSIST"} {
 		t.Run(mode, func(t *testing.T) {
 			sourcetest.Run(t, func(t *testing.T) sourcetest.Fixture {

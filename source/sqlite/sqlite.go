@@ -9,6 +9,9 @@
 // earlier capture. DESIGN.md beside this file tells why the simpler ways fail and
 // which invariants hold instead.
 //
+// [Source.Look] reads tables and rows out of a copy without restoring it, and
+// [Source.RestoreParts] brings them into the live database.
+//
 // For programs that holdfast takes care of there are [OpenConn], the connection
 // that a bot gets, and [Memory], the source for a database that lies in memory
 // while its storage fails: [LoadMemoryFrom] brings it there, Save back, [Fault]

@@ -28,6 +28,7 @@ func wantReuse(t *testing.T, s *Source, last *sourcetest.Sink, want int) *source
 // An owner that has the database open and idle costs no reading, in any journal
 // mode, and neither does what a capture itself does to the files.
 func TestCapture_ReadsNothingWhileTheOwnerIsIdle(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
@@ -50,6 +51,7 @@ func TestCapture_ReadsNothingWhileTheOwnerIsIdle(t *testing.T) {
 
 // Whatever is done to a database, its capture is what it holds then.
 func TestCapture_ReadsEveryChange(t *testing.T) {
+	t.Parallel()
 	steps := []struct{ name, sql string }{
 		{"commit", "UPDATE t SET a = a + 1 WHERE rowid = 50;"},
 		{"checkpoint", "PRAGMA wal_checkpoint(TRUNCATE);"},
@@ -89,6 +91,7 @@ func TestCapture_ReadsEveryChange(t *testing.T) {
 
 // An older copy that comes back with its old times is another file.
 func TestCapture_ReadsAnOldCopyThatCameBack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path, old := filepath.Join(dir, "bot.db"), filepath.Join(dir, "old.db")
 	sourcetest.SQLite(t, path, "CREATE TABLE t(a); INSERT INTO t VALUES(1);")
@@ -116,6 +119,7 @@ func copyKeeping(t *testing.T, from, to string) {
 
 // What a killed owner left in the log belongs to the database.
 func TestCapture_KnowsTheLogOfAKilledOwner(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	owner := startShell(t, path)
 	owner.run("PRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES(1);")
@@ -136,6 +140,7 @@ func TestCapture_KnowsTheLogOfAKilledOwner(t *testing.T) {
 
 // Problems are told with every backup, so a database that has any is read again.
 func TestCapture_ReadsDamageAgain(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	sourcetest.SQLite(t, path, "CREATE TABLE t(a); INSERT INTO t VALUES(randomblob(9000));")
 	if err := os.Truncate(path, 8192); err != nil {
@@ -153,6 +158,7 @@ func TestCapture_ReadsDamageAgain(t *testing.T) {
 // Pairs of captures while others write at full speed, or rest for about as long
 // as a capture takes: what is reused must be what is there.
 func TestCapture_NeverReusesAnOldInstant(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"} {
 		for _, pause := range []time.Duration{0, 120 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%s, pause %v", mode, pause), func(t *testing.T) {
@@ -183,6 +189,7 @@ func TestCapture_NeverReusesAnOldInstant(t *testing.T) {
 // A commit that follows a capture at once, often within the same tick of file
 // times, is in the next.
 func TestCapture_SeesACommitRightAfterTheLast(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,7 @@ import (
 )
 
 func TestTryWAL_WorksOnAPlainDirectory(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := TryWAL(t.Context(), filepath.Join(dir, "probe.db")); err != nil {
 		t.Fatal(err)
@@ -23,6 +24,7 @@ func TestTryWAL_WorksOnAPlainDirectory(t *testing.T) {
 // The shared memory of the WAL mode is a file of its own name; where that
 // cannot be made, the mode is refused.
 func TestTryWAL_SaysThatThereIsNoWAL(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "probe.db")
 	if err := os.Mkdir(path+"-shm", 0o700); err != nil {
 		t.Fatal(err)
@@ -33,6 +35,7 @@ func TestTryWAL_SaysThatThereIsNoWAL(t *testing.T) {
 }
 
 func TestTryWAL_NoDirectory(t *testing.T) {
+	t.Parallel()
 	if err := TryWAL(t.Context(), filepath.Join(t.TempDir(), "absent", "probe.db")); err == nil {
 		t.Error("a database was made in a directory that does not exist")
 	}

@@ -1,8 +1,9 @@
 -- +goose Up
 CREATE TABLE users(
-	id            INTEGER PRIMARY KEY,
-	name          TEXT NOT NULL,
-	blocked_until INTEGER
+	id    INTEGER PRIMARY KEY,
+	name  TEXT NOT NULL,
+	first INTEGER NOT NULL DEFAULT (unixepoch()),
+	last  INTEGER NOT NULL DEFAULT (unixepoch())
 );
 
 -- +goose Down

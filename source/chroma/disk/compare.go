@@ -100,7 +100,7 @@ func (d *Dir) compareIDs(ctx context.Context, c Collection, index *ids, state Fo
 	}
 	if state.Status == FolderEmpty && index.set.N == 0 {
 		return []holdfast.Problem{c.problem(fmt.Sprintf(
-			"index folder %s holds no index and the log no vectors: all %d records have lost their embeddings (documents and metadata are there)",
+			"index folder %s holds no index and the log no vectors: the embeddings of all records are lost, %d in number (documents and metadata are there)",
 			c.Segment, records.N), hintRebuild)}, nil
 	}
 	lost, ghosts, err := d.examples(ctx, c, index, &records, late)

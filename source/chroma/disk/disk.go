@@ -128,8 +128,13 @@ func (d *Dir) Collections() []Collection { return slices.Clone(d.collections) }
 // exists in several databases, by tenant/database/name. A collection that does
 // not exist matches holdfast.ErrNotFound.
 func (d *Dir) Collection(name string) (Collection, error) {
+	return FindCollection(d.collections, name)
+}
+
+// FindCollection finds a collection among others, as Dir.Collection does.
+func FindCollection(all []Collection, name string) (Collection, error) {
 	var found []Collection
-	for _, c := range d.collections {
+	for _, c := range all {
 		switch name {
 		case c.Tenant + "/" + c.Database + "/" + c.Name, c.ID:
 			return c, nil
@@ -143,7 +148,7 @@ func (d *Dir) Collection(name string) (Collection, error) {
 	e := &holdfast.Error{Op: "find collection", Object: name}
 	if len(found) == 0 {
 		e.Err = holdfast.Kindf(holdfast.ErrNotFound, "there is no such collection")
-		e.Hint = "the directory has " + d.names()
+		e.Hint = "there is " + namesOf(all)
 		return Collection{}, e
 	}
 	e.Err = holdfast.Kindf(holdfast.ErrUsage, "%d databases have a collection of this name", len(found))
@@ -152,12 +157,12 @@ func (d *Dir) Collection(name string) (Collection, error) {
 }
 
 // names lists some collections for a hint.
-func (d *Dir) names() string {
+func namesOf(all []Collection) string {
 	const some = 8
 	s := ""
-	for i, c := range d.collections {
+	for i, c := range all {
 		if i == some {
-			return fmt.Sprintf("%s and %d more", s, len(d.collections)-some)
+			return fmt.Sprintf("%s and %d more", s, len(all)-some)
 		}
 		if i > 0 {
 			s += ", "

@@ -6,11 +6,18 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"iter"
 	"maps"
 	"strconv"
 
 	"github.com/holdfast-backup/holdfast"
 )
+
+// A Reader reads records: a Dir, or a copy of another form.
+type Reader interface {
+	Collection(name string) (Collection, error)
+	Records(ctx context.Context, c Collection, want Part) iter.Seq2[Record, error]
+}
 
 // ExportMemory writes the records of a collection to w as one JSON object in
 // the shape of Chroma's get: ids, documents, metadatas, embeddings, and uris if
@@ -20,7 +27,7 @@ import (
 // The lists are columns, so the records are read once for each of them; see
 // Dir.Records for the memory this needs. A record whose embedding the
 // directory has lost gets null; Dir.Check names such records.
-func ExportMemory(ctx context.Context, d *Dir, collection string, w io.Writer) (holdfast.MemoryCollection, error) {
+func ExportMemory(ctx context.Context, d Reader, collection string, w io.Writer) (holdfast.MemoryCollection, error) {
 	c, err := d.Collection(collection)
 	if err != nil {
 		return holdfast.MemoryCollection{}, err
@@ -40,7 +47,7 @@ func ExportMemory(ctx context.Context, d *Dir, collection string, w io.Writer) (
 // exporter writes the columns one after the other.
 type exporter struct {
 	ctx  context.Context
-	dir  *Dir
+	dir  Reader
 	c    Collection
 	w    *bufio.Writer
 	info *holdfast.MemoryCollection

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/source/chroma/disk/internal/hnsw"
@@ -74,25 +76,8 @@ func (d *Dir) rowsOf(ctx context.Context, c Collection, ids []string) ([]row, er
 	if err != nil {
 		return nil, err
 	}
-	rows, err := d.db.QueryContext(ctx, `SELECT e.id, e.embedding_id, CAST(e.created_at AS TEXT)
+	return d.readSome(ctx, `SELECT e.id, e.embedding_id, CAST(e.created_at AS TEXT)
 		FROM json_each(?) AS j CROSS JOIN embeddings AS e WHERE e.segment_id = ? AND e.embedding_id = j.value`, string(list), c.MetadataSegment)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var found []row
-	for rows.Next() {
-		var r row
-		var created *string
-		if err := rows.Scan(&r.number, &r.ID, &created); err != nil {
-			return nil, err
-		}
-		if created != nil {
-			r.Created = parseTime(*created)
-		}
-		found = append(found, r)
-	}
-	return found, rows.Err()
 }
 
 // vectorsOf is openVectors for a few ids.
@@ -107,6 +92,7 @@ func (d *Dir) vectorsOf(ctx context.Context, c Collection, ids []string) (_ *vec
 		if v.folder, err = hnsw.Open(fsys); err != nil {
 			return nil, damagedIndex(c, err)
 		}
+		v.folder.OneByOne()
 		if err := v.readSlotsOf(ctx, ids); err != nil {
 			return nil, damagedIndex(c, err)
 		}
@@ -126,8 +112,7 @@ func (d *Dir) vectorsOf(ctx context.Context, c Collection, ids []string) (_ *vec
 var errAllFound = errors.New("all found")
 
 // readSlotsOf is readSlots for a few ids: it reads the map of ids until it has
-// them all. Slots are given in the order of the labels, so that most are found
-// where they are looked for; else level 0 is read.
+// them all, and of level 0 what lies around them.
 func (v *vectors) readSlotsOf(ctx context.Context, ids []string) error {
 	labels := map[idset.Hash]uint64{}
 	wanted := make(map[string]bool, len(ids))
@@ -148,27 +133,53 @@ func (v *vectors) readSlotsOf(ctx context.Context, ids []string) error {
 	}
 	missed := map[uint64]idset.Hash{}
 	for h, label := range labels {
-		slot, found, err := v.folder.Slot(label)
-		switch {
-		case err != nil:
-			return err
-		case found:
-			v.slots.Add(h, uint64(slot))
-		default:
-			missed[label] = h
-		}
+		missed[label] = h
 	}
-	if len(missed) > 0 {
-		err := v.folder.Elements(func(e hnsw.Element) error {
-			if h, ok := missed[e.Label]; ok && !e.Deleted {
-				v.slots.Add(h, uint64(e.Slot))
-			}
-			return ctx.Err()
-		})
+	for _, label := range slices.Sorted(maps.Keys(missed)) {
+		slot, found, err := v.folder.Slot(label)
 		if err != nil {
 			return err
 		}
+		if found {
+			v.slots.Add(missed[label], uint64(slot))
+			delete(missed, label)
+		}
+	}
+	if err := v.searchAround(ctx, missed); err != nil && !errors.Is(err, errAllFound) {
+		return err
 	}
 	v.slots.Sort()
+	return nil
+}
+
+// searchAround looks for labels in level 0, from about where they must be outwards: a server
+// adds the records of a batch side by side, so that their slots are in no order, but those of
+// a batch lie together.
+func (v *vectors) searchAround(ctx context.Context, missed map[uint64]idset.Hash) error {
+	if len(missed) == 0 {
+		return nil
+	}
+	take := func(e hnsw.Element) error {
+		if h, ok := missed[e.Label]; ok && !e.Deleted {
+			v.slots.Add(h, uint64(e.Slot))
+			if delete(missed, e.Label); len(missed) == 0 {
+				return errAllFound
+			}
+		}
+		return ctx.Err()
+	}
+	wanted, count := slices.Sorted(maps.Keys(missed)), v.folder.Header.Count
+	first, last := min(wanted[0], count), min(wanted[len(wanted)-1], count)
+	from, to := first, first // what was looked through
+	for reach := uint64(512); to-from < count; reach *= 4 {
+		begin, end := first-min(first, reach), min(last+reach, count)
+		if err := v.folder.Some(begin, from, take); err != nil {
+			return err
+		}
+		if err := v.folder.Some(to, end, take); err != nil {
+			return err
+		}
+		from, to = begin, end
+	}
 	return nil
 }

@@ -106,6 +106,9 @@ func TestPythonEra_ReadsAndRestores(t *testing.T) {
 		want           holdfast.ChromaSchema
 	}{
 		{"0.4.0.sql", "position_inside.pickle", holdfast.ChromaSchema{EmbeddingsQueue: 1, MetaDB: 1, SysDB: 3, Release: "0.4.0"}},
+		{"0.4.15.sql", "position_inside.pickle", holdfast.ChromaSchema{EmbeddingsQueue: 1, MetaDB: 3, SysDB: 4, Release: "0.4.15"}},
+		{"0.5.0.sql", "position_inside.pickle", holdfast.ChromaSchema{EmbeddingsQueue: 1, MetaDB: 3, SysDB: 5, Release: "0.5.0"}},
+		{"0.5.4.sql", "position_inside.pickle", holdfast.ChromaSchema{EmbeddingsQueue: 1, MetaDB: 3, SysDB: 7, Release: "0.5.4"}},
 		{"0.6.3.sql", "position_outside.pickle", holdfast.ChromaSchema{EmbeddingsQueue: 2, MetaDB: 4, SysDB: 9, Release: "0.5.6-0.6.3"}},
 	} {
 		t.Run(c.schema, func(t *testing.T) {

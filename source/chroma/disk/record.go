@@ -88,23 +88,8 @@ const batchRows = 100
 func (d *Dir) readRows(ctx context.Context, segment string, after int64) ([]row, error) {
 	// The plus keeps SQLite from using the index on segment_id, whose order
 	// is another: it would sort the whole collection in memory.
-	rows, err := d.db.QueryContext(ctx, `SELECT id, embedding_id, CAST(created_at AS TEXT) FROM embeddings
+	return d.readSome(ctx, `SELECT id, embedding_id, CAST(created_at AS TEXT) FROM embeddings
 		WHERE id > ? AND +segment_id = ? ORDER BY id LIMIT ?`, after, segment, batchRows)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	batch := make([]row, 0, batchRows)
-	for rows.Next() {
-		var r row
-		var created sql.NullString
-		if err := rows.Scan(&r.number, &r.ID, &created); err != nil {
-			return nil, err
-		}
-		r.Created = parseTime(created.String)
-		batch = append(batch, r)
-	}
-	return batch, rows.Err()
 }
 
 // parseTime reads SQLite's CURRENT_TIMESTAMP; what is none is the zero time.

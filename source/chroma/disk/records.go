@@ -35,88 +35,12 @@ const (
 // The vectors themselves stay on disk.
 func (d *Dir) Records(ctx context.Context, c Collection, want Part) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		err := d.scan(ctx, c, want, func(r Record) bool { return yield(r, nil) })
-		if err != nil && !errors.Is(err, errStopped) {
-			yield(Record{}, &holdfast.Error{Op: "read collection", Object: c.Name, Err: asDamage(err)})
-		}
-	}
-}
-
-// errStopped ends a scan whose reader wants no more.
-var errStopped = errors.New("stopped")
-
-// scan streams records: those of the tables with what the late log makes of
-// them, then those that the late log adds.
-func (d *Dir) scan(ctx context.Context, c Collection, want Part, yield func(Record) bool) error {
-	var vectors *vectors
-	if want&Embeddings != 0 {
-		var err error
-		if vectors, err = d.openVectors(ctx, c); err != nil {
-			return err
-		}
-		defer vectors.close()
-	}
-	late, err := d.readLate(ctx, c)
-	if err != nil {
-		return err
-	}
-	emit := func(r Record) error {
-		if want&Documents == 0 {
-			r.Document = nil
-		}
-		if want&URIs == 0 {
-			r.URI = nil
-		}
-		if want&Metadata == 0 {
-			r.Metadata = nil
-		}
-		if vectors != nil {
-			var err error
-			if r.Embedding, err = vectors.of(ctx, r.ID); err != nil {
-				return err
-			}
-		}
-		if !yield(r) {
-			return errStopped
-		}
-		return nil
-	}
-	for after := int64(0); ; {
-		batch, err := d.readRows(ctx, c.MetadataSegment, after)
-		if err != nil {
-			return err
-		}
-		if len(batch) == 0 {
-			break
-		}
-		after = batch[len(batch)-1].number
-		if err := d.fill(ctx, batch, want); err != nil {
-			return err
-		}
-		for _, r := range batch {
-			if ch := late.changed[r.ID]; ch != nil {
-				if ch.fresh {
-					continue // deleted, or listed again below
-				}
-				ch.amend(&r.Record)
-			}
-			if err := emit(r.Record); err != nil {
-				return err
+		for p, err := range d.From(ctx, c, Position{}, want) {
+			if !yield(p.Record, err) {
+				return
 			}
 		}
 	}
-	for i, id := range late.added {
-		ch := late.changed[id]
-		if ch.deleted || ch.place != i {
-			continue // deleted again, or added again later
-		}
-		r := Record{ID: id, Created: parseTime(ch.created)}
-		ch.amend(&r)
-		if err := emit(r); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // amend merges the change into a record.

@@ -203,7 +203,7 @@ func (s *spool) check(ctx context.Context, info *holdfast.MemoryCollection) erro
 	if without > 0 {
 		return &holdfast.Error{
 			Op: "read", Object: "memories.json",
-			Err:  holdfast.Kindf(holdfast.ErrRefused, "%d of %d records have no embedding, the first is %q", without, n, first.String),
+			Err:  holdfast.Kindf(holdfast.ErrRefused, "there is no embedding in %d of %d records, the first is %q", without, n, first.String),
 			Hint: "Chroma cannot hold a record without its embedding; choose an older backup, or remove these records from a copy of the file",
 		}
 	}

@@ -66,6 +66,10 @@ func Open(fsys fs.FS) (_ *Folder, err error) {
 	return f, nil
 }
 
+// OneByOne makes Slot, Vector and Norm read no more than what they give: few are wanted, and
+// not in the order in which they lie.
+func (f *Folder) OneByOne() { f.elements.alone, f.norms.alone = true, true }
+
 func readHeader(fsys fs.FS) (Header, error) {
 	f, err := openFile(fsys, HeaderFile)
 	if err != nil {
@@ -103,8 +107,13 @@ type Element struct {
 // Elements goes through level 0 in order, deleted elements too. It reads the
 // whole file, a window at a time. Links that lead nowhere are damage.
 func (f *Folder) Elements(yield func(Element) error) error {
-	w := window{file: f.data, each: f.Header.ElementSize, count: f.Header.Count}
-	for i := range f.Header.Count {
+	return f.Some(0, f.Header.Count, yield)
+}
+
+// Some is Elements for the slots from one up to another.
+func (f *Folder) Some(from, to uint64, yield func(Element) error) error {
+	w := window{file: f.data, each: f.Header.ElementSize, count: min(to, f.Header.Count)}
+	for i := from; i < w.count; i++ {
 		e, err := w.at(i)
 		if err != nil {
 			return err
@@ -125,8 +134,8 @@ func (f *Folder) Elements(yield func(Element) error) error {
 }
 
 // Slot looks for the live element of a label where it must be if no label was ever
-// left out: labels are numbers, and elements get slots in the order of their
-// labels. False tells nothing but that it is not there.
+// left out and elements got their slots one by one: in the order of their labels, which
+// are numbers. False tells nothing but that it is not there.
 func (f *Folder) Slot(label uint64) (uint32, bool, error) {
 	for guess := label - min(label, 1); guess <= label && guess < f.Header.Count; guess++ {
 		e, err := f.elements.at(guess)

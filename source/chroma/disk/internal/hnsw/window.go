@@ -13,6 +13,7 @@ type window struct {
 	file  *file
 	each  int
 	count uint64
+	alone bool // entries are read one by one
 
 	buf   []byte
 	first uint64 // entry at the start of buf
@@ -25,6 +26,9 @@ func (w *window) at(i uint64) ([]byte, error) {
 	}
 	if have := uint64(len(w.buf) / w.each); i < w.first || i >= w.first+have {
 		n := min(uint64(max(windowSize/w.each, 1)), w.count-i)
+		if w.alone {
+			n = 1
+		}
 		want := int(n) * w.each
 		if cap(w.buf) < want {
 			w.buf = make([]byte, want)
