@@ -49,12 +49,12 @@ func TestDisk_FullRepository(t *testing.T) {
 	m.sqlite("small.db", "create table t(x); insert into t values (1);")
 	m.sqlite("bot.db", someRows)
 	m.must(0, "--sqlite", "small.db", "--repo", "backups", "backup", "--name", "first")
-	_, stderr := m.must(13, "--sqlite", "bot.db", "--repo", "backups", "backup", "--name", "second")
+	_, stderr := m.must(13, "--sqlite", "bot.db", "--repo", "backups", "backup", "--name", "refused")
 	if !strings.Contains(stderr, "hint:") {
 		t.Errorf("no hint on a full disk:\n%s", stderr)
 	}
 	m.must(0, "--repo", "backups", "verify", "--all")
-	if stdout, _ := m.must(0, "--repo", "backups", "list"); !strings.Contains(stdout, "first") || strings.Contains(stdout, "second") {
+	if stdout, _ := m.must(0, "--repo", "backups", "list"); !strings.Contains(stdout, "first") || strings.Contains(stdout, "refused") {
 		t.Errorf("after a refused backup, list shows:\n%s", stdout)
 	}
 }
