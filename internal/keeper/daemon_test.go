@@ -302,7 +302,8 @@ func TestRefresh_WhatIsGoneSavesNothing(t *testing.T) {
 				if _, ok := k.Recent(time.Minute); !ok || len(f.all()) != 2 {
 					t.Fatalf("nothing happened, and made were %+v", f.all())
 				}
-				f.set(spoil)
+				// What makes up for it begins at once, and is not there before a second has passed.
+				f.set(func(f *fake) { spoil(f); f.takes = time.Second })
 				before := f.count(&f.tries)
 				k.Refresh(t.Context())
 				if _, ok := k.Recent(time.Minute); ok {
