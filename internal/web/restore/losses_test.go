@@ -36,7 +36,7 @@ func TestBegin_LossesAreAcceptedFirst(t *testing.T) {
 	w.serves(chromatest.NewV1(t, server.URL()).URL) // the same server, as an older one would answer
 
 	here := contents.RestorePath("monday", "rag", "default_tenant/default_database/notes", "n1")
-	page := w.get(here+"&show=true").want(http.StatusOK, "The server cannot keep all of what comes", "arrays", "Restore now").
+	page := w.get(here+"&show=true").want(http.StatusOK, "The server cannot keep everything in this backup", "arrays", "Restore now").
 		without("This cannot be restored as things are")
 	if _, ticked, _ := page.input("accept_losses", "true"); ticked {
 		t.Error("the losses are accepted by themselves")
