@@ -166,7 +166,7 @@ func TestDoor_OnlyAGoodTokenInTheHeaderCounts(t *testing.T) {
 func TestDoor_ATokenInTheAddressIsRefusedAndNotKept(t *testing.T) {
 	w := newWorld(t)
 	token := w.token("me", ScopeAdmin)
-	for _, query := range []string{"token=" + token, "access_token=x", "q=" + token, "TOKEN=1"} {
+	for _, query := range []string{"token=" + token, "access_token=x", "q=" + token, "q=+Bearer+" + token, "q=" + token[:30], "TOKEN=1"} {
 		out := w.ask(ScopeAdmin, request("GET", "/things/a?"+query, bearer(token)))
 		w.want(out, 400, "usage")
 		if strings.Contains(out.Body.String(), token) {
@@ -175,6 +175,14 @@ func TestDoor_ATokenInTheAddressIsRefusedAndNotKept(t *testing.T) {
 	}
 	_, secret, _ := splitToken(token)
 	w.mustNotHold(secret)
+}
+
+func TestDoor_WordsThatBeginAsTokensDoAreSearchedFor(t *testing.T) {
+	w := newWorld(t)
+	token := w.token("me", ScopeAdmin)
+	for _, query := range []string{"q=hf_hub_download", "q=hf_", "a=hf_models&b=hf_0011", "q=hf_0011223344556677"} {
+		w.want(w.ask(ScopeAdmin, request("GET", "/things/a?"+query, bearer(token))), 200, "")
+	}
 }
 
 func TestDoor_TheHealthPagesAreOpenAndTakeNoBadToken(t *testing.T) {

@@ -78,8 +78,8 @@ func (a *Access) good(c Caller) bool {
 		if !ok {
 			return false
 		}
-		_, ok = a.of(context.Background(), s)
-		return ok
+		_, good, _ := a.of(context.Background(), s)
+		return good
 	}
 	if c.Token == "" {
 		return a.Open()

@@ -62,11 +62,16 @@ func (a *Access) bySession(r *http.Request) (Caller, bool) {
 		return Caller{}, false // a link on another page is no download
 	}
 	for _, key := range sessionKeys(r) {
-		if s, ok := a.sessions.find(r.Context(), key, opens(r)); ok {
-			if c, ok := a.of(r.Context(), s); ok {
-				a.tokens.touch(c.Token)
-				return c, true
-			}
+		s, ok := a.sessions.find(r.Context(), key, opens(r))
+		if !ok {
+			continue
+		}
+		c, good, err := a.of(r.Context(), s)
+		switch {
+		case good:
+			a.tokens.touch(c.Token)
+			return c, true
+		case err == nil: // what cannot be known now, or was not waited for, ends nothing
 			a.sessions.end(s.ID)
 		}
 	}
@@ -81,18 +86,19 @@ func opens(r *http.Request) bool {
 		mode == "" && !strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 }
 
-// of gives the caller of a session, unless what opened it is not good any more.
-func (a *Access) of(ctx context.Context, s sessionRecord) (Caller, bool) {
+// of gives the caller of a session, unless what opened it is not good any more; an error
+// is that nobody can know.
+func (a *Access) of(ctx context.Context, s sessionRecord) (c Caller, good bool, err error) {
 	if s.Token == "" {
 		now, err := a.passwords.current(ctx)
-		return Caller{Name: Owner, Session: s.ID, Scopes: Scopes{ScopeAdmin}}, err == nil && now != nil && now.id == s.Password
+		return Caller{Name: Owner, Session: s.ID, Scopes: Scopes{ScopeAdmin}}, err == nil && now != nil && now.id == s.Password, err
 	}
 	all, err := a.tokens.records()
 	i := slices.IndexFunc(all, func(r record) bool { return r.ID == s.Token })
 	if err != nil || i < 0 || all[i].Expired(a.now()) {
-		return Caller{}, false
+		return Caller{}, false, err
 	}
-	return Caller{Name: all[i].Name, Token: s.Token, Session: s.ID, Scopes: all[i].Scopes}, true
+	return Caller{Name: all[i].Name, Token: s.Token, Session: s.ID, Scopes: all[i].Scopes}, true, nil
 }
 
 // SessionEnded tells whether a browser asks that was logged in, and is not any more.
@@ -139,7 +145,7 @@ func (a *Access) Sessions(ctx context.Context) ([]Session, error) {
 	}
 	var out []Session
 	for _, s := range all {
-		if _, good := a.of(ctx, s); !good || !s.of(c) && !c.May(ScopeAdmin) {
+		if _, good, _ := a.of(ctx, s); !good || !s.of(c) && !c.May(ScopeAdmin) {
 			continue
 		}
 		s.Present = s.ID == c.Session

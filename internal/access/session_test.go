@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -145,6 +146,45 @@ func TestSession_EndsWhenItIsNotUsedAndWhenItIsOld(t *testing.T) {
 	busy.in("") // five hours
 	w.access.Reconfigure(w.cfg)
 	busy.in("")
+}
+
+func TestSession_WhatCannotBeKnownEndsNone(t *testing.T) {
+	w := newWorld(t, func(c *config.Config) { c.Serve.Password = goodPassword })
+	me, bot := w.browse("127.0.0.1:1").login(goodPassword), w.browse("127.0.0.1:2").loginBy(w.token("bot", ScopeRead))
+	w.access = w.open() // the configured password has to be derived anew, which waits for its turn
+	bot.in("bot")
+	w.access.passwords.hashing = make(hashing)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	r := request("GET", "/")
+	r.AddCookie(&http.Cookie{Name: "holdfast_8484", Value: me.key()})
+	if _, in := w.access.bySession(r.WithContext(gone)); in {
+		t.Error("who did not wait was let in")
+	}
+	tokens := filepath.Join(w.dir, tokensFile)
+	if err := os.Rename(tokens, tokens+".away"); err != nil {
+		t.Fatal(err)
+	}
+	bot.in("")
+	if err := os.Rename(tokens+".away", tokens); err != nil {
+		t.Fatal(err)
+	}
+	w.access = w.open()
+	me.in(Owner)
+	bot.in("bot")
+}
+
+func TestSession_GoesOnWhereItsUseCannotBeWritten(t *testing.T) {
+	w := withPassword(t)
+	me := w.browse("127.0.0.1:1").login(goodPassword)
+	w.pass(seenEvery - time.Minute) // it is not written down each time
+	me.in(Owner)
+	full := errors.New("the disk is full")
+	if err := w.access.sessions.change(0, func(*sessionFile) error { return full }); !errors.Is(err, full) {
+		t.Fatal(err)
+	}
+	w.pass(defaultIdle - time.Minute)
+	me.in(Owner)
 }
 
 func TestSession_APageThatAsksByItselfDoesNotMakeItLonger(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -199,7 +200,8 @@ func (s *sessions) endAll(which func(sessionRecord) bool) (n int, err error) {
 // begins anew: its sessions have ended.
 func (s *sessions) change(patience time.Duration, edit func(*sessionFile) error) error {
 	idle, lifetime := s.limits()
-	return s.file.replace(patience, true, func(f *sessionFile) error {
+	written := map[string]time.Time{}
+	err := s.file.replace(patience, true, func(f *sessionFile) error {
 		if f.Format == 0 {
 			salt := make([]byte, saltBytes)
 			_, _ = rand.Read(salt) // it never fails
@@ -211,11 +213,18 @@ func (s *sessions) change(patience time.Duration, edit func(*sessionFile) error)
 				f.Sessions[i].SeenAt = holdfast.At(at)
 			}
 		}
-		clear(s.seen)
+		maps.Copy(written, s.seen)
 		s.mu.Unlock()
 		f.Sessions = slices.DeleteFunc(f.Sessions, func(r sessionRecord) bool { return r.ended(s.now(), idle, lifetime) })
 		return edit(f)
 	})
+	if err != nil {
+		return err // what was seen is not written, and counts on
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.seen, func(id string, at time.Time) bool { return at.Equal(written[id]) })
+	return nil
 }
 
 // salt gives the salt by which a configured password is derived; it is made once.

@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -50,8 +51,12 @@ func newSecret() (id, secret string) {
 // form gives the token that is sent.
 func form(id, secret string) string { return tokenPrefix + id + "_" + secret }
 
-// looksLikeToken tells whether a text has the beginning of a token.
-func looksLikeToken(s string) bool { return strings.HasPrefix(s, tokenPrefix) }
+// tokenForm matches a token, also one that was cut. The prefix alone says nothing: people
+// search for words such as hf_hub_download.
+var tokenForm = regexp.MustCompile(`\b` + tokenPrefix + `[0-9a-f]{16}_[a-z2-7]`)
+
+// looksLikeToken tells whether there is a token in a text.
+func looksLikeToken(s string) bool { return tokenForm.MatchString(s) }
 
 // splitToken takes a token apart.
 func splitToken(token string) (id, secret string, ok bool) {
