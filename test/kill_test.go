@@ -44,6 +44,7 @@ func seeded(t *testing.T) *rand.Rand {
 // A backup that is killed leaves nothing that counts as a backup, harms none
 // that exists, and does not hinder the next.
 func TestKill_Backup(t *testing.T) {
+	t.Parallel()
 	m, r := newMachine(t), seeded(t)
 	m.sqlite("bot.db", "create table t(x blob); with recursive n(i) as (select 1 union all select i+1 from n where i<6000) insert into t select randomblob(900) from n;")
 	backup := []string{"--sqlite", "bot.db", "--repo", "backups", "--yes", "backup", "--no-prune"}
@@ -75,6 +76,7 @@ func TestKill_Backup(t *testing.T) {
 // A restore that is killed leaves the old or the new database after the next
 // command, never a mixture.
 func TestKill_Restore(t *testing.T) {
+	t.Parallel()
 	m, r := newMachine(t), seeded(t)
 	fill := func(db, rows string) {
 		m.sqlite(db, "create table t(x blob); with recursive n(i) as (select 1 union all select i+1 from n where i<"+rows+") insert into t select randomblob(900) from n;")
@@ -120,6 +122,7 @@ func TestKill_Restore(t *testing.T) {
 // A delete that is killed leaves the backup whole or gone, and no other one
 // harmed.
 func TestKill_Delete(t *testing.T) {
+	t.Parallel()
 	m, r := newMachine(t), seeded(t)
 	m.sqlite("bot.db", "create table t(x blob); insert into t values (randomblob(300000));")
 	m.must(0, "--sqlite", "bot.db", "--repo", "backups", "backup", "--name", "keep", "--no-prune")
