@@ -35,10 +35,15 @@
   };
   setInterval(tick, 20000);
 
-  // A dangerous button waits until the exact name has been typed. The server looks again.
+  // A dangerous button waits until the name has been typed, as this keyboard writes it. The
+  // server looks again, in the same way.
+  const asTyped = (name) => {
+    const plain = name.trim().replace(/\p{Cf}/gu, "").normalize("NFC").replace(/[\u064a\u0649]/g, "\u06cc").replace(/\u0643/g, "\u06a9");
+    return plain.replace(/[\u0660-\u0669\u06f0-\u06f9\u0e50-\u0e59]/g, (digit) => digit.charCodeAt(0) & 15);
+  };
   const confirmation = (input) => {
     for (const button of all("button.danger", input.form || doc)) {
-      if (!button.form || button.form === input.form) button.disabled = input.value.trim() !== input.dataset.confirm;
+      if (!button.form || button.form === input.form) button.disabled = asTyped(input.value) !== asTyped(input.dataset.confirm);
     }
   };
 
@@ -120,9 +125,30 @@
     const banner = doc.getElementById("offline");
     if (banner) banner.hidden = !gone;
   };
-  on("htmx:error", () => offline(true));
+  // A stream that has begun is begun again by its extension; one that never came to be, since
+  // the server was away just then, when another request is answered.
+  const streams = new WeakSet();
+  const missed = new Set();
+  const failed = (e) => {
+    if (e.target.id === "job-live" && !streams.has(e.target)) missed.add(e.target);
+  };
+  const answered = (e) => {
+    if (e.target.id === "job-live") return failed(e);
+    for (const live of missed) {
+      missed.delete(live);
+      if (live.isConnected) live.dispatchEvent(new Event("again"));
+    }
+  };
+  on("htmx:sse:before:connection", (e) => streams.add(e.target));
+  on("htmx:error", (e) => {
+    offline(true);
+    failed(e);
+  });
   on("htmx:sse:error", () => offline(true));
-  on("htmx:after:request", () => offline(false));
+  on("htmx:after:request", (e) => {
+    offline(false);
+    answered(e);
+  });
   on("htmx:sse:after:connection", () => offline(false));
   addEventListener("offline", () => offline(true));
   addEventListener("online", () => offline(false));

@@ -183,6 +183,51 @@ func TestDelete_WithUndo(t *testing.T) {
 	}
 }
 
+// Who presses twice, or in two tabs, must not have taken back one deletion of two.
+func TestDelete_TwiceIsOne(t *testing.T) {
+	w := webtest.New(t, webtest.Options{})
+	for _, name := range []string{"monday", "tuesday", "wednesday"} {
+		w.Backup(name)
+		w.Write(name)
+	}
+	form := url.Values{"name": {"monday"}}
+	first := want(t, w.Post("/selected/delete", form), http.StatusSeeOther)
+	again := want(t, w.Post("/backups/monday/delete", form), http.StatusSeeOther)
+	jobs, _, n := w.Core().Jobs.List(job.Filter{Kind: operation.KindDelete}, job.Page{})
+	if n != 1 {
+		t.Fatalf("%d deletions", n)
+	}
+	for _, r := range []webtest.Reply{first, again} {
+		notice, _, _ := strings.Cut(r.Header.Get("Set-Cookie"), ";")
+		want(t, w.Get("/backups", "Cookie", notice), http.StatusOK, "will be deleted in a few seconds", `action="/jobs/`+jobs[0].ID+`/cancel`)
+	}
+	// What goes is not what stays: with the last two nothing would be left.
+	want(t, w.Post("/selected/delete", url.Values{"name": {"monday", "tuesday", "wednesday"}}), http.StatusOK, "Delete 2 backups", "No backup will be left")
+	want(t, w.Post("/jobs/"+jobs[0].ID+"/cancel", nil), http.StatusSeeOther)
+	w.Ended(jobs[0], nil)
+	if names := listed(w.Get("/backups")); len(names) != 3 {
+		t.Errorf("left are %v", names)
+	}
+	want(t, w.Post("/selected/delete", form), http.StatusSeeOther)
+	next, _, n := w.Core().Jobs.List(job.Filter{Kind: operation.KindDelete, States: []job.State{job.Queued, job.Running}}, job.Page{})
+	if n != 1 {
+		t.Fatalf("what was taken back cannot be deleted later: %d deletions", n)
+	}
+	want(t, w.Post("/jobs/"+next[0].ID+"/cancel", nil), http.StatusSeeOther)
+	w.Ended(next[0], nil)
+}
+
+func TestDelete_TheUndoSaysThatItCameTooLate(t *testing.T) {
+	w := webtest.New(t, webtest.Options{})
+	w.Backup("monday")
+	w.Write("x")
+	w.Backup("tuesday")
+	j := w.Ended(w.Core().Operations.Delete(t.Context(), "local", "", operation.DeleteRequest{Names: []string{"monday"}}))
+	r := want(t, w.Post("/jobs/"+j.ID+"/cancel?back=%2Fbackups", nil), http.StatusSeeOther)
+	notice, _, _ := strings.Cut(r.Header.Get("Set-Cookie"), ";")
+	want(t, w.Get("/backups", "Cookie", notice), http.StatusOK, "Nothing was taken back")
+}
+
 func TestDelete_SeveralAreAskedAbout(t *testing.T) {
 	w := webtest.New(t, webtest.Options{})
 	for _, name := range []string{"monday", "tuesday", "wednesday"} {
@@ -194,7 +239,7 @@ func TestDelete_SeveralAreAskedAbout(t *testing.T) {
 	two.Set("confirm", "3")
 	want(t, w.Post("/selected/delete", two), http.StatusUnprocessableEntity, "Type it exactly")
 	w.Post("/selected/pin", url.Values{"name": {"monday"}})
-	two.Set("confirm", "2")
+	two.Set("confirm", "۲") // as a Persian keyboard writes it
 	want(t, w.Post("/selected/delete", two), http.StatusOK, "Pinned", "-data-confirm")
 	w.Post("/selected/unpin", url.Values{"name": {"monday"}})
 	want(t, w.Post("/selected/delete", two), http.StatusSeeOther)

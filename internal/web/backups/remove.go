@@ -1,11 +1,12 @@
 package backups
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -57,9 +58,9 @@ func (r Removal) Stored() (sum int64) {
 	return sum
 }
 
-// BuildRemoval tells what deleting backups would do.
-func BuildRemoval(all []report.Backup, names []holdfast.BackupName) Removal {
-	goes := func(b report.Backup) bool { return slices.Contains(names, b.Name) }
+// BuildRemoval tells what deleting backups would do, when others are being deleted already.
+func BuildRemoval(all []report.Backup, names []holdfast.BackupName, others ...holdfast.BackupName) Removal {
+	goes := func(b report.Backup) bool { return slices.Contains(names, b.Name) || slices.Contains(others, b.Name) }
 	r := Removal{Confirm: strconv.Itoa(len(names))}
 	if len(names) == 1 {
 		r.Confirm = names[0].String()
@@ -96,15 +97,23 @@ func (r Removal) asks() bool {
 
 // Remove begins to delete backups, leads to the page back, and offers there to take it
 // back. Several, or one that matters, are asked about first; whoever has confirmed sends
-// the field confirm.
+// the field confirm. What is being deleted already is not deleted twice.
 func Remove(v *site.Visit, names []holdfast.BackupName, back string) error {
 	all, _, err := v.Core.Book.Backups(v.Context())
 	if err != nil && len(all) == 0 {
 		return err
 	}
-	r := BuildRemoval(all, names)
+	removing.Lock()
+	defer removing.Unlock()
+	going := deletions(atDeletion(v))
+	asked := names
+	names = slices.DeleteFunc(slices.Clone(names), func(n holdfast.BackupName) bool { return going[n].id != "" })
+	r := BuildRemoval(all, names, slices.Collect(maps.Keys(going))...)
 	r.Back = site.Local(back, root)
-	if typed := v.R.PostFormValue("confirm"); r.asks() && (r.Refused() || strings.TrimSpace(typed) != r.Confirm) {
+	if len(names) == 0 {
+		return removed(v, going[asked[0]], asked, r.Back)
+	}
+	if typed := v.R.PostFormValue("confirm"); r.asks() && (r.Refused() || !ui.Confirmed(typed, r.Confirm)) {
 		r.Wrong = v.R.PostForm.Has("confirm") && !r.Refused()
 		status := http.StatusOK
 		if r.Wrong {
@@ -121,13 +130,25 @@ func Remove(v *site.Visit, names []holdfast.BackupName, back string) error {
 		return err
 	}
 	access.Note(v.Context(), access.Facts{Job: j.ID, Operation: j.ID, Backup: q.Names[0]})
-	undo := "/jobs/" + j.ID + "/cancel?back=" + url.QueryEscape(r.Back)
+	return removed(v, deletion{j.ID, true}, names, r.Back)
+}
+
+// removing makes the second of two clicks find the deletion of the first: taken back would
+// be only one of two.
+var removing sync.Mutex
+
+// removed leads back, and offers to take a deletion back while that can be.
+func removed(v *site.Visit, d deletion, names []holdfast.BackupName, back string) error {
+	undo := ""
+	if d.undo {
+		undo = "/jobs/" + d.id + "/cancel?back=" + url.QueryEscape(back)
+	}
 	if len(names) == 1 {
-		v.Undo(undo, ui.Warn, "backups.deleting_one", "name", q.Names[0])
+		v.Undo(undo, ui.Warn, "backups.deleting_one", "name", names[0].String())
 	} else {
 		v.Undo(undo, ui.Warn, "backups.deleting_many", "n", len(names))
 	}
-	return v.Redirect(r.Back)
+	return v.Redirect(back)
 }
 
 // atDeletion are the jobs that are deleting backups, or wait to, with what they were asked

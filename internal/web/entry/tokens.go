@@ -148,7 +148,7 @@ func revokeToken(v *site.Visit) error {
 	if err != nil {
 		return err
 	}
-	if form.Get("confirm") != m.Token.Name {
+	if !ui.Confirmed(form.Get("confirm"), m.Token.Name) {
 		m.Fault = "entry.revoke.differs"
 		return v.Render(http.StatusUnprocessableEntity, RevokeView(v.Page("settings", v.L.T("entry.revoke")), m))
 	}

@@ -109,8 +109,11 @@ func cancel(v *site.Visit) error {
 	if j, err = v.Core.Jobs.Cancel(j.ID); err != nil {
 		return err
 	}
-	if !j.State.Ended() {
+	switch {
+	case !j.State.Ended():
 		v.Notice(ui.Calm, "jobs.cancel_asked")
+	case j.State != job.Cancelled: // whoever wanted to take it back must not think that he has
+		v.Notice(ui.Warn, "jobs.cancel_late")
 	}
 	// Whoever takes a deletion back stays where that was offered.
 	return v.Redirect(site.Local(v.R.FormValue("back"), "/jobs/"+j.ID))

@@ -72,7 +72,7 @@ func begin(v *site.Visit) error {
 		return err
 	}
 	m.Key = form.Get("key")
-	m.WrongName = strings.TrimSpace(m.Typed) != m.Backup.Name.String()
+	m.WrongName = !ui.Confirmed(m.Typed, m.Backup.Name.String())
 	if m.Usable() && m.OffersServer && !m.Unchosen && (m.WrongName || !m.AcceptLosses) {
 		m.Plan = look(v, m)
 		m.Unaccepted = m.Plan.Asks()

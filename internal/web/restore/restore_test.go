@@ -69,7 +69,7 @@ func TestBegin_OnlyTheExactNameConfirms(t *testing.T) {
 	w.Backup(name)
 	w.write("bot")
 	here := "/backups/" + url.PathEscape(name) + "/restore"
-	for _, typed := range []string{"", "Monday", name + "_2", strings.ToUpper(name), "ก่อนอัปเดต_پشتیبان_e\u0301", "latest"} {
+	for _, typed := range []string{"", "Monday", name + "_2", strings.ToUpper(name), "ก่อนอัปเดต_پشتیبان_e", "latest"} {
 		page := w.post(here, form(typed, "part", "bot")).want(http.StatusUnprocessableEntity, "This is not the name of the backup")
 		if key, _, _ := page.input("key", ""); key != "k1" {
 			t.Errorf("the key is %q now", key)
@@ -82,7 +82,8 @@ func TestBegin_OnlyTheExactNameConfirms(t *testing.T) {
 	if jobs, _, n := w.Core().Jobs.List(job.Filter{Kind: operation.KindRestore}, job.Page{}); n != 0 || w.rows("bot") != 2 {
 		t.Errorf("a wrong name began %+v", jobs)
 	}
-	if j := w.job(w.post(here, form(name))); j.State != job.Succeeded || w.rows("bot") != 1 {
+	typed := "ก่อนอัปเดต_پشتيبان_e\u0301" // as other keyboards write the same letters
+	if j := w.job(w.post(here, form(typed))); j.State != job.Succeeded || w.rows("bot") != 1 {
 		t.Errorf("the right name: %+v", j)
 	}
 }

@@ -4,12 +4,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/operation"
 	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/internal/web/site"
+	"github.com/holdfast-backup/holdfast/internal/web/ui"
 )
 
 // A Rollback is what the page of undoing the last restore shows.
@@ -66,7 +66,7 @@ func beginRollback(v *site.Visit) error {
 		return err
 	}
 	m.Key, m.Typed = form.Get("key"), form.Get("confirm")
-	m.WrongName = m.Last != nil && strings.TrimSpace(m.Typed) != m.Name()
+	m.WrongName = m.Last != nil && !ui.Confirmed(m.Typed, m.Name())
 	again := m.Last == nil || m.Last.UndoneAt != nil // a second click finds the work of the first
 	if m.WrongName && !again {
 		return v.Render(http.StatusUnprocessableEntity, RollbackView(v.Page("backups", v.L.T("restore.rollback.title")), m))

@@ -2,8 +2,11 @@ package ui
 
 import (
 	"cmp"
+	"strings"
+	"unicode"
 
 	"github.com/a-h/templ"
+	"golang.org/x/text/unicode/norm"
 )
 
 // An InputModel is what an input is made of.
@@ -48,4 +51,30 @@ func confirmAttrs(err string) templ.Attributes {
 		return nil
 	}
 	return templ.Attributes{"aria-describedby": "confirm-error", "aria-invalid": "true"}
+}
+
+// Confirmed tells whether somebody has typed the name that [Confirm] asks for, as his
+// keyboard writes it: in another form of Unicode, with digits of his script, the Arabic
+// form of a Persian letter, or without what nobody sees. The script does the same.
+func Confirmed(typed, name string) bool { return asTyped(typed) == asTyped(name) }
+
+// asTyped gives a name without what keyboards write differently.
+func asTyped(name string) string {
+	seen := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cf, r) { // joiners and marks of direction
+			return -1
+		}
+		return r
+	}, strings.TrimSpace(name))
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= '٠' && r <= '٩', r >= '۰' && r <= '۹', r >= '๐' && r <= '๙':
+			return '0' + r&15 // each begins where 16 divides it
+		case r == 'ي', r == 'ى':
+			return 'ی'
+		case r == 'ك':
+			return 'ک'
+		}
+		return r
+	}, norm.NFC.String(seen))
 }

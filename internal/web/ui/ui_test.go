@@ -89,3 +89,28 @@ func TestStrip_AsksMoreOftenWhileSomethingIsAtWork(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
+
+func TestConfirmed_TakesTheNameAsKeyboardsWriteIt(t *testing.T) {
+	for _, same := range [][2]string{
+		{"monday", " monday\n"},
+		{"caf\u00e9", "cafe\u0301"},
+		{"cafe\u0301", "caf\u00e9"},
+		{"น\u0e49\u0e38", "น\u0e38\u0e49"}, // a tone mark before the vowel, which looks the same
+		{"3", "۳"},
+		{"auto_backup_20241030", "auto_backup_۲۰۲۴۱۰۳۰"},
+		{"30", "๓๐"},
+		{"30", "٣٠"},
+		{"پیش\u200cاز", "پیشاز"},
+		{"پشتیبان_یک", "پشتيبان_يك"},
+		{"monday", "\u2068monday\u2069"},
+	} {
+		if !Confirmed(same[1], same[0]) {
+			t.Errorf("%q is not taken for %q", same[1], same[0])
+		}
+	}
+	for _, other := range [][2]string{{"monday", ""}, {"monday", "Monday"}, {"monday", "monda"}, {"3", "2"}, {"monday", "mon day"}, {"ก", "ข"}} {
+		if Confirmed(other[1], other[0]) {
+			t.Errorf("%q is taken for %q", other[1], other[0])
+		}
+	}
+}
