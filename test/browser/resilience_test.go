@@ -1,11 +1,14 @@
 package browser
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"github.com/holdfast-backup/holdfast/internal/locale"
@@ -158,6 +161,41 @@ func TestResilience_TheDaemonIsKilledInARestore(t *testing.T) {
 	p.reads(p.says("jobs.end_interrupted"))
 	p.content(lost...)
 	d.stop()
+}
+
+// A page whose stream could not begin, since the server was away just when it was asked for,
+// follows the job as soon as the server answers again.
+func TestResilience_AStreamThatNeverBegan(t *testing.T) {
+	w := newHeld(t)
+	d := w.serve("")
+	p := newPerson(t, d.url, locale.English)
+	p.begins(w)
+	job := p.at()
+	p.unreachable("*://*:*/jobs/:id/live*")
+	p.goes(job)
+	p.offline(true)
+	p.unreachable()
+	p.returns()
+	p.offline(false)
+	w.release()
+	p.reads(p.says("jobs.restore_good", "name", "friday"))
+	p.content(append(lost, "net::ERR_BLOCKED_BY_CLIENT")...)
+	d.stop()
+}
+
+// unreachable keeps the browser from what these patterns match, and from nothing else.
+func (p *person) unreachable(patterns ...string) {
+	p.t.Helper()
+	blocked := make([]*network.BlockPattern, 0, len(patterns))
+	for _, pattern := range patterns {
+		blocked = append(blocked, &network.BlockPattern{URLPattern: pattern, Block: true})
+	}
+	if err := chromedp.Do(p.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: blocked})
+		return err
+	})); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // A daemon that ends in order and comes back is found again by a page on which nothing

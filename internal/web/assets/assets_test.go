@@ -96,7 +96,7 @@ func TestBudget_ColdPage(t *testing.T) {
 	if sent > budget {
 		t.Errorf("a first visit loads %d bytes, more than %d", sent, budget)
 	}
-	if size := len(read(App)); size > 6<<10 {
+	if size := len(read(App)); size > 7<<10 {
 		t.Errorf("the script has %d bytes", size)
 	}
 }
