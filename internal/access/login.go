@@ -36,7 +36,7 @@ func (a *Access) Login(w http.ResponseWriter, r *http.Request, password, token s
 		s.Name = Owner
 		s.Password, right, err = a.passwords.check(ctx, password)
 		if err != nil {
-			return false, a.nobody(err)
+			return false, a.unjudged(ctx, err)
 		}
 		caller = Caller{Name: Owner, Scopes: Scopes{ScopeAdmin}}
 		return right, nil
@@ -45,6 +45,15 @@ func (a *Access) Login(w http.ResponseWriter, r *http.Request, password, token s
 		return Caller{}, err
 	}
 	return a.enter(w, r, s, caller)
+}
+
+// unjudged is why a password was not compared: its turn did not come in time, or what it
+// is compared with cannot be read.
+func (a *Access) unjudged(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return a.nobody(err)
 }
 
 // loginByToken logs a browser in by a token. The right one gets in whatever others at the
@@ -101,7 +110,7 @@ func (a *Access) ChangePassword(w http.ResponseWriter, r *http.Request, present,
 		err := a.attempts.guarded(r, func(ctx context.Context) (bool, error) {
 			_, right, err := a.passwords.check(ctx, present)
 			if err != nil {
-				return false, a.nobody(err)
+				return false, a.unjudged(ctx, err)
 			}
 			return right, nil
 		})

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -52,6 +54,32 @@ func TestLogin_EveryFailureIsToldTheSame(t *testing.T) {
 			c.w.mustNotHold(secret)
 		}
 	}
+}
+
+// Where many guess at once, the owner is told to come again, and not that all is lost.
+func TestLogin_WhoseTurnDoesNotComeIsToldToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := withPassword(t)
+		me := w.browse("192.0.2.1:1").login(goodPassword)
+		w.access.passwords.hashing = make(hashing) // others have every turn
+		for _, ask := range []func() *httptest.ResponseRecorder{
+			func() *httptest.ResponseRecorder {
+				return w.browse("192.0.2.2:1").post("/login", "password", goodPassword)
+			},
+			func() *httptest.ResponseRecorder {
+				return me.post("/password", "present", goodPassword, "new", otherPassword)
+			},
+		} {
+			out := ask()
+			w.want(out, http.StatusTooManyRequests, "too_many")
+			if out.Header().Get("Retry-After") != "15" {
+				t.Errorf("Retry-After %q", out.Header().Get("Retry-After"))
+			}
+		}
+		if strings.Contains(w.log.String(), "nobody is let in") {
+			t.Error("the log says that nobody can come in")
+		}
+	})
 }
 
 func TestLogin_GuessersWaitLongerAndLonger(t *testing.T) {
