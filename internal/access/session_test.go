@@ -348,7 +348,7 @@ func TestSession_ThereAreNotMoreThanAFew(t *testing.T) {
 	err = w.access.sessions.change(lockPatience, func(f *sessionFile) error {
 		for i := range mostSessions - 1 {
 			at := holdfast.At(w.clock().Add(time.Duration(i) * time.Millisecond))
-			f.Sessions = append(f.Sessions, sessionRecord{Key: fmt.Sprint(i), Session: Session{ID: fmt.Sprintf("%016x", i), Name: strings.Repeat("ก", 60), Token: all[0].ID, CreatedAt: at, SeenAt: at, Agent: strings.Repeat("<", agentLimit), Remote: "[2001:db8:1111:2222:3333:4444:5555:6666]:65000"}})
+			f.Sessions = append(f.Sessions, sessionRecord{Key: fmt.Sprint(i), Session: Session{ID: fmt.Sprintf("%016x", i), Name: strings.Repeat("a", 180), Token: all[0].ID, CreatedAt: at, SeenAt: at, Agent: strings.Repeat("<", agentLimit), Remote: "[2001:db8:1111:2222:3333:4444:5555:6666]:65000"}})
 		}
 		return nil
 	})

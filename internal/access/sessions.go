@@ -24,7 +24,7 @@ const (
 	// mostSessions bounds what is kept. Beyond it whoever has most of them loses the
 	// one that was quiet for longest, so that nobody can end those of others.
 	mostSessions = 1000
-	sessionsSize = 4 << 20 // what JSON escapes is six times as long
+	sessionsSize = 2 << 20 // also where JSON escapes all of the names of browsers
 	agentLimit   = 256
 	// seenEvery is how often it is written down that a session is used.
 	seenEvery = 5 * time.Minute
