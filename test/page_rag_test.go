@@ -119,6 +119,12 @@ func TestPageRAG_TheAssistantIsKept(t *testing.T) {
 	list, _ := w.must(0, "list")
 	contains(t, "the list", list, uploaded[1], cleared[1], "auto_backup_", "ก่อนล้างข้อมูล", "guard_backup_")
 
+	// Before a deletion an incomplete backup is none.
+	w.does(`python3 -c "import chromadb; chromadb.HttpClient(host='127.0.0.1', port=8000).delete_collection('enhanced_rag_memory')"`)
+	if got := w.does("python3 assistant.py clear 2>&1 || true"); !strings.Contains(got, "nothing was changed: the backup lacks something") || strings.Contains(got, "cleared") {
+		t.Errorf("without the memory: %s", got)
+	}
+
 	// Without holdfast nothing is changed; nor without a token once there is one.
 	wantExit(t, d, d.end(), 0)
 	if got := w.does("python3 assistant.py upload leave.txt 2>&1 || true"); !strings.Contains(got, "nothing was changed: holdfast does not answer") {
