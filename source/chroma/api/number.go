@@ -65,8 +65,9 @@ func beforeLog(f float64) float64 {
 	return f
 }
 
-// afterLog is what a number in the server's log is read as.
-func afterLog(f float64) float64 { return readQuickly(strconv.FormatFloat(f, 'g', -1, 64)) }
+// afterLog is what a number in the server's log is read as. It stands there with an exponent
+// where it is large: written out it has more digits than are read.
+func afterLog(f float64) float64 { return readQuickly(strconv.FormatFloat(f, 'e', -1, 64)) }
 
 // Kept is what the server makes of a number in the metadata of a record that it is sent
 // by this package: the number itself, or one beside it where the server cannot keep it.

@@ -48,6 +48,26 @@ func TestAppendFloat_IsReadRightByQuickReaders(t *testing.T) {
 	}
 }
 
+// Whatever number there is, it is kept as itself or as one close to it.
+func TestKept_IsBesideAnyNumber(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	newest := Server{API: V2, Version: "1.0.0"}
+	for i := range 100_000 {
+		f := math.Float64frombits(rng.Uint64())
+		if i%2 == 0 {
+			f = (rng.Float64()*2 - 1) * math.Pow(10, float64(15+rng.IntN(10)))
+		}
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			continue
+		}
+		for _, kept := range []float64{newest.Kept(f), newest.KeptOfCollection(f)} {
+			if !(math.Abs(kept-f) <= max(1e-14*math.Abs(f), 2*math.SmallestNonzeroFloat64)) {
+				t.Fatalf("%v is kept as %v", f, kept)
+			}
+		}
+	}
+}
+
 func TestAppendFloat_KeepsTheTypeAndOddNumbers(t *testing.T) {
 	for f, want := range map[float64]string{
 		2: "2.0", -17: "-17.0", 1e21: "1e+21", 0.1: "0.1",

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -336,4 +338,64 @@ func TestApply_IntoAServerOfVersion1(t *testing.T) {
 	if made.Space != disk.SpaceCosine || !strings.Contains(string(made.Configuration), `"ef_search":41`) || leftovers(got) != nil {
 		t.Errorf("made %s, left over %v", made.Configuration, leftovers(got))
 	}
+}
+
+// Numbers of older servers that a newer one reads as their neighbours are a loss, told
+// before anything is written, and no failure of what comes back.
+func TestApply_TellsNumbersThatTheServerRounds(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		server, err := w.api.Hello(t.Context())
+		w.must(err)
+		rng := rand.New(rand.NewPCG(5, 6))
+		var want []disk.Record
+		rounds := map[bool]int{}
+		metadata := holdfast.Values{}
+		for i := range 200 {
+			exact, odd := 1.7e9+1e8*rng.Float64(), rng.Float64()
+			r := record(fmt.Sprint("r", i), i)
+			r.Metadata = holdfast.Values{"time": exact, "score": odd}
+			rounds[server.Kept(exact) != exact || server.Kept(odd) != odd]++
+			if server.Arrays {
+				r.Metadata["scores"] = []any{odd, exact}
+			}
+			want = append(want, r)
+			metadata[fmt.Sprint("m", i)] = odd
+		}
+		c := w.copy().add("notes", disk.SpaceL2, want...)
+		c.tables[0].Metadata = metadata
+		if rounds[true] == 0 || rounds[false] == 0 {
+			t.Fatalf("of the numbers %v are rounded", rounds)
+		}
+		part := holdfast.Part{Table: "notes"}
+		var n notes
+		if _, err := transfer.Apply(t.Context(), w.target(), c, []holdfast.Part{part}, n.options()); !errors.Is(err, holdfast.ErrRefused) || len(n.all) > 0 {
+			t.Fatalf("%v, %d notes", err, len(n.all))
+		}
+		o := n.options()
+		o.AcceptLosses = true
+		result := w.apply(c, o, part)
+		if len(result.Problems) == 0 || !strings.Contains(fmt.Sprint(result.Problems), fmt.Sprintf("%d records have numbers in their metadata that this server rounds", rounds[true])) {
+			t.Errorf("problems %+v", result.Problems)
+		}
+		got := w.state()["notes"]
+		for i, r := range got {
+			for key, v := range r.Metadata {
+				f, is := v.(float64)
+				if before, _ := want[i].Metadata[key].(float64); is && (f != server.Kept(before) || math.Abs(f-before) > 1e-15*before) {
+					t.Errorf("%s of %s is %v, was %v", key, r.ID, f, before)
+				}
+			}
+		}
+		for key, v := range w.collection("notes").Metadata {
+			if f := v.(float64); f != server.KeptOfCollection(metadata[key].(float64)) {
+				t.Errorf("%s of the collection is %v, was %v", key, f, metadata[key])
+			}
+		}
+		// What a server has given it also keeps.
+		plan, err := transfer.Plan(t.Context(), w.target(), w.copy().add("notes", disk.SpaceL2, got...), []holdfast.Part{part})
+		w.must(err)
+		if plan.Losses != nil {
+			t.Errorf("losses %+v", plan.Losses)
+		}
+	})
 }

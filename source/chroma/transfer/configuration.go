@@ -33,7 +33,7 @@ var pythonKeys = map[string]string{
 // spec says how the collection of a copy is made on a server, and what of its
 // description is lost there.
 func spec(from disk.Collection, p place, server api.Server) (api.Spec, []holdfast.Problem) {
-	metadata, losses := collectionMetadata(from.Metadata, p)
+	metadata, losses := collectionMetadata(from.Metadata, p, server)
 	conf, unread := configurationOf(from)
 	if unread != nil {
 		losses = append(losses, lossOf(p, fmt.Sprintf("its configuration cannot be read (%v): the server's own takes its place, with the space %s", unread, conf.HNSW["space"])))
@@ -63,7 +63,7 @@ func spec(from disk.Collection, p place, server api.Server) (api.Spec, []holdfas
 
 // collectionMetadata leaves out what requests cannot carry. Arrays here, unlike
 // those of records, end the new server's connection.
-func collectionMetadata(from holdfast.Values, p place) (holdfast.Values, []holdfast.Problem) {
+func collectionMetadata(from holdfast.Values, p place, server api.Server) (holdfast.Values, []holdfast.Problem) {
 	var out holdfast.Values
 	var losses []holdfast.Problem
 	f := fitter{}
@@ -78,7 +78,11 @@ func collectionMetadata(from holdfast.Values, p place) (holdfast.Values, []holdf
 		if out == nil {
 			out = holdfast.Values{}
 		}
-		out[key] = from[key]
+		v, exact := nearest(from[key], server.KeptOfCollection)
+		if !exact {
+			losses = append(losses, lossOf(p, fmt.Sprintf("%q of the collection's own metadata is a number that this server rounds in the last of 17 digits", key)))
+		}
+		out[key] = v
 	}
 	return out, losses
 }

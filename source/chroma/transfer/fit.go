@@ -32,6 +32,7 @@ const (
 	badEmbedding   loss = "have an embedding that is not finite, or too long for its norm to be: they are left out"
 	arrays         loss = "have arrays in their metadata, which this server cannot keep"
 	emptyArrays    loss = "have empty arrays in their metadata, which the server forgets"
+	rounded        loss = "have numbers in their metadata that this server rounds in the last of 17 digits"
 	notFinite      loss = "have infinite numbers in their metadata, which no request can carry"
 	reservedKeys   loss = `have metadata whose names begin with "chroma:", which stop the server's writer`
 	emptyKeys      loss = "have metadata without a name, which the server refuses"
@@ -44,6 +45,16 @@ type fitter struct {
 	server    api.Server
 	space     string
 	dimension int // of the first record; 0 before
+}
+
+// newFitter makes the fitter for the records of an item that has a copy: what goes into a
+// collection that stays has to fit into that.
+func newFitter(it *item, server api.Server) fitter {
+	f := fitter{server: server, space: it.from.Space}
+	if it.action == holdfast.PartMerge {
+		f.space, f.dimension = it.live.Space, it.live.Dimension
+	}
+	return f
 }
 
 // fit gives the record as the server can keep it, and what is lost; false if it cannot
@@ -60,16 +71,23 @@ func (f *fitter) fit(r disk.Record) (record, []loss, bool) {
 	}
 	f.dimension = len(r.Embedding)
 	var losses []loss
+	lose := func(l loss) {
+		if !slices.Contains(losses, l) {
+			losses = append(losses, l)
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(r.Metadata)) {
 		v := r.Metadata[key]
 		if l := f.unkept(key, v); l != "" {
-			if !slices.Contains(losses, l) {
-				losses = append(losses, l)
-			}
+			lose(l)
 			continue
 		}
 		if v == nil {
 			continue
+		}
+		v, exact := nearest(v, f.server.Kept)
+		if !exact {
+			lose(rounded)
 		}
 		if out.Metadata == nil {
 			out.Metadata = holdfast.Values{}
@@ -110,6 +128,25 @@ func (f *fitter) unkept(key string, v any) loss {
 		return ""
 	}
 	return unknownValues
+}
+
+// nearest gives a value as a server keeps it that rounds numbers, and whether that is the
+// value itself.
+func nearest(v any, kept func(float64) float64) (any, bool) {
+	switch v := v.(type) {
+	case float64:
+		k := kept(v)
+		return k, k == v
+	case []any:
+		out, exact := make([]any, len(v)), true
+		for i, one := range v {
+			is := false
+			out[i], is = nearest(one, kept)
+			exact = exact && is
+		}
+		return out, exact
+	}
+	return v, true
 }
 
 // finite tells whether a server can keep a vector: in the cosine space it divides by

@@ -157,10 +157,7 @@ func missingKeys(ctx context.Context, c content.Content, it *item) ([]string, er
 // weigh reads the records of an item: how many there will be, how much is to be sent,
 // and what the server cannot keep.
 func (p *planned) weigh(ctx context.Context, c content.Content, it *item) (int64, error) {
-	f := fitter{server: p.server, space: it.from.Space}
-	if it.action == holdfast.PartMerge {
-		f.space, f.dimension = it.live.Space, it.live.Dimension
-	}
+	f := newFitter(it, p.server)
 	var lost tally
 	var then int64
 	for r, err := range copied(ctx, c, it) {

@@ -53,10 +53,10 @@ func lookups(ctx context.Context, c content.Content, from disk.Collection, keys 
 // fitted streams batches of the records of an item as the server can keep them.
 func fitted(ctx context.Context, c content.Content, it *item, server api.Server) iter.Seq2[[]record, error] {
 	return func(yield func([]record, error) bool) {
-		f := fitter{server: server}
-		if it.from != nil {
-			f.space = it.from.Space
+		if it.from == nil {
+			return
 		}
+		f := newFitter(it, server)
 		var batch []record
 		size := 0
 		for r, err := range copied(ctx, c, it) {
