@@ -8,7 +8,7 @@ import (
 
 // What goes on when holdfast gives no backup, because it failed or does not answer.
 // Without a backup nothing is changed, unless the flag --without-backup says that
-// uploads, which only add, or everything goes on with a warning.
+// uploads that only add, or everything goes on with a warning.
 const (
 	withoutNothing    = "nothing"
 	withoutUploads    = "uploads"

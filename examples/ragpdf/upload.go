@@ -69,12 +69,29 @@ func (a *assistant) take(w http.ResponseWriter, r *http.Request, p *page) (docum
 	if _, err := text.Seek(0, io.SeekStart); err != nil {
 		return document{}, err
 	}
+	replaces, err := a.has(r.Context(), name)
+	if err != nil {
+		return document{}, err
+	}
 	var doc document
-	err = a.changing(r.Context(), p, change{note: fmt.Sprintf("before the upload of %s", name)}, func(ctx context.Context) (err error) {
+	err = a.changing(r.Context(), p, change{note: fmt.Sprintf("before the upload of %s", name), deletes: replaces}, func(ctx context.Context) (err error) {
 		doc, err = a.add(ctx, name, path, size, text)
 		return err
 	})
 	return doc, err
+}
+
+// has tells whether there is a document of a name, which an upload replaces.
+func (a *assistant) has(ctx context.Context, file string) (there bool, err error) {
+	if _, err := os.Lstat(filepath.Join(a.pdfs, file)); err == nil {
+		return true, nil
+	}
+	err = a.gate.use(func() error {
+		found, err := a.chroma.get(ctx, documentCollection, filter{"document": documentID(file)}, 1, 0)
+		there = len(found.IDs) > 0
+		return err
+	})
+	return there, err
 }
 
 // receive writes the file of the form to path.

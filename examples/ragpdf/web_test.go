@@ -207,6 +207,39 @@ func TestExtract_ShowsTheSentence(t *testing.T) {
 	}
 }
 
+// An upload of a name that is there takes the former document away: that is no upload
+// which only adds.
+func TestUpload_ReplacingIsDeleting(t *testing.T) {
+	whole, err := os.ReadFile(handbook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := `[]`
+	var writes []string
+	chroma := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch verb := filepath.Base(r.URL.Path); verb {
+		case "collections":
+			_, _ = w.Write([]byte(`{"id":"C"}`))
+		case "get":
+			_, _ = w.Write([]byte(`{"ids":` + there + `}`))
+		default:
+			writes = append(writes, verb)
+			_, _ = w.Write([]byte(`{}`))
+		}
+	}))
+	t.Cleanup(chroma.Close)
+	b := open(t, chroma.URL, &holdfast{address: "http://127.0.0.1:1", http: http.DefaultClient})
+	b.a.without = withoutUploads
+	there = `["a-chunk"]`
+	if status, text := b.upload("a.pdf", whole); status != http.StatusServiceUnavailable || len(writes) != 0 {
+		t.Errorf("a document is replaced without a backup: %d, %v\n%s", status, writes, text)
+	}
+	there = `[]`
+	if status, text := b.upload("a.pdf", whole); status != http.StatusOK || len(writes) == 0 {
+		t.Errorf("an upload that only adds: %d, %v\n%s", status, writes, text)
+	}
+}
+
 // What is cut off half-way is no document, and leaves nothing.
 func TestAdd_CutHalfWay(t *testing.T) {
 	daemon, _ := aHoldfast(t, 201, `{"backup":{"name":"auto_backup_1"}}`)
