@@ -127,7 +127,7 @@ var words = map[string][2]string{
 	"backup.restore":            {"Restore it", "กู้คืนข้อมูลนี้"},
 	"backup.off":                {"Auto Backup is switched off, so there is no backup from before this change.", "ปิดการสำรองข้อมูลอัตโนมัติอยู่ จึงไม่มีข้อมูลสำรองก่อนการเปลี่ยนแปลงนี้"},
 	"backup.incomplete":         {"The backup %s lacks something: look at it in holdfast.", "ข้อมูลสำรอง %s ไม่ครบถ้วน โปรดตรวจสอบใน holdfast"},
-	"backup.incomplete_refused": {"Nothing was deleted: the backup %s lacks something. Look at it in holdfast first.", "ยังไม่ได้ลบอะไร เพราะข้อมูลสำรอง %s ไม่ครบถ้วน โปรดตรวจสอบใน holdfast ก่อน"},
+	"backup.incomplete_refused": {"Nothing was changed: the backup %s lacks something. Look at it in holdfast first.", "ยังไม่มีอะไรเปลี่ยนแปลง เพราะข้อมูลสำรอง %s ไม่ครบถ้วน โปรดตรวจสอบใน holdfast ก่อน"},
 	"backup.refused":            {"Nothing was changed, since there is no backup. %s", "ยังไม่มีอะไรเปลี่ยนแปลง เพราะสำรองข้อมูลไม่ได้ %s"},
 	"backup.without":            {"It was changed without a backup, as --without-backup allows, and cannot be undone. %s", "เปลี่ยนแปลงข้อมูลแล้วโดยไม่มีข้อมูลสำรองตามที่ --without-backup อนุญาต จึงย้อนกลับไม่ได้ %s"},
 	"backup.token":              {"holdfast does not accept the token: create one with the scope backup, and name its file with --holdfast-token-file.", "holdfast ไม่ยอมรับโทเคนนี้ โปรดสร้างโทเคนที่มีสิทธิ์ backup แล้วระบุไฟล์ด้วย --holdfast-token-file"},
