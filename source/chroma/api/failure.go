@@ -149,7 +149,7 @@ func (c *Client) refusal(q request, resp *http.Response, body io.Reader) error {
 	text, err := io.ReadAll(io.LimitReader(body, maxWords))
 	s := &StatusError{Request: q.name, Status: resp.StatusCode, kind: kindOf(resp)}
 	s.Message, s.isJSON = wordsOf(text)
-	s.Message = c.clean(s.Message)
+	s.Message = shorten(c.clean(s.Message)) // in this order: of a secret that was cut a part would stay
 	if err != nil && s.Message == "" {
 		s.Message = "the answer was cut off"
 	}
@@ -191,17 +191,17 @@ func wordsOf(text []byte) (words string, isJSON bool) {
 		Detail  json.RawMessage `json:"detail"`
 	}
 	if json.Unmarshal(text, &shape) != nil {
-		return shorten(string(text)), false
+		return string(text), false
 	}
 	switch {
 	case shape.Message != "":
-		return shorten(shape.Message), true
+		return shape.Message, true
 	case shape.Error != "":
-		return shorten(shape.Error), true
+		return shape.Error, true
 	case shape.Detail != nil:
-		return shorten(string(shape.Detail)), true
+		return string(shape.Detail), true
 	}
-	return shorten(string(text)), true
+	return string(text), true
 }
 
 // shorten makes one line that is not long.

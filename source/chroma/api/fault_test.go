@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -379,4 +380,20 @@ func ask(t *testing.T, o api.Options, tenant, base string) error {
 		return err
 	}
 	return nil
+}
+
+// A server that quotes a long token in a longer sentence is quoted without any part of it.
+func TestClient_TellsNoPartOfASecret(t *testing.T) {
+	token := "eyJhbGciOi" + strings.Repeat("q7", 400)
+	for _, shape := range []string{`{"error":"E","message":%q}`, `{"detail":%q}`, `<p>%s</p>`} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = fmt.Fprintf(w, shape, strings.Repeat("no ", 40)+r.Header.Get("Authorization")+" is unknown")
+		}))
+		err := ask(t, api.Options{URL: server.URL, Headers: http.Header{"Authorization": {"Bearer " + token}}, Patience: time.Second}, "", "")
+		server.Close()
+		if err == nil || !strings.Contains(err.Error(), "is unknown") || strings.Contains(err.Error()+holdfast.HintOf(err), token[:10]) {
+			t.Errorf("%s: %v", shape, err)
+		}
+	}
 }

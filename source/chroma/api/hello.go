@@ -93,7 +93,7 @@ func (c *Client) greet(ctx context.Context) (Server, error) {
 	if err := c.do(ctx, request{name: "version", path: "/api/" + s.API + "/version", once: true}, decodeInto(&s.Version)); err != nil {
 		return Server{}, err
 	}
-	s.Version = shorten(s.Version)
+	s.Version = shorten(c.clean(s.Version))
 	var checks struct {
 		MaxBatch int `json:"max_batch_size"`
 	}
