@@ -109,21 +109,32 @@ func TestPages_WhatStaysIsListedOnce(t *testing.T) {
 	}
 }
 
-// A server that gives less at once than it is asked for loses nothing by it.
+// A server that gives less at once than it is asked for loses nothing by it, and is not
+// asked for each record.
 func TestPages_AServerWithALimitOfItsOwn(t *testing.T) {
-	p := pages[int]{size: 1000, window: everything, key: func(i int) string { return fmt.Sprint(i) }, fetch: func(offset, _ int) ([]int, error) {
-		var page []int
-		for i := offset; i < min(offset+300, 1234); i++ {
-			page = append(page, i)
+	for _, limit := range []int{50, 64, 100, 128, 256, 300, 512} {
+		for _, moved := range []int{0, 30} { // ahead between two pages
+			asked, ahead := 0, 0
+			p := pages[int]{size: 1000, window: leastWindow * 1000, key: func(i int) string { return fmt.Sprint(i) }, fetch: func(offset, _ int) ([]int, error) {
+				asked++
+				var page []int
+				for i := offset + ahead; i < min(offset+ahead+limit, 2345); i++ {
+					page = append(page, i)
+				}
+				if offset > 0 && ahead < 600 {
+					ahead += moved
+				}
+				return page, nil
+			}}
+			seen := map[int]bool{}
+			for i := range p.all {
+				seen[i] = true
+			}
+			// What was deleted lay before the place of reading.
+			if len(seen) != 2345 || asked > 5*2345/limit+10 {
+				t.Errorf("limit %d, %d deleted a page: %d of 2345 after %d requests", limit, moved, len(seen), asked)
+			}
 		}
-		return page, nil
-	}}
-	n := 0
-	for range p.all {
-		n++
-	}
-	if n != 1234 {
-		t.Fatalf("%d of 1234", n)
 	}
 }
 

@@ -33,9 +33,9 @@ type pages[T any] struct {
 
 // all is an iter.Seq2.
 func (p pages[T]) all(yield func(T, error) bool) {
-	overlap := max(1, p.size/overlapPart)
 	seen := newRecent(p.window)
 	offset, back := 0, 0
+	full := 0 // what the server gives at once, if it has a limit of its own
 	for {
 		page, err := p.fetch(offset, p.size)
 		if err != nil {
@@ -43,6 +43,8 @@ func (p pages[T]) all(yield func(T, error) bool) {
 			yield(none, err)
 			return
 		}
+		full = max(full, len(page))
+		overlap := max(1, full/overlapPart)
 		var fresh []T
 		for _, item := range page {
 			if !seen.has(p.key(item)) {
@@ -52,7 +54,7 @@ func (p pages[T]) all(yield func(T, error) bool) {
 		joins := offset == 0 || len(fresh) < len(page)
 		if !joins && back < stepsBack {
 			back++
-			offset = max(0, offset-p.size+overlap)
+			offset = max(0, offset-full+overlap)
 			continue
 		}
 		back = 0
@@ -75,10 +77,11 @@ func (p pages[T]) all(yield func(T, error) bool) {
 }
 
 // last tells whether a page is the last one. A server that has a limit of its own gives
-// less than was asked for without a word, and its limit is a round number.
+// less than was asked for without a word, and its limit is a round number, for people or
+// for machines.
 func (p pages[T]) last(length, fresh int) bool {
-	const round = 50
-	return fresh == 0 || length < p.size && length%round != 0
+	const round, binary = 50, 64
+	return fresh == 0 || length < p.size && length%round != 0 && length%binary != 0
 }
 
 // recent remembers the last keys of a list.
