@@ -68,11 +68,18 @@ func (f *finisher) swapped() bool {
 	return false
 }
 
+// mostHasty bounds how often a name is taken again that has just been freed.
+const mostHasty = 9
+
 // rename gives a collection a name. A stranger that has it by now (a client that made
 // the collection anew in the moment in which nobody had its name) is put aside, and kept.
+// Clients that do so with every request may do it several times.
 func (f *finisher) rename(ctx context.Context, e *entry, c api.Collection, to string) error {
 	err := f.t.API.Rename(ctx, c, to)
-	if errors.Is(err, api.ErrTaken) {
+	for range mostHasty {
+		if !errors.Is(err, api.ErrTaken) {
+			break
+		}
 		if err = f.displace(ctx, e, to, c.ID); err == nil {
 			err = f.t.API.Rename(ctx, c, to)
 		}
@@ -88,23 +95,29 @@ func (f *finisher) rename(ctx context.Context, e *entry, c api.Collection, to st
 	return nil
 }
 
-// displace puts a collection aside that has the name of an entry.
+// displace puts a collection aside that has the name of an entry, under the first name
+// that is free: what was put aside before stays.
 func (f *finisher) displace(ctx context.Context, e *entry, name, by string) error {
 	there, err := f.t.find(ctx, place{e.Tenant, e.Database, name})
 	if err != nil || there == nil || there.ID == by {
 		return err
 	}
-	to := place{e.Tenant, e.Database, f.hasty(e)}
-	if err := f.t.API.Rename(ctx, *there, to.Name); err != nil {
-		return err
+	for n := range mostHasty {
+		to := place{e.Tenant, e.Database, f.hasty(e, n)}
+		if err = f.t.API.Rename(ctx, *there, to.Name); err == nil {
+			f.keepHasty(e, to)
+			return nil
+		}
+		if !errors.Is(err, api.ErrTaken) {
+			return err
+		}
 	}
-	f.keepHasty(e, to)
-	return nil
+	return err
 }
 
-// hasty is the name of what a client made anew in the moment between two renames.
-func (f *finisher) hasty(e *entry) string {
-	return beside(e.Name, midOld, f.note.Stamp+"-2", f.longest)
+// hasty is a name of what a client made anew in the moment between two renames.
+func (f *finisher) hasty(e *entry, n int) string {
+	return beside(e.Name, midOld, fmt.Sprintf("%s-%d", f.note.Stamp, n+2), f.longest)
 }
 
 func (f *finisher) keepHasty(e *entry, at place) {
@@ -115,10 +128,12 @@ func (f *finisher) keepHasty(e *entry, at place) {
 func (f *finisher) displacedBefore() {
 	for i := range f.note.Entries {
 		e := &f.note.Entries[i]
-		name := f.hasty(e)
-		for _, c := range f.ids[base{e.Tenant, e.Database}] {
-			if c.Name == name {
-				f.keepHasty(e, placeOf(c))
+		for n := range mostHasty {
+			name := f.hasty(e, n)
+			for _, c := range f.ids[base{e.Tenant, e.Database}] {
+				if c.Name == name {
+					f.keepHasty(e, placeOf(c))
+				}
 			}
 		}
 	}

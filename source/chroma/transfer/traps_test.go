@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"errors"
 	"slices"
 	"testing"
@@ -141,6 +142,43 @@ func TestApply_AClientMakesTheNameAnewInTheMomentBetween(t *testing.T) {
 			if len(records) != 1 || records[0].ID != "hasty" {
 				t.Errorf("what the client made is %v", ids(records))
 			}
+		}
+	})
+}
+
+// TestApply_ClientsMakeTheNameAnewAgainAndAgain is what many assistants do that get or
+// create their collection with each request.
+func TestApply_ClientsMakeTheNameAnewAgainAndAgain(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		w.make("notes", disk.SpaceL2, record("a", 1))
+		old := w.backup()
+		line := newWire(t, servers[w.version].URL(), -1, false)
+		const times = 3
+		made := 0
+		line.before = func(_ string, body []byte) {
+			var rename struct {
+				To string `json:"new_name"`
+			}
+			if json.Unmarshal(body, &rename) == nil && rename.To == "notes" && made < times {
+				made++
+				w.make("notes", disk.SpaceL2, record(fmt.Sprint("hasty", made), made))
+			}
+		}
+		target := w.target()
+		target.API = clientOf(t, line.URL)
+		var n notes
+		o := n.options()
+		o.Replaced = old
+		result, err := transfer.Apply(t.Context(), target, w.copy().add("notes", disk.SpaceL2, record("x", 9)), []holdfast.Part{{Table: "notes"}}, o)
+		w.must(err)
+		got := w.state()
+		if made != times || len(result.Kept) != times || len(got) != 1+times {
+			t.Fatalf("made %d, result %+v, state %v", made, result, got)
+		}
+		same(t, "restored", got["notes"], []disk.Record{record("x", 9)}, disk.SpaceL2)
+		settled, err := transfer.Settle(t.Context(), w.target(), n.all[len(n.all)-1])
+		if err != nil || !settled.Finished || !slices.Equal(settled.Result.Kept, result.Kept) {
+			t.Errorf("settled %+v %v", settled, err)
 		}
 	})
 }
