@@ -241,11 +241,11 @@ func (f *finisher) dropReplaced(ctx context.Context, e *entry) error {
 		f.keep(at, "what was replaced is kept: no emergency backup holds it")
 		return nil
 	}
-	is, err := digestOf(f.t.all(ctx, old))
+	unwritten, err := f.t.holds(ctx, old, *e.Was)
 	if err != nil {
 		return err
 	}
-	if is != *e.Was {
+	if !unwritten {
 		f.keep(at, "what was replaced is kept: it is not what the emergency backup holds, so clients wrote to it since")
 		return nil
 	}
@@ -366,6 +366,17 @@ func (f *finisher) written(ctx context.Context, e *entry, c api.Collection) (boo
 	if e.Made == nil || f.note.Stage == stageFill || f.note.Stage == stageMerge {
 		return false, nil // it never had the name
 	}
-	is, err := digestOf(f.t.all(ctx, c))
-	return is != *e.Made, err
+	unwritten, err := f.t.holds(ctx, c, *e.Made)
+	return !unwritten, err
+}
+
+// holds tells whether a collection holds what it held, and nothing else. To read it takes a
+// while: what was added meanwhile is seen by its number, directly before it would be gone.
+func (t Target) holds(ctx context.Context, c api.Collection, was digest) (bool, error) {
+	is, err := digestOf(t.all(ctx, c))
+	if err != nil || is != was {
+		return false, err
+	}
+	n, err := t.API.Count(ctx, c)
+	return n == is.Records, err
 }

@@ -2,9 +2,10 @@ package transfer_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
@@ -179,6 +180,38 @@ func TestApply_ClientsMakeTheNameAnewAgainAndAgain(t *testing.T) {
 		settled, err := transfer.Settle(t.Context(), w.target(), n.all[len(n.all)-1])
 		if err != nil || !settled.Finished || !slices.Equal(settled.Result.Kept, result.Kept) {
 			t.Errorf("settled %+v %v", settled, err)
+		}
+	})
+}
+
+// TestApply_KeepsWhatAClientAddsWhileTheReplacedIsRead is a client that remembers the id of
+// the collection and goes on.
+func TestApply_KeepsWhatAClientAddsWhileTheReplacedIsRead(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		live := w.make("notes", disk.SpaceL2, record("a", 1))
+		old := w.backup()
+		line := newWire(t, servers[w.version].URL(), -1, false)
+		var swapped, added bool
+		line.before = func(path string, body []byte) {
+			swapped = swapped || strings.Contains(string(body), `"new_name":"notes"`)
+			if swapped && !added && strings.HasSuffix(path, live.ID+"/get") && strings.Contains(string(body), `"ids"`) {
+				added = true
+				w.must(w.api.Add(t.Context(), live, []disk.Record{record("late", 2)}))
+			}
+		}
+		target := w.target()
+		target.API = clientOf(t, line.URL)
+		var n notes
+		o := n.options()
+		o.Replaced = old
+		result, err := transfer.Apply(t.Context(), target, w.copy().add("notes", disk.SpaceL2, record("x", 9)), []holdfast.Part{{Table: "notes"}}, o)
+		w.must(err)
+		got := w.state()
+		if !added || len(result.Kept) != 1 || len(result.Problems) != 1 || len(got) != 2 {
+			t.Fatalf("result %+v, state %v", result, got)
+		}
+		if kept := ids(got["notes-old-"+o.Stamp]); !slices.Equal(kept, []string{"a", "late"}) {
+			t.Errorf("kept %v", kept)
 		}
 	})
 }
