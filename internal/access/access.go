@@ -155,6 +155,7 @@ func (a *Access) Reconfigure(c *config.Config) {
 		former = filepath.Join(c.Repository, stateFolder)
 	}
 	a.tokens.lookAlso(former)
+	a.passwords.lookAlso(former)
 	a.requests.set(s.perMinute)
 	a.passwords.configure(c.Serve.Password)
 	a.settings.Store(s)

@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -25,6 +27,7 @@ const hashesAtOnce = 2
 type passwords struct {
 	file    *stateFile[passwordFile]
 	hashing hashing
+	former  atomic.Pointer[string] // where the file may have been before, as of Tokens
 	// nobodys is what a password is compared with where there is none, so that this
 	// takes as long.
 	nobodys passwordHash
@@ -98,8 +101,35 @@ func (p *passwords) there() (bool, error) {
 	if p.isConfigured() {
 		return true, nil
 	}
-	f, err := p.file.get()
+	f, err := p.kept()
 	return f != nil && f.Hash != "", err
+}
+
+// kept gives what the file holds, and nil where there is none: unless it lies at the former
+// place, where it must not stay behind and leave the door open.
+func (p *passwords) kept() (*passwordFile, error) {
+	f, err := p.file.get()
+	former := p.former.Load()
+	if f != nil || err != nil || former == nil || *former == "" || sameFile(*former, p.file.name) {
+		return f, err
+	}
+	behind := stateFile[passwordFile]{name: *former, limit: p.file.limit, check: p.file.check, now: p.file.now}
+	if old, err := behind.get(); err == nil && (old == nil || old.Hash == "") {
+		return nil, nil
+	}
+	return nil, &holdfast.Error{
+		Op: "read the password", Object: p.file.name, Err: fmt.Errorf("it is not there, and %s is", *former),
+		Hint: "the state directory is another one now: move the file there, or `holdfast password set` sets another one",
+	}
+}
+
+// lookAlso is that of Tokens.
+func (p *passwords) lookAlso(folder string) {
+	file := ""
+	if folder != "" {
+		file = filepath.Join(folder, passwordName)
+	}
+	p.former.Store(&file)
 }
 
 // current gives the password that is good now, nil if there is none.
@@ -107,7 +137,7 @@ func (p *passwords) current(ctx context.Context) (*credential, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.configured == "" {
-		f, err := p.file.get()
+		f, err := p.kept()
 		if err != nil || f == nil || f.Hash == "" {
 			return nil, err
 		}

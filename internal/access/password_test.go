@@ -252,3 +252,47 @@ func TestPassword_HashesAreWrittenInOneWayAndBounded(t *testing.T) {
 		t.Errorf("beyond the bound: %v", err)
 	}
 }
+
+func TestPassword_OneLeftBehindInAFormerStateDirectoryKeepsTheDoorClosed(t *testing.T) {
+	repository := t.TempDir()
+	w := newWorld(t, func(c *config.Config) { c.Repository = repository })
+	before, err := Open(Options{Dir: filepath.Join(repository, stateFolder), Config: w.cfg, Now: w.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := before.SetPassword(t.Context(), goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := before.RemovePassword(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.ask(ScopeRead, request("GET", "/things/a")), 200, "") // one that was taken away is none
+	if err := before.SetPassword(t.Context(), goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	// The state directory is another one from now on, such as after encryption was
+	// turned on.
+	w.access = w.open()
+	if out := w.ask(ScopeAdmin, request("GET", "/things/a")); out.Code != 401 {
+		t.Fatalf("everybody is let in: status %d", out.Code)
+	}
+	if w.access.Open() || !w.access.HasPassword() {
+		t.Error("the pages are open")
+	}
+	w.browse("127.0.0.1:1").post("/login", "password", goodPassword)
+	if all := w.access.Problems("127.0.0.1:8484", false); len(all) != 1 || !strings.Contains(all[0].Message, repository) || !strings.Contains(all[0].Hint, "move the file") {
+		t.Errorf("it is not told why: %+v", all)
+	}
+	if err := os.Rename(filepath.Join(repository, stateFolder, passwordName), filepath.Join(w.dir, passwordName)); err != nil {
+		t.Fatal(err)
+	}
+	w.browse("127.0.0.1:1").login(goodPassword).in(Owner)
+	if err := os.Rename(filepath.Join(w.dir, passwordName), filepath.Join(repository, stateFolder, passwordName)); err != nil {
+		t.Fatal(err)
+	}
+	w.access = w.open()
+	if err := w.access.SetPassword(t.Context(), otherPassword); err != nil {
+		t.Fatalf("another one cannot be set: %v", err)
+	}
+	w.browse("127.0.0.1:1").login(otherPassword).in(Owner)
+}
