@@ -10,6 +10,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/source/chroma/disk"
@@ -45,6 +46,10 @@ func (v *vector) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// errNotUTF8 tells of a text that would be read as another one: what is no UTF-8 becomes a
+// sign of its own, without a word.
+var errNotUTF8 = errors.New("it is not UTF-8")
+
 // parse reads a line. Parts that are not wanted are not kept.
 func parse(line []byte, want disk.Part) (disk.Record, error) {
 	var in struct {
@@ -53,6 +58,9 @@ func parse(line []byte, want disk.Part) (disk.Record, error) {
 		URI       *string         `json:"uri"`
 		Metadata  holdfast.Values `json:"metadata"`
 		Embedding json.RawMessage `json:"embedding"`
+	}
+	if !utf8.Valid(line) {
+		return disk.Record{}, errNotUTF8
 	}
 	if err := json.Unmarshal(line, &in); err != nil {
 		return disk.Record{}, unread(err)

@@ -373,7 +373,13 @@ func TestCheck_NamesDamage(t *testing.T) {
 		"dimension": {func(f fstest.MapFS) {
 			f["t/d/notes.json"].Data = bytes.Replace(f["t/d/notes.json"].Data, []byte(`"dimension": 3`), []byte(`"dimension": -3`), 1)
 		}, "its dimension is -3"},
-		"server": {func(f fstest.MapFS) { f["server.json"].Data = []byte("{") }, "open records server.json"},
+		"server":          {func(f fstest.MapFS) { f["server.json"].Data = []byte("{") }, "open records server.json"},
+		"no databases":    {func(f fstest.MapFS) { f["server.json"].Data = []byte(`{"format":1}`) }, "it names no databases"},
+		"another":         {func(f fstest.MapFS) { f["server.json"].Data = []byte(`{"databases":[]}`) }, "server.json names no database that lies here"},
+		"half a name":     {func(f fstest.MapFS) { f["server.json"].Data = []byte(`{"databases":[{"name":"d"}]}`) }, "a database has no tenant or no name"},
+		"not described":   {func(f fstest.MapFS) { delete(f, "t/d/notes.json") }, "records without a description: there is no notes.json"},
+		"not UTF-8":       {func(f fstest.MapFS) { f[file].Data = append([]byte("{\"id\":\"caf\xe9\"}\n"), f[file].Data...) }, "it is not UTF-8"},
+		"a name in Latin": {func(f fstest.MapFS) { f["t/d/notes.json"].Data = []byte("{\"name\":\"caf\xe9\"}") }, "it is not UTF-8"},
 	} {
 		files := write(t, m)
 		c.damage(files)

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/source/chroma/disk"
@@ -54,11 +55,25 @@ func Open(ctx context.Context, fsys fs.FS) (*Tree, error) {
 		return nil, &holdfast.Error{Op: "open records", Object: ServerFile, Err: holdfast.Kindf(holdfast.ErrDamaged, "%w", err)}
 	case t.server.Format > Format:
 		return nil, &holdfast.Error{Op: "open records", Object: ServerFile, Err: holdfast.Kindf(holdfast.ErrRefused, "format %d is newer than this program", t.server.Format), Hint: "use a newer holdfast"}
+	case t.server.Databases == nil:
+		return nil, &holdfast.Error{Op: "open records", Object: ServerFile, Err: holdfast.Kindf(holdfast.ErrDamaged, `it names no databases: "databases" is missing`), Hint: "docs/chroma-jsonl.md shows what it says"}
 	}
+	named := map[string]bool{}
 	for _, d := range t.server.Databases {
-		if err := t.readDatabase(ctx, element(d.Tenant)+"/"+element(d.Name)); err != nil {
+		if d.Tenant == "" || d.Name == "" {
+			return nil, &holdfast.Error{Op: "open records", Object: ServerFile, Err: holdfast.Kindf(holdfast.ErrDamaged, "a database has no tenant or no name"), Hint: "docs/chroma-jsonl.md shows what it says"}
+		}
+		dir := element(d.Tenant) + "/" + element(d.Name)
+		if named[dir] {
+			continue
+		}
+		named[dir] = true
+		if err := t.readDatabase(ctx, dir); err != nil {
 			return nil, err
 		}
+	}
+	if err := t.lookForOthers(named); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(t.collections, func(a, b disk.Collection) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Database, b.Database), cmp.Compare(a.Name, b.Name))
@@ -75,9 +90,18 @@ func (t *Tree) readDatabase(ctx context.Context, dir string) error {
 	if err != nil {
 		return &holdfast.Error{Op: "open records", Object: dir, Err: err}
 	}
+	described := map[string]bool{}
+	for _, e := range entries {
+		if base, ok := strings.CutSuffix(e.Name(), DescriptionExt); ok && !e.IsDir() {
+			described[base] = true
+		}
+	}
 	for _, e := range entries {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if base, ok := strings.CutSuffix(e.Name(), RecordsExt); ok && !e.IsDir() && !described[base] {
+			t.odd = append(t.odd, holdfast.Problem{Object: path.Join(dir, e.Name()), Severity: holdfast.Damaged, Message: "records without a description: there is no " + base + DescriptionExt})
 		}
 		base, ok := strings.CutSuffix(e.Name(), DescriptionExt)
 		if !ok || e.IsDir() {
@@ -103,6 +127,38 @@ func (t *Tree) readDatabase(ctx context.Context, dir string) error {
 	return nil
 }
 
+// lookForOthers finds folders of databases that server.json does not name: what is in them
+// would be left out without a word.
+func (t *Tree) lookForOthers(named map[string]bool) error {
+	tenants, err := fs.ReadDir(t.fsys, ".")
+	if err != nil {
+		return &holdfast.Error{Op: "open records", Object: ".", Err: err}
+	}
+	for _, tenant := range tenants {
+		if !tenant.IsDir() {
+			continue
+		}
+		bases, err := fs.ReadDir(t.fsys, tenant.Name())
+		if err != nil {
+			return &holdfast.Error{Op: "open records", Object: tenant.Name(), Err: err}
+		}
+		for _, base := range bases {
+			dir := tenant.Name() + "/" + base.Name()
+			if !base.IsDir() || named[dir] {
+				continue
+			}
+			files, err := fs.ReadDir(t.fsys, dir)
+			if err != nil {
+				return &holdfast.Error{Op: "open records", Object: dir, Err: err}
+			}
+			if slices.ContainsFunc(files, func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), RecordsExt) }) {
+				t.odd = append(t.odd, holdfast.Problem{Object: dir, Severity: holdfast.Damaged, Message: ServerFile + " names no database that lies here", Hint: "name it there; docs/chroma-jsonl.md tells how folders are called"})
+			}
+		}
+	}
+	return nil
+}
+
 // readJSON reads a small file.
 func readJSON(fsys fs.FS, name string, out any) (err error) {
 	f, err := openRegular(fsys, name)
@@ -113,6 +169,9 @@ func readJSON(fsys fs.FS, name string, out any) (err error) {
 	text, err := io.ReadAll(io.LimitReader(f, mostDescription))
 	if err != nil {
 		return err
+	}
+	if !utf8.Valid(text) {
+		return errNotUTF8
 	}
 	return unread(json.Unmarshal(text, out))
 }

@@ -10,10 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/chromatest"
 	"github.com/holdfast-backup/holdfast/source/chroma/disk"
+	jsonl "github.com/holdfast-backup/holdfast/source/chroma/records"
 	"github.com/holdfast-backup/holdfast/source/chroma/transfer"
 )
 
@@ -396,6 +398,26 @@ func TestApply_TellsNumbersThatTheServerRounds(t *testing.T) {
 		w.must(err)
 		if plan.Losses != nil {
 			t.Errorf("losses %+v", plan.Losses)
+		}
+	})
+}
+
+// What comes from files that do not tell ids is told apart all the same, and a copy that
+// holds nothing is no restore.
+func TestPlan_CopiesWithoutIDsAndWithoutAnything(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		c := w.copy().add("one", disk.SpaceL2).add("two", disk.SpaceL2)
+		for i := range c.tables {
+			c.tables[i].ID = ""
+		}
+		_, err := transfer.Plan(t.Context(), w.target(), c, []holdfast.Part{{Table: "one", As: "three"}, {Table: "two", As: "three"}})
+		if !errors.Is(err, holdfast.ErrUsage) || !strings.Contains(err.Error(), "two parts go to collection") {
+			t.Error(err)
+		}
+		empty, err := jsonl.Open(t.Context(), fstest.MapFS{jsonl.ServerFile: {Data: []byte(`{"databases":[]}`)}})
+		w.must(err)
+		if _, err := transfer.Plan(t.Context(), w.target(), empty, []holdfast.Part{{}}); !errors.Is(err, holdfast.ErrNotFound) {
+			t.Error(err)
 		}
 	})
 }

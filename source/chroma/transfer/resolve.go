@@ -111,6 +111,9 @@ func (r *resolver) everything(ctx context.Context, p holdfast.Part, under string
 	}
 	if len(of) == 0 {
 		r.databases()
+		if _, ok := r.copy.(*records.Tree); ok && !found && len(r.empty) == 0 && !p.Exact {
+			return &holdfast.Error{Op: "restore", Object: "everything", Err: holdfast.Kindf(holdfast.ErrNotFound, "the copy has no database and no collection"), Hint: "choose a backup that has; of an import, name the databases in " + records.ServerFile}
+		}
 	}
 	if !found && !p.Exact && len(of) > 0 {
 		return &holdfast.Error{Op: "find", Object: p.Table, Err: holdfast.Kindf(holdfast.ErrNotFound, "the copy has no collections there")}
@@ -272,7 +275,7 @@ func (r *resolver) take(ctx context.Context, p holdfast.Part, from *disk.Collect
 		}
 	}
 	if other := r.at[at]; other != nil {
-		if other.from == nil || from == nil || other.from.ID != from.ID || (other.keys == nil) != (p.Keys == nil) {
+		if other.from == nil || from == nil || placeIn(other.from) != placeIn(from) || (other.keys == nil) != (p.Keys == nil) {
 			return usage(p, "two parts go to collection %s", at)
 		}
 		if p.Keys != nil {
@@ -284,6 +287,9 @@ func (r *resolver) take(ctx context.Context, p holdfast.Part, from *disk.Collect
 	r.add(it)
 	return r.unique(it)
 }
+
+// placeIn names a collection of a copy; its id may be missing there.
+func placeIn(c *disk.Collection) place { return place{c.Tenant, c.Database, c.Name} }
 
 func (r *resolver) add(it *item) {
 	r.at[it.place] = it
