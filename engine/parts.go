@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/repo"
@@ -66,8 +67,35 @@ func newestWith(ctx context.Context, r *repo.Repository, only []string) (info re
 		info, err = r.Stat(ctx, latest) // says that there is none
 		return info, nil, err
 	}
-	_, _, err = selectSources(all[0].Metadata, only)
+	if err = lacksKind(all[0].Metadata, only); err == nil {
+		_, _, err = selectSources(all[0].Metadata, only)
+	}
 	return repo.Info{}, nil, err
+}
+
+// lacksKind says that a backup has no source of a kind that was asked for, and what it has;
+// nil if no kind was, or it has one.
+func lacksKind(m *holdfast.Metadata, only []string) error {
+	for _, kind := range only {
+		if _, known := kindNames[holdfast.Kind(kind)]; !known || lacks(m, []string{kind}) == "" {
+			continue
+		}
+		var has []string
+		for _, s := range m.Sources {
+			has = append(has, fmt.Sprintf("%s (%s)", s.Name, s.Kind))
+		}
+		return &holdfast.Error{
+			Op: opRestore, Object: string(m.BackupName),
+			Err:  holdfast.Kindf(holdfast.ErrNotFound, "the backup holds no %s", kindNames[holdfast.Kind(kind)]),
+			Hint: fmt.Sprintf("it holds %s; `holdfast list` and `holdfast show NAME` tell which backup holds one", strings.Join(has, ", ")),
+		}
+	}
+	return nil
+}
+
+// kindNames are the kinds of sources in words.
+var kindNames = map[holdfast.Kind]string{
+	holdfast.KindChroma: "Chroma database", holdfast.KindSQLite: "SQLite database", holdfast.KindFiles: "files",
 }
 
 // lacks tells what of the parts a backup does not have; empty: it has all of them.

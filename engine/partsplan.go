@@ -223,6 +223,9 @@ func sourceCalled(m *holdfast.Metadata, key string) (string, error) {
 	case 1:
 		return ofKind[0], nil
 	case 0:
+		if err := lacksKind(m, []string{key}); err != nil {
+			return "", err
+		}
 		_, _, err := selectSources(m, []string{key})
 		return "", err
 	}

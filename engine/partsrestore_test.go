@@ -211,6 +211,27 @@ func TestParts_IntoAnotherStore(t *testing.T) {
 	into.want(t, "notes: doc-9=nine")
 }
 
+// Whoever wants a store filled from a backup that has nothing for it is told what it has.
+func TestParts_IntoFromABackupWithoutItsKind(t *testing.T) {
+	w := newWorld(t)
+	only := w.opts
+	only.Sources = slices.DeleteFunc(slices.Clone(w.opts.Sources), func(s holdfast.Source) bool { return s.Kind() == holdfast.KindChroma })
+	e, err := engine.New(only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Backup(t.Context(), engine.BackupRequest{Name: "bot-only"}); err != nil {
+		t.Fatal(err)
+	}
+	into := w.server("elsewhere", "http://10.0.0.7:8000")
+	for _, name := range []string{"latest", "bot-only"} {
+		_, err := w.engine().PlanRestore(t.Context(), engine.RestoreRequest{Name: name, Into: into})
+		if !errors.Is(err, holdfast.ErrNotFound) || !strings.Contains(err.Error(), "bot-only: the backup holds no Chroma database") || !strings.Contains(holdfast.HintOf(err), "it holds bot (sqlite)") {
+			t.Errorf("%s: %v (%s)", name, err, holdfast.HintOf(err))
+		}
+	}
+}
+
 func TestParts_Refusals(t *testing.T) {
 	w, s := served(t)
 	w.backup("monday")
