@@ -1,8 +1,11 @@
 package details
 
 import (
+	"slices"
+
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/web/ui"
+	"github.com/holdfast-backup/holdfast/repo"
 )
 
 // A Judgement tells whether a backup can be relied on.
@@ -11,7 +14,7 @@ type Judgement string
 // The judgements, the worst first.
 const (
 	Unreadable Judgement = "unreadable" // it does not even tell what is in it
-	Disproven  Judgement = "disproven"  // the last time it was read, it was damaged
+	Disproven  Judgement = "disproven"  // the last proof that tells anything failed
 	Harmed     Judgement = "harmed"     // the data was damaged already when it was captured
 	Lacking    Judgement = "lacking"    // something could not be captured
 	Sealed     Judgement = "sealed"     // encrypted, and there is no key
@@ -26,9 +29,9 @@ func Judge(m Model) Judgement {
 	if !m.Readable() {
 		return Unreadable
 	}
-	latest, ok := latestProof(m.Show.Proofs)
+	_, disproven := disproof(m.Show.Proofs)
 	switch {
-	case ok && !latest.OK:
+	case disproven:
 		return Disproven
 	case m.Show.Metadata.SourceDamaged():
 		return Harmed
@@ -37,7 +40,7 @@ func Judge(m Model) Judgement {
 	case m.Show.Private && m.Show.Backup.Proven == nil:
 		return Sealed
 	}
-	switch best(m.Show.Proofs) {
+	switch best(standing(m.Show.Proofs)) {
 	case holdfast.ProofDrill:
 		return Drilled
 	case holdfast.ProofVerify:
@@ -48,14 +51,29 @@ func Judge(m Model) Judgement {
 	return Unproven
 }
 
-// latestProof is the last time that somebody looked.
-func latestProof(proofs []holdfast.Proof) (latest holdfast.Proof, ok bool) {
-	for _, p := range proofs {
-		if !ok || p.At.After(latest.At.Time) {
-			latest, ok = p, true
+// disproof is the proof that failed and that nothing has taken back since: a verification
+// does not take back what a drill has found.
+func disproof(proofs []holdfast.Proof) (failed holdfast.Proof, ok bool) {
+	if !(repo.Info{Proofs: proofs}).Disproven() {
+		return failed, false
+	}
+	return proofs[lastFailure(proofs)], true
+}
+
+// standing are the proofs since the last one that failed: what was proven before tells
+// nothing any more.
+func standing(proofs []holdfast.Proof) []holdfast.Proof {
+	return proofs[lastFailure(proofs)+1:]
+}
+
+// lastFailure is where the newest proof that failed stands; -1 if none did.
+func lastFailure(proofs []holdfast.Proof) int {
+	for i, p := range slices.Backward(proofs) {
+		if !p.OK {
+			return i
 		}
 	}
-	return latest, ok
+	return -1
 }
 
 // best is the strongest proof that it passed; empty: none.

@@ -619,8 +619,8 @@ func judged(p ui.Page, m Model) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if latest, ok := latestProof(m.Show.Proofs); ok && !latest.OK {
-				templ_7745c5c3_Err = ui.Problems(p, latest.Problems).Render(ctx, templ_7745c5c3_Buffer)
+			if failed, ok := disproof(m.Show.Proofs); ok {
+				templ_7745c5c3_Err = ui.Problems(p, failed.Problems).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -628,7 +628,7 @@ func judged(p ui.Page, m Model) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = differences(p, latest).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = differences(p, failed).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -37,8 +37,8 @@ func because(p ui.Page, m Model) string {
 	case Stored:
 		return said(when(m.Show.Proofs, holdfast.ProofStored))
 	case Disproven:
-		latest, _ := latestProof(m.Show.Proofs)
-		return said(latest.At)
+		failed, _ := disproof(m.Show.Proofs)
+		return said(failed.At)
 	}
 	return p.L.T("details.because_" + string(j))
 }
