@@ -58,8 +58,12 @@ type known struct {
 	pass        int // in which it was last seen
 }
 
-// lost is a record that could not be read whole.
-type lost struct{ id, why string }
+// lost is a record that could not be read whole: without its embedding, or without some of
+// its metadata.
+type lost struct {
+	id, why   string
+	embedding bool
+}
 
 // mostLost bounds the records of a collection that are named.
 const mostLost = 20

@@ -405,6 +405,59 @@ func TestCapture_NamesALostEmbedding(t *testing.T) {
 	}
 }
 
+// Metadata that has no place in a backup is not called an embedding that was lost.
+func TestCapture_NamesMetadataThatCannotBeKept(t *testing.T) {
+	s := chromatest.Start(t, chromatest.Old, t.TempDir())
+	client, err := api.New(api.Options{URL: s.URL(), Rate: 1e5})
+	must(t, err)
+	fill(t, client, false)
+	odd := stormy(t, s.URL(), func(_ int64, w http.ResponseWriter, r *http.Request) bool {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if !strings.HasSuffix(r.URL.Path, "/get") || !bytes.Contains(body, []byte(`"embeddings"`)) {
+			return true
+		}
+		var asked struct{ IDs []string }
+		if json.Unmarshal(body, &asked) != nil || !slices.Contains(asked.IDs, "id-5") || len(asked.IDs) > 1 {
+			if slices.Contains(asked.IDs, "id-5") {
+				http.Error(w, `{"error":"InternalError","message":"Error finding id"}`, http.StatusInternalServerError)
+				return false
+			}
+			return true
+		}
+		_, _ = io.WriteString(w, `{"ids":["id-5"],"documents":["d"],"uris":[null],"metadatas":[{"a":1,"sparse":{"indices":[1]},"other":{"b":{}}}],"embeddings":[[1,2,3]]}`)
+		return false
+	})
+	got, sink := capture(t, at(t, odd.URL, server.Options{API: api.Options{Patience: 10 * time.Millisecond}}))
+	n := 0
+	for _, p := range got.Problems {
+		if p.Severity != holdfast.Incomplete {
+			continue
+		}
+		n++
+		if !strings.HasSuffix(p.Object, `record "id-5"`) || !strings.Contains(p.Message, "some of its metadata") || !strings.Contains(p.Message, `"sparse"`) ||
+			!strings.Contains(p.Message, `"other"`) || strings.Contains(p.Message+p.Hint, "its embedding") || strings.Contains(p.Message, "\n") {
+			t.Errorf("%+v", p)
+		}
+	}
+	if n == 0 {
+		t.Errorf("problems %+v", got.Problems)
+	}
+	copied, err := content.Open(t.Context(), sink.FS())
+	must(t, err)
+	defer copied.Close()
+	notes, err := copied.Collection("notes")
+	must(t, err)
+	records, err := copied.Lookup(t.Context(), notes, []string{"id-5"})
+	must(t, err)
+	if len(records) != 1 || records[0].Embedding == nil || records[0].Metadata["a"] != int64(1) || len(records[0].Metadata) != 1 {
+		t.Errorf("kept: %+v", records)
+	}
+}
+
 // Temporary files do not outlive a capture.
 func TestCapture_LeavesNothingBehind(t *testing.T) {
 	dir := t.TempDir()

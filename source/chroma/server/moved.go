@@ -43,17 +43,22 @@ func (c *capture) fuzzy(s *holdfast.ChromaServer) holdfast.Problem {
 func (k known) problems(at address) []holdfast.Problem {
 	var out []holdfast.Problem
 	for _, l := range k.lost {
-		out = append(out, holdfast.Problem{
+		p := holdfast.Problem{
 			Object: fmt.Sprintf("collection %s, record %.60q", label(at), l.id), Severity: holdfast.Incomplete,
 			Message: "the server cannot give its embedding; it is kept without: " + l.why,
 			Hint:    "add the record again with its embedding",
-		})
+		}
+		if !l.embedding {
+			p.Message = "some of its metadata has no place in a backup; it is kept without: " + l.why
+			p.Hint = "back up the server's directory (path in place of url), which keeps its files as they are"
+		}
+		out = append(out, p)
 	}
 	if k.lostMore > 0 {
 		out = append(out, holdfast.Problem{
 			Object: "collection " + label(at), Severity: holdfast.Incomplete,
-			Message: fmt.Sprintf("the server cannot give the embeddings of %d more records; they are kept without", k.lostMore),
-			Hint:    "add the records again with their embeddings",
+			Message: fmt.Sprintf("the server cannot give %d more records whole; they are kept without what is missing", k.lostMore),
+			Hint:    "add the records again",
 		})
 	}
 	return out

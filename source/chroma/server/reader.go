@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/source/chroma/api"
@@ -262,9 +263,16 @@ func (r *reader) each(ctx context.Context, c api.Collection, f func(disk.Record,
 			bytes += sizeOf(record)
 			var l *lost
 			for _, b := range bad {
-				if b.ID == record.ID {
-					l = &lost{b.ID, b.Err.Error()}
+				if b.ID != record.ID {
+					continue
 				}
+				why := strings.ReplaceAll(b.Err.Error(), "\n", "; ")
+				if l == nil {
+					l = &lost{id: b.ID, why: why}
+				} else {
+					l.why += "; " + why
+				}
+				l.embedding = l.embedding || b.Lost&disk.Embeddings != 0
 			}
 			if err := f(record, l); err != nil {
 				return err
