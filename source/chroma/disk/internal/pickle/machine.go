@@ -40,7 +40,7 @@ const (
 	opGet             = 'h'
 	opLongGet         = 'j'
 	highestProtocol   = 5
-	maxStack          = 1 << 12 // pairs are taken off at once: the real depth is below 20
+	maxStack          = 1 << 6 // pairs are taken off at once: the real depth is below 20
 	maxString         = 64 << 20
 	maxNameOfOneClass = 256
 )
@@ -132,10 +132,18 @@ func (m *machine) step(op byte) error {
 	return malformed("opcode %#02x is not one that Chroma writes", op)
 }
 
-// push puts a value on the stack.
+// push puts a value on the stack. A few bytes of a forged pickle can ask again and again for
+// one long string: all on the stack together are no longer than one may be.
 func (m *machine) push(v value) error {
 	if len(m.stack) >= maxStack {
 		return malformed("it nests deeper than any index")
+	}
+	sum := len(v.str)
+	for _, below := range m.stack {
+		sum += len(below.str)
+	}
+	if sum > maxString {
+		return malformed("strings of %d bytes are held at once", sum)
 	}
 	m.stack = append(m.stack, v)
 	return nil
@@ -245,7 +253,12 @@ func (m *machine) put(i uint64) error {
 	if len(m.stack) == 0 || i != uint64(len(m.memo.entries)) {
 		return malformed("its memo is out of order")
 	}
-	m.memo.add(m.stack[len(m.stack)-1])
+	top := &m.stack[len(m.stack)-1]
+	if top.kept {
+		return malformed("it notes one value twice")
+	}
+	top.kept = true
+	m.memo.add(*top)
 	return nil
 }
 

@@ -148,6 +148,21 @@ func TestRead_RefusesWhatIsNoIndex(t *testing.T) {
 	}
 }
 
+// A few bytes of a forged pickle must not make a long string many.
+func TestRead_RefusesToMultiplyAString(t *testing.T) {
+	long := "\x80\x04X\x00\x00\x00\x01" + strings.Repeat("a", 16<<20)
+	for name, c := range map[string]struct{ forged, want string }{
+		"noted again and again":     {long + strings.Repeat("\x94", 40), "twice"},
+		"noted, asked for, noted":   {long + strings.Repeat("\x94h\x00", 40), "twice"},
+		"asked for again and again": {long + "\x94" + strings.Repeat("h\x00", 40), "held at once"},
+	} {
+		_, _, _, err := read([]byte(c.forged))
+		if !errors.Is(err, pickle.ErrMalformed) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestRead_EveryTruncationIsMalformed(t *testing.T) {
 	for _, name := range []string{"rust.pickle", "persistent_one.pickle", "persistent_empty.pickle"} {
 		b := load(t, name)

@@ -25,6 +25,7 @@ type value struct {
 	kind kind
 	num  int64
 	str  string
+	kept bool // in the memo: no writer puts a value there twice
 }
 
 // A memo keeps the values that later opcodes may refer to. Strings, nearly all
@@ -61,5 +62,5 @@ func (m *memo) get(i uint64) (value, bool) {
 	if i > 0 {
 		start = m.entries[i-1].end
 	}
-	return value{kind: kindString, str: string(m.text[start:e.end])}, true
+	return value{kind: kindString, str: string(m.text[start:e.end]), kept: true}, true
 }
