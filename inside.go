@@ -62,6 +62,8 @@ type Table struct {
 	// Files are those of the copy, from its root, that hold all of the table and nothing
 	// else: while they are the same, so is the table. None: it shares files with others.
 	Files []string `json:"-"`
+	// Metadata are those of a collection itself, which comparing needs.
+	Metadata Values `json:"-"`
 }
 
 // A Column is a column as its database declares it.

@@ -65,7 +65,7 @@ type DiffTable struct {
 	// Before and After are the numbers of rows in the two states, if they are known.
 	Before *int64 `json:"before,omitempty"`
 	After  *int64 `json:"after,omitempty"`
-	// Schema tells of columns, keys, dimension and space that differ.
+	// Schema tells of columns, keys, dimension, space and metadata that differ.
 	Schema []SchemaChange `json:"schema,omitempty"`
 	// Unread says why its rows could not be compared.
 	Unread string `json:"unread,omitempty"`
@@ -73,7 +73,7 @@ type DiffTable struct {
 
 // A SchemaChange is a difference of the shape of a table.
 type SchemaChange struct {
-	What   string `json:"what"` // "column NAME", "dimension", "space"
+	What   string `json:"what"` // "column NAME", "dimension", "space", "metadata NAME"
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
 }

@@ -249,6 +249,37 @@ func TestDiff_ChangesOfTheSchemaAreTold(t *testing.T) {
 	}
 }
 
+// What a collection says of itself is no record, and counts all the same.
+func TestDiff_TheMetadataOfACollectionAreCompared(t *testing.T) {
+	w, s := stocked(t, stock{"d/t/c": {"a": {"x": "1"}}})
+	w.backup("monday")
+	long := strings.Repeat("ñ", 200)
+	held := []holdfast.Values{
+		{"owner": "anna", "two": int64(2), "same": 1.5, "gone": true, "list": []any{int64(1)}, "long": long + "a"},
+		{"owner": "bob", "two": 2.0, "same": 1.5, "empty": "", "list": []any{int64(1)}, "long": long + "b"},
+	}
+	s.shape = func(t *holdfast.Table) { t.Metadata, held = held[0], held[1:] }
+	var got engine.DiffTable
+	result, err := w.engine().Diff(t.Context(), engine.DiffRequest{A: "monday", B: "live"}, func(i engine.DiffItem) error {
+		got = *i.Table
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := `"` + strings.Repeat("ñ", 99) + "…"
+	want := []engine.SchemaChange{
+		{What: "metadata empty", After: `""`},
+		{What: "metadata gone", Before: "true"},
+		{What: "metadata long", Before: cut, After: cut},
+		{What: "metadata owner", Before: `"anna"`, After: `"bob"`},
+		{What: "metadata two", Before: "2", After: "2.0"},
+	}
+	if !slices.Equal(got.Schema, want) || got.Change != engine.ChangeChanged || !result.Differs() {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A column that is new and empty is told once, and not for every row.
 func TestDiff_ANewColumnWithoutValuesChangesNoRow(t *testing.T) {
 	w, s := stocked(t, stock{"t": {"a": {"x": "1", "gone": nil}, "b": {"x": "2"}}, "d/t/c": {"a": {"x": "1"}}})

@@ -3,6 +3,8 @@ package engine
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/holdfast-backup/holdfast"
@@ -198,7 +200,7 @@ func (t *DiffTable) counted(same int64) {
 	}
 }
 
-// schemaChanges tells how the shapes of two tables differ.
+// schemaChanges tells how the shapes of two tables differ, and the metadata of collections.
 func schemaChanges(a, b holdfast.Table) []SchemaChange {
 	var changes []SchemaChange
 	tell := func(what, before, after string) {
@@ -224,5 +226,41 @@ func schemaChanges(a, b holdfast.Table) []SchemaChange {
 	}
 	tell("dimension", dimensionWords(a), dimensionWords(b))
 	tell("space", a.Space, b.Space)
+	return append(changes, metadataChanges(a.Metadata, b.Metadata)...)
+}
+
+// metadataChanges tells how the metadata of two collections differ, each value as JSON, in
+// which 2 and 2.0 differ.
+func metadataChanges(a, b holdfast.Values) []SchemaChange {
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(keys)
+	var changes []SchemaChange
+	for _, key := range slices.Compact(keys) {
+		before, had := a[key]
+		after, has := b[key]
+		if same, _ := sameValue(before, after); !same || had != has {
+			changes = append(changes, SchemaChange{"metadata " + key, valueWords(before, had), valueWords(after, has)})
+		}
+	}
 	return changes
+}
+
+// mostWords bounds, in bytes, a value that is told in a line.
+const mostWords = 200
+
+// valueWords are a value as JSON; nothing where there is none.
+func valueWords(v any, there bool) string {
+	if !there {
+		return ""
+	}
+	const begin, end = `{"":`, `}`
+	text, err := holdfast.Values{"": v}.MarshalJSON()
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	words := string(text[len(begin) : len(text)-len(end)])
+	if len(words) > mostWords {
+		return wholeRunes(words, mostWords) + "…"
+	}
+	return words
 }

@@ -38,7 +38,7 @@ func Open(ctx context.Context, fsys fs.FS) (holdfast.Inside, error) {
 	for _, one := range c.Collections() {
 		t := holdfast.Table{
 			Name: Name(one.Tenant, one.Database, one.Name), Kind: holdfast.KindCollection, Title: one.Name,
-			Dimension: one.Dimension, Space: one.Space,
+			Dimension: one.Dimension, Space: one.Space, Metadata: one.Metadata,
 		}
 		if tree, readable := c.(*records.Tree); readable {
 			rows := one.Records

@@ -26,7 +26,7 @@ func world(t *testing.T) fs.FS {
 	s := chromatest.Start(t, chromatest.New, dir)
 	c := s.Client()
 	t.Cleanup(c.Close)
-	for _, spec := range []chromatest.CollectionSpec{{Name: "notes", Space: "cosine", SyncThreshold: 100}, {Name: "Empty"}, {Name: "memory", Space: "l2"}} {
+	for _, spec := range []chromatest.CollectionSpec{{Name: "notes", Space: "cosine", SyncThreshold: 100}, {Name: "Empty"}, {Name: "memory", Space: "l2", Metadata: map[string]any{"owner": "Anna", "two": 2, "half": 0.5, "yes": true}}} {
 		made, err := c.Create(t.Context(), spec)
 		if err != nil {
 			t.Fatal(err)
@@ -103,6 +103,9 @@ func TestInside_BothFormsAreAlike(t *testing.T) {
 	defer other.Close()
 	tables, _ := one.Tables(t.Context())
 	others, _ := other.Tables(t.Context())
+	if got := fmt.Sprint(tables[1].Title, tables[1].Metadata); got != "memorymap[half:0.5 owner:Anna two:2 yes:true]" {
+		t.Errorf("got %s", got)
+	}
 	for i := range others {
 		// Only here has a collection files of its own: its description and its records.
 		if len(others[i].Files) != 2 {
