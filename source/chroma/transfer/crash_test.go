@@ -164,6 +164,61 @@ func TestSettle_AfterEveryCutTheServerIsOldOrNew(t *testing.T) {
 	})
 }
 
+// TestSettle_LeavesWhatClientsWroteSince cuts the line within a merge, lets a client write to
+// its records, and has it settled.
+func TestSettle_LeavesWhatClientsWroteSince(t *testing.T) {
+	for _, space := range []string{disk.SpaceL2, disk.SpaceCosine} {
+		both(t, func(t *testing.T, w *world) {
+			line := newWire(t, servers[w.version].URL(), -1, false)
+			live := w.make("notes", space, record("a", 1), record("b", 2), record("c", 3))
+			line.before = func(_ string, body []byte) {
+				if strings.Contains(string(body), "document 60") && strings.Contains(string(body), `"embeddings"`) {
+					line.after = true // the server gets the records that are merged, and nobody hears of it
+					line.left.Store(1)
+				}
+			}
+			target := w.target()
+			target.API = clientOf(t, line.URL)
+			var n notes
+			o := n.options()
+			write := o.Note
+			o.Note = func(note json.RawMessage) error {
+				if line.cut.Load() {
+					return errors.New("a program that died writes no notes")
+				}
+				return write(note)
+			}
+			c := w.copy().add("notes", space, record("a", 40), record("b", 50), record("new", 60), record("other", 70))
+			_, err := transfer.Apply(t.Context(), target, c, []holdfast.Part{{Table: "notes", Keys: []string{"a", "b", "new", "other"}}}, o)
+			if err == nil || !line.cut.Load() {
+				t.Fatalf("it was not cut: %v", err)
+			}
+			if got := w.state()["notes"]; len(got) != 5 {
+				t.Fatalf("the merge was not at work: %v", ids(got))
+			}
+			w.must(w.api.Update(t.Context(), live, []disk.Record{record("b", 500), record("new", 600)}))
+			written := map[string]disk.Record{}
+			for _, r := range w.records(live) {
+				written[r.ID] = r
+			}
+			for _, tell := range []string{`2, such as "b"`, `1, such as "b"`} { // a second settling changes nothing
+				settled, err := transfer.Settle(t.Context(), w.target(), n.all[len(n.all)-1])
+				w.must(err)
+				if settled.Finished || len(settled.Result.Kept) != 1 || len(settled.Result.Problems) != 1 || !strings.Contains(settled.Result.Problems[0].Message, tell) {
+					t.Errorf("settled %+v", settled)
+				}
+				got := w.state()
+				same(t, "settled", got["notes"], []disk.Record{record("a", 1), written["b"], record("c", 3), written["new"]}, space)
+				beside := got["notes-old-"+o.Stamp]
+				if len(got) != 2 || !slices.Equal(ids(beside), []string{"a", "b"}) {
+					t.Fatalf("beside: %v of %d", ids(beside), len(got))
+				}
+				same(t, "before", beside, []disk.Record{record("a", 1), record("b", 2)}, space)
+			}
+		})
+	}
+}
+
 // check compares a state with what is wanted of it. In which order a server lists the
 // records of a collection that were deleted and put back is not part of the state.
 func check(t *testing.T, what string, got state, want map[string][]disk.Record) {

@@ -78,6 +78,17 @@ func (d *digester) digest() digest {
 	return digest{Records: d.n, Sum: hex.EncodeToString(b)}
 }
 
+// markOf tells a record from others of its id that a collection might hold. In the cosine space
+// a server gives embeddings as others than it was sent, so there they do not count.
+func markOf(r record, space string) (string, error) {
+	if space == disk.SpaceCosine {
+		r.Embedding = nil
+	}
+	var d digester
+	err := d.add(r)
+	return d.digest().Sum[:16], err
+}
+
 // digestOf sums up batches of records.
 func digestOf(batches iter.Seq2[[]record, error]) (digest, error) {
 	var d digester

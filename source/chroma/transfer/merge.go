@@ -68,6 +68,17 @@ func (a *apply) keep(ctx context.Context, it *item, e *entry) error {
 			return err
 		}
 	}
+	e.Put = map[string]string{}
+	for batch, err := range fitted(ctx, a.copy, it, a.plan.server) {
+		if err != nil {
+			return err
+		}
+		for _, r := range batch {
+			if e.Put[r.ID], err = markOf(r, it.live.Space); err != nil {
+				return err
+			}
+		}
+	}
 	it.kept = was.digest()
 	e.Was, err = a.backedUp(ctx, it)
 	if err == nil && (e.Was == nil || *e.Was != it.kept) {
@@ -209,6 +220,53 @@ func (t Target) unmerge(ctx context.Context, beside, into api.Collection) error 
 		}
 	}
 	return nil
+}
+
+// unmergeLater brings back what a merge replaced that was cut, perhaps long ago: what clients
+// wrote to its records since stays. It counts those, and names the first.
+func (t Target) unmergeLater(ctx context.Context, beside, into api.Collection, put map[string]string) (written int64, first string, err error) {
+	for batch, err := range t.all(ctx, beside) {
+		if err != nil {
+			return 0, "", err
+		}
+		there, _, err := t.API.Get(ctx, into, idsOf(batch), disk.Everything)
+		if err != nil {
+			return 0, "", err
+		}
+		now := map[string]record{}
+		for _, r := range there {
+			now[r.ID] = r
+		}
+		var records []record
+		var gone []string
+		for _, r := range batch {
+			is, ok := now[r.ID]
+			mark := ""
+			if ok {
+				if mark, err = markOf(is, into.Space); err != nil {
+					return 0, "", err
+				}
+			}
+			switch {
+			case isAbsent(r) && !ok, !isAbsent(r) && ok && differs(is, r, into.Space) == "": // as it was
+			case ok && mark != put[r.ID]:
+				if written++; written == 1 {
+					first = r.ID
+				}
+			case isAbsent(r):
+				gone = append(gone, r.ID)
+			default:
+				records = append(records, r)
+			}
+		}
+		if err := t.put(ctx, into, records); err != nil {
+			return 0, "", err
+		}
+		if err := t.remove(ctx, into, gone); err != nil {
+			return 0, "", err
+		}
+	}
+	return written, first, nil
 }
 
 func isAbsent(r record) bool {

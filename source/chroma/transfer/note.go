@@ -57,6 +57,9 @@ type entry struct {
 	// Was is what the emergency backup holds of what was there. Only what still is
 	// that may be dropped.
 	Was *digest `json:"was,omitempty"`
+	// Put tells what a merge puts in, by marks of its records: whoever undoes it in another
+	// life knows by them what clients wrote since.
+	Put map[string]string `json:"put,omitzero"`
 	// Lost are records that had no embedding before: nothing brings that back.
 	Lost []string `json:"lost,omitempty"`
 }

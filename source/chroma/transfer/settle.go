@@ -31,6 +31,7 @@ func settle(ctx context.Context, t Target, n *note) (holdfast.Settled, error) {
 	if err != nil {
 		return holdfast.Settled{}, err
 	}
+	f.later = true
 	f.displacedBefore()
 	forward := n.Stage == stageDrop || n.Stage == stageSwap && f.swapped()
 	if !forward {

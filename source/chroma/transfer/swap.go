@@ -21,6 +21,7 @@ type finisher struct {
 	// when the finisher began, and with what it did since.
 	ids map[base]map[string]api.Collection
 
+	later       bool // the restore was begun in another life, perhaps long ago
 	longest     int  // a name may be
 	databasesGo bool // the server can delete databases
 }
@@ -332,7 +333,25 @@ func (f *finisher) unmerge(ctx context.Context, e *entry) error {
 			Message: fmt.Sprintf("record %.60q had lost its embedding before and keeps what was restored", id),
 		})
 	}
-	return f.t.unmerge(ctx, beside, into)
+	if !f.later || e.Put == nil {
+		return f.t.unmerge(ctx, beside, into)
+	}
+	written, first, err := f.t.unmergeLater(ctx, beside, into, e.Put)
+	if err != nil || written == 0 {
+		return err
+	}
+	why := fmt.Sprintf("records to which clients wrote since the restore was cut stay as they are now: %d, such as %.60q", written, first)
+	n, err := f.t.unmark(ctx, beside)
+	if err != nil {
+		return err
+	}
+	if n == 0 { // nothing was there before
+		f.problems = append(f.problems, holdfast.Problem{Object: "collection " + e.String(), Severity: holdfast.Warning, Message: why})
+		return nil
+	}
+	f.keep(placeOf(beside), why+fmt.Sprintf("; what was in collection %s before is kept here", e.Name))
+	e.Kept, e.Aside = "", ""
+	return nil
 }
 
 // dropMade drops what was made for the restore. Before the ids were noted it is known by
