@@ -17,8 +17,8 @@ type PartRestorer interface {
 	Running() bool
 
 	// Narrow gives the source reduced to what the parts name in the live store, for
-	// the backup of what a restore replaces. A source that cannot be reduced gives
-	// itself.
+	// the backup of what a restore replaces; what does not exist there yet is nothing
+	// to read, and no error. A source that cannot be reduced gives itself.
 	Narrow(parts []Part) Source
 
 	// PlanParts compares what is wanted with the live store and changes nothing.

@@ -269,7 +269,7 @@ func (r *run) planParts(ctx context.Context, p *plan, w *partsWork, md holdfast.
 	if !w.whole() {
 		t.Wanted = w.wanted
 	}
-	now, err := w.store.Inspect(ctx, holdfast.InspectOptions{Counts: true})
+	now, err := w.store.Narrow([]holdfast.Part{{}}).Inspect(ctx, holdfast.InspectOptions{Counts: true}) // also if nothing is there yet
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

@@ -81,7 +81,7 @@ func (r *run) settleParts(ctx context.Context, j *partsJournal, told *RestoreRes
 			Hint: "run `holdfast recover --into " + j.Location + "`",
 		})
 	}
-	if err := answers(ctx, store); err != nil {
+	if err := answers(ctx, store.Narrow([]holdfast.Part{{}})); err != nil { // also if nothing is there yet
 		return outcomeUndone, r.unsettled(j, err)
 	}
 	settled, err := store.Settle(ctx, j.Note)

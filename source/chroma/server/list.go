@@ -33,7 +33,7 @@ func (s *Source) databases(ctx context.Context) ([]api.Database, error) {
 // listed gives the databases of a tenant that are captured. What a narrow source does not
 // find is to come into being by a restore: there is nothing to keep of it.
 func (s *Source) listed(ctx context.Context, tenant string) ([]api.Database, error) {
-	if s.only == nil {
+	if !s.lenient {
 		return s.api.Databases(ctx, tenant, s.o.Databases...)
 	}
 	if len(s.o.Databases) == 0 {

@@ -19,9 +19,11 @@ type area struct {
 }
 
 // Narrow implements holdfast.PartRestorer: the source reads only what the parts name
-// where they go, also in tenants and databases that it does not capture otherwise.
+// where they go, also in tenants and databases that it does not capture otherwise. What does
+// not exist there is to come into being by a restore.
 func (s *Source) Narrow(parts []holdfast.Part) holdfast.Source {
 	narrow := *s
+	narrow.only, narrow.lenient = nil, true
 	whole, beyond := false, false
 	for _, p := range parts {
 		a := areaOf(p)
@@ -37,7 +39,7 @@ func (s *Source) Narrow(parts []holdfast.Part) holdfast.Source {
 		}
 	}
 	if whole && !beyond {
-		return s
+		narrow.only = nil
 	}
 	return &narrow
 }

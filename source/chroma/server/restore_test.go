@@ -248,7 +248,21 @@ func TestNarrow_ReadsWhatThePartsName(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
-	if got := src.Narrow([]holdfast.Part{{}}); got != holdfast.Source(src) {
-		t.Error("everything is the source itself")
+	if got, _ := capture(t, src.Narrow([]holdfast.Part{{}}).(*server.Source)); got.Facts.Chroma.Server.Partial {
+		t.Error("everything is a part")
+	}
+	// A server that was lost has none of what is configured: it is to come into being.
+	lost := at(t, s.URL(), server.Options{Tenants: []string{"acme", "gone"}, Databases: []string{"main", "gone"}})
+	if _, err := lost.Inspect(t.Context(), holdfast.InspectOptions{}); !errors.Is(err, holdfast.ErrNotFound) {
+		t.Errorf("a database that is configured and not there: %v", err)
+	}
+	for _, parts := range [][]holdfast.Part{{{}}, {{}, {Table: "acme/main/notes", Exact: true}}} {
+		there := lost.Narrow(parts).(*server.Source)
+		if now, err := there.Inspect(t.Context(), holdfast.InspectOptions{}); err != nil || !now.Exists {
+			t.Errorf("%+v, %v", now, err)
+		}
+		if got := collections(t, there); got != "acme/main/many=700 acme/main/never-written=0 acme/main/notes=7" {
+			t.Errorf("what is there of it: %s", got)
+		}
 	}
 }

@@ -46,6 +46,8 @@ type Source struct {
 	o    Options
 	api  *api.Client
 	only scope // what it was narrowed to; nil is everything
+	// lenient: tenants and databases that do not exist are nothing to read, and no error.
+	lenient bool
 }
 
 // New makes a source of the server that o names. Nothing is asked yet.
