@@ -3,10 +3,13 @@ package contents_test
 import (
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/web/contents"
 	"github.com/holdfast-backup/holdfast/internal/web/webtest"
 	"github.com/holdfast-backup/holdfast/source/sourcetest"
@@ -99,6 +102,35 @@ func TestRow_IsShownWholeAndHarmless(t *testing.T) {
 	}
 	get(t, w, "/backups/monday/contents/bot/value?"+url.Values{"table": {table}, "key": {"long"}, "field": {"none"}}.Encode(), http.StatusNotFound)
 	get(t, w, contents.RowPath("monday", "bot", table, "no such"), http.StatusNotFound)
+}
+
+// Of a long file a page has the beginning only, which nobody is given as the file.
+func TestRow_TheBeginningOfAFileIsNotTheFile(t *testing.T) {
+	docs := t.TempDir()
+	for name, text := range map[string]string{"long.txt": strings.Repeat("line\n", 20_000), "short.txt": "all of it"} {
+		if err := os.WriteFile(filepath.Join(docs, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := webtest.New(t, webtest.Options{Change: func(f *config.Flags) {
+		s, err := config.AdHoc(holdfast.KindFiles, "files", "docs="+docs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Sources = append(f.Sources, s)
+	}})
+	w.Backup("monday")
+	body := get(t, w, contents.RowPath("monday", "docs", "files", "long.txt"), http.StatusOK, "Only the beginning is shown", "98 KiB", "holdfast restore monday --only docs --to DIR")
+	if strings.Contains(body, "Save all of it") {
+		t.Error("the beginning is offered as all of it")
+	}
+	value := func(key string) string {
+		return "/backups/monday/contents/docs/value?" + url.Values{"table": {"files"}, "key": {key}, "field": {"content"}}.Encode()
+	}
+	get(t, w, value("long.txt"), http.StatusConflict, "only its beginning")
+	if got := get(t, w, value("short.txt"), http.StatusOK); got != "all of it" {
+		t.Errorf("the whole file: %q", got)
+	}
 }
 
 func TestSearch_FindsRowsAndSaysHowItEnded(t *testing.T) {

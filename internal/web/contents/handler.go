@@ -181,6 +181,12 @@ func sendValue(v *site.Visit) error {
 		if at < 0 {
 			return &holdfast.Error{Op: "look into", Object: name, Err: holdfast.Kindf(holdfast.ErrNotFound, "the row has no such field")}
 		}
+		if m.Row.Fields[at].Length > 0 { // the beginning of a file is not to be taken for the file
+			return &holdfast.Error{
+				Op: "look into", Object: name, Err: holdfast.Kindf(holdfast.ErrRefused, "only its beginning is at hand"),
+				Hint: "the page of the row names the command that gives all of it",
+			}
+		}
 		kind, body := whole(m.Row.Fields[at].Value)
 		h := v.W.Header()
 		h.Set("Content-Type", kind)
