@@ -201,6 +201,17 @@ func TestDelete_TwiceIsOne(t *testing.T) {
 		notice, _, _ := strings.Cut(r.Header.Get("Set-Cookie"), ";")
 		want(t, w.Get("/backups", "Cookie", notice), http.StatusOK, "will be deleted in a few seconds", `action="/jobs/`+jobs[0].ID+`/cancel`)
 	}
+	// The undo of one deletion is not offered for two.
+	want(t, w.Post("/selected/delete", url.Values{"name": {"tuesday"}}), http.StatusSeeOther)
+	both := want(t, w.Post("/selected/delete", url.Values{"name": {"monday", "tuesday"}}), http.StatusSeeOther)
+	notice, _, _ := strings.Cut(both.Header.Get("Set-Cookie"), ";")
+	want(t, w.Get("/backups", "Cookie", notice), http.StatusOK, "2 backups will be deleted", "-/cancel?back=")
+	other, _, n := w.Core().Jobs.List(job.Filter{Kind: operation.KindDelete}, job.Page{Limit: 1})
+	if n != 2 {
+		t.Fatalf("%d deletions", n)
+	}
+	want(t, w.Post("/jobs/"+other[0].ID+"/cancel", nil), http.StatusSeeOther)
+	w.Ended(other[0], nil)
 	// What goes is not what stays: with the last two nothing would be left.
 	want(t, w.Post("/selected/delete", url.Values{"name": {"monday", "tuesday", "wednesday"}}), http.StatusOK, "Delete 2 backups", "No backup will be left")
 	want(t, w.Post("/jobs/"+jobs[0].ID+"/cancel", nil), http.StatusSeeOther)

@@ -111,7 +111,11 @@ func Remove(v *site.Visit, names []holdfast.BackupName, back string) error {
 	r := BuildRemoval(all, names, slices.Collect(maps.Keys(going))...)
 	r.Back = site.Local(back, root)
 	if len(names) == 0 {
-		return removed(v, going[asked[0]], asked, r.Back)
+		d := going[asked[0]]
+		for _, name := range asked { // several deletions are taken back one by one, in the list
+			d.undo = d.undo && going[name].id == d.id
+		}
+		return removed(v, d, asked, r.Back)
 	}
 	if typed := v.R.PostFormValue("confirm"); r.asks() && (r.Refused() || !ui.Confirmed(typed, r.Confirm)) {
 		r.Wrong = v.R.PostForm.Has("confirm") && !r.Refused()
