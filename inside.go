@@ -131,6 +131,9 @@ type SearchQuery struct {
 	Tables []string
 	// Progress is told how much has been looked through, in rows; nil is allowed.
 	Progress func(table string, done, total int64)
+	// Skipped is told which tables are not searched, since they cannot be read, unless they
+	// are named; nil is allowed.
+	Skipped func(table, why string)
 }
 
 // A Hit is a row that has the text that was searched for.

@@ -128,8 +128,12 @@ func TestLook_ASourceThatNothingCanLookIntoIsToldSo(t *testing.T) {
 	if _, err := l.Inside(t.Context(), "bot"); !errors.Is(err, holdfast.ErrRefused) {
 		t.Errorf("%v", err)
 	}
-	for range l.Search(t.Context(), engine.SearchRequest{Text: "one"}) {
+	var skipped []holdfast.Problem
+	for range l.Search(t.Context(), engine.SearchRequest{Text: "one", Skipped: func(p holdfast.Problem) { skipped = append(skipped, p) }}) {
 		t.Error("something was found in what cannot be looked into")
+	}
+	if len(skipped) != 2 || skipped[0].Source != l.Sources[0].Name || skipped[0].Severity != holdfast.Incomplete || !strings.Contains(skipped[0].Message, l.Sources[0].Closed) {
+		t.Errorf("%+v", skipped)
 	}
 }
 

@@ -21,6 +21,8 @@ type SearchRequest struct {
 	Limit int
 	// Progress is told how many rows of a table were looked through; nil is allowed.
 	Progress func(source, table string, done, total int64)
+	// Skipped is told what is not searched, since it cannot be read; nil is allowed.
+	Skipped func(holdfast.Problem)
 }
 
 // A SourceHit is a row with the text that was searched for, and the source it is in.
@@ -89,7 +91,11 @@ func (s *searching) run(ctx context.Context) error {
 	for i := range s.look.Sources {
 		src := &s.look.Sources[i]
 		names, wanted := within[src.Name]
-		if src.Closed != "" || len(s.req.Tables) > 0 && !wanted {
+		if len(s.req.Tables) > 0 && !wanted {
+			continue
+		}
+		if src.Closed != "" {
+			s.skipped(holdfast.Problem{Source: src.Name, Message: "it was not searched: " + src.Closed})
 			continue
 		}
 		if err := s.source(ctx, src, names); err != nil || s.ended {
@@ -128,13 +134,23 @@ func (l *Look) tablesOf(ctx context.Context, names []string) (map[string][]strin
 	return within, nil
 }
 
+// skipped tells what is not searched: that nothing was found says nothing about it.
+func (s *searching) skipped(p holdfast.Problem) {
+	if s.req.Skipped != nil {
+		p.Severity = holdfast.Incomplete
+		s.req.Skipped(p)
+	}
+}
+
 // source searches one source.
 func (s *searching) source(ctx context.Context, src *LookSource, tables []string) error {
 	in, err := s.look.Inside(ctx, src.Name)
 	if err != nil {
 		return err
 	}
-	q := holdfast.SearchQuery{Text: s.req.Text}
+	q := holdfast.SearchQuery{Text: s.req.Text, Skipped: func(table, why string) {
+		s.skipped(holdfast.Problem{Source: src.Name, Object: "table " + table, Message: "it was not searched: " + why})
+	}}
 	for _, name := range tables {
 		t, _, err := s.look.Table(ctx, src.Name, name)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/access"
 	"github.com/holdfast-backup/holdfast/internal/report"
@@ -50,6 +51,7 @@ func (s *server) search(ctx context.Context, in *searchInput) (*streamOutput, er
 			for hit, err := range l.Search(ctx, engine.SearchRequest{
 				Text: in.Text, Source: in.Source, Tables: in.Tables, Limit: in.Limit + 1,
 				Progress: func(source, table string, done, _ int64) { walk(source, table, done) },
+				Skipped:  func(p holdfast.Problem) { out.Problems = append(out.Problems, p) },
 			}) {
 				if err != nil {
 					return err

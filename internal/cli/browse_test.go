@@ -11,6 +11,26 @@ import (
 	"github.com/holdfast-backup/holdfast"
 )
 
+// That nothing was found must not be taken for nothing being there.
+func TestSearch_TellsWhatItCannotRead(t *testing.T) {
+	w := newWorld(t)
+	if out, err := exec.Command("sql", "bot.db", "CREATE VIRTUAL TABLE box USING rtree(id, a, b)").CombinedOutput(); err != nil {
+		t.Fatalf("sql: %v\n%s", err, out)
+	}
+	w.run("backup", "--name", "monday")
+	stdout, stderr, code := w.run("search", "monday", "shark")
+	if code != holdfast.ExitIncomplete || !strings.Contains(stdout, "no row of monday") || !strings.Contains(stderr, "table box") || !strings.Contains(stderr, "not searched") {
+		t.Errorf("it ended with %d\n%s%s", code, stdout, stderr)
+	}
+	stdout, _, code = w.run("--json", "search", "monday", "shark")
+	if code != holdfast.ExitIncomplete || !strings.Contains(stdout, `"object":"table box","severity":"incomplete"`) {
+		t.Errorf("it ended with %d\n%s", code, stdout)
+	}
+	if stdout, stderr, code := w.run("search", "monday", "shark", "--table", "users"); code != 0 {
+		t.Errorf("one table was searched, and it ended with %d\n%s%s", code, stdout, stderr)
+	}
+}
+
 // TestInsideIsGolden holds what is shown of the inside of backups, for people and as
 // JSON, with values of every kind and texts of every width.
 func TestInsideIsGolden(t *testing.T) {

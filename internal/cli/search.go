@@ -21,13 +21,15 @@ func (searchCmd) about() about {
 	return about{
 		text: `Finds rows, records and files with a text in them, and shows each as soon as it
 is found. Documents, metadata, ids and names are searched, whatever the case.
-Nothing is restored. At the end it tells how to bring back the first of them.
+Nothing is restored. At the end it tells how to bring back the first of them,
+and what could not be searched, such as a table that only its application reads
+(exit status 3).
 With --json each row is a line of its own, and the last line sums up.`,
 		examples: []example{
 			{`holdfast search latest "blue whale"`, "in all sources"},
 			{"holdfast search monday alice --source bot --table users", "in one table"},
 		},
-		exits: []int{holdfast.ExitNotFound, holdfast.ExitDamaged, holdfast.ExitRefused},
+		exits: []int{holdfast.ExitIncomplete, holdfast.ExitNotFound, holdfast.ExitDamaged, holdfast.ExitRefused},
 	}
 }
 
@@ -47,6 +49,7 @@ func (c *searchCmd) Run(ctx context.Context, a *app) error {
 		}
 		for hit, err := range l.Search(ctx, engine.SearchRequest{
 			Text: c.Text, Source: c.Source, Tables: c.Table, Limit: limit, Progress: ticker.rows,
+			Skipped: func(p holdfast.Problem) { out.Problems = append(out.Problems, p) },
 		}) {
 			if err != nil {
 				return err
@@ -60,8 +63,11 @@ func (c *searchCmd) Run(ctx context.Context, a *app) error {
 			p.show(hit)
 		}
 		ticker.clear()
+		for _, problem := range out.Problems {
+			a.ui.warn(problem)
+		}
 		a.ui.tell(out, func() { p.end(out) })
-		return nil
+		return incompleteIf(out.Problems)
 	})
 }
 

@@ -96,6 +96,8 @@ type Found struct {
 	Hits   int                 `json:"hits"`
 	// More tells that the search ended at its limit.
 	More bool `json:"more"`
+	// Problems tell what was not searched.
+	Problems []holdfast.Problem `json:"problems,omitempty"`
 }
 
 // DiffTable is what became of a table.

@@ -53,8 +53,11 @@ func (in *inside) searched(ctx context.Context, q holdfast.SearchQuery) ([]*sche
 		all, err := in.schema(ctx)
 		var open []*schema.Table
 		for _, t := range all {
-			if t.Closed == "" {
+			switch {
+			case t.Closed == "":
 				open = append(open, t)
+			case q.Skipped != nil && !t.Empty():
+				q.Skipped(t.Name, t.Closed)
 			}
 		}
 		return open, err

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -95,6 +96,16 @@ func TestLook_Tables(t *testing.T) {
 	}
 	if len(closed) != 2 || !strings.Contains(closed[0], "bare_fts: it is an index") || !strings.Contains(closed[1], "module rtree") {
 		t.Errorf("closed are %q", closed)
+	}
+	// A search tells what it cannot read; what keeps nothing has nothing to be found.
+	var skipped []string
+	for _, err := range in.Search(t.Context(), holdfast.SearchQuery{Text: "anna", Skipped: func(table, why string) { skipped = append(skipped, table+": "+why) }}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(skipped, closed[1:]) {
+		t.Errorf("skipped are %q", skipped)
 	}
 	users := tables[len(tables)-4]
 	if users.Name != "users" || *users.Rows != 4 || fmt.Sprint(users.Columns[:2]) != "[{id INTEGER true} {name TEXT false}]" {

@@ -69,7 +69,7 @@ func (t *Table) completeVirtual() {
 	switch {
 	case t.Module != fts5:
 		t.Closed = fmt.Sprintf("it is a virtual table of the module %s: what it holds lies in tables of its own", t.Module)
-	case contentless.MatchString(t.SQL):
+	case t.Empty():
 		t.Closed = "it is an index for searches that keeps no content"
 	default:
 		t.RowID = "rowid"
@@ -82,6 +82,9 @@ var (
 	contentless     = regexp.MustCompile(`(?i)[,(]\s*content\s*=\s*(''|"")`)
 	externalContent = regexp.MustCompile(`(?i)[,(]\s*content\s*=\s*('[^']+'|"[^"]+"|\[[^\]]+\]|[^\s,'")]+)`)
 )
+
+// Empty tells a table that keeps nothing: an index of what is not here.
+func (t *Table) Empty() bool { return t.Module == fts5 && contentless.MatchString(t.SQL) }
 
 // ContentOf names the table that holds the content of a full-text table; empty if it
 // holds its own.
