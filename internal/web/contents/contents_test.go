@@ -172,7 +172,7 @@ func TestShow_TellsValuesApart(t *testing.T) {
 func TestVisible_LeavesScriptsAlone(t *testing.T) {
 	for text, want := range map[string]string{
 		"می\u200cشود": "می\u200cشود", "นี่\nคือ\tข้อความ": "นี่\nคือ\tข้อความ", "a\x00b\x7f": "a␀b␡",
-		"\u200fx\u2066y\u2069": "⟨U+200F⟩x⟨U+2066⟩y⟨U+2069⟩", "a\xffb": "a\ufffdb", "\u0085": "⟨U+0085⟩",
+		"\u200fx\u2066y\u2069": "⟨U+200F⟩x⟨U+2066⟩y⟨U+2069⟩", "\u061c1": "⟨U+061C⟩1", "a\xffb": "a\ufffdb", "\u0085": "⟨U+0085⟩",
 	} {
 		if got := contents.Visible(text); got != want {
 			t.Errorf("%q is shown as %q, want %q", text, got, want)

@@ -146,7 +146,7 @@ func hidden(r rune) bool {
 	switch {
 	case r == '\n' || r == '\t':
 		return false
-	case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == '\u200e', r == '\u200f', r == '\u2028', r == '\u2029', r == '\ufeff':
+	case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == '\u061c', r == '\u200e', r == '\u200f', r == '\u2028', r == '\u2029', r == '\ufeff':
 		return true
 	}
 	return unicode.IsControl(r)
