@@ -26,7 +26,7 @@ func (browseCmd) about() about {
 	return about{
 		text: `Shows what is in a backup without restoring it, from wherever it lies: nothing is
 read but what is shown. A table is named by its source and its name; of a
-collection its own name alone will do. Numbers of rows are those that were
+collection the name will do without tenant and database. Numbers of rows are those that were
 counted when the backup was made.`,
 		examples: []example{
 			{"holdfast browse latest", "the sources with their tables and collections"},

@@ -35,6 +35,7 @@ func (x *examination) repository() {
 	switch {
 	case errors.Is(err, holdfast.ErrNotFound):
 		x.add("repository", place, checkWarn, "`holdfast backup` or `holdfast init` creates it", "does not exist yet")
+		x.encryption(nil)
 		return
 	case err != nil:
 		x.failed("repository", place, err)
@@ -43,6 +44,34 @@ func (x *examination) repository() {
 	x.lock(r)
 	x.backups(r)
 	x.journal(r)
+	x.encryption(r)
+}
+
+// encryption tells whether the next backup can be encrypted as configured, and whether
+// its key is here; r is nil if there is no repository yet.
+func (x *examination) encryption(r *repo.Repository) {
+	const check = "encryption"
+	if r == nil || r.Encryption().Identity == "" { // otherwise what follows asks for the passphrase
+		to, byPassphrase, err := wire.SealTo(x.ctx, x.cfg.Encryption)
+		switch {
+		case err != nil:
+			x.failed(check, "", err)
+			return
+		case r == nil && (len(to) > 0 || byPassphrase):
+			x.add(check, "", checkOK, "", "the first backup will be encrypted")
+		}
+	}
+	if r == nil || !r.Encrypts() {
+		return
+	}
+	switch readable, err := r.Readable(x.ctx); {
+	case err != nil:
+		x.failed(check, r.Location(), err)
+	case readable:
+		x.add(check, r.Location(), checkOK, "", "new backups are encrypted, and their key is here")
+	default:
+		x.add(check, r.Location(), checkOK, "", "new backups are encrypted, and cannot be read here: no key for them was given")
+	}
 }
 
 // lock takes the writer's lease and gives it back.
@@ -209,9 +238,12 @@ func (x *examination) replicas() {
 		return
 	}
 	now := x.a.sys.Now()
-	for _, item := range report.NewReplicas(e.Survey(x.ctx, infos), now) {
+	states := e.Survey(x.ctx, infos)
+	for i, item := range report.NewReplicas(states, now) {
 		status, hint := checkOK, ""
 		switch {
+		case errors.Is(states[i].Err, holdfast.ErrUsage):
+			status, hint = checkFail, report.Hint(states[i].Err) // trying again does not help
 		case item.Error != "":
 			status, hint = checkFail, "`holdfast replicate` tries again; the backups themselves are not affected"
 		case !item.Exists || len(item.Behind) > 0:

@@ -58,7 +58,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) (err error) {
 	if err == nil && c.Keep != "" {
 		a.ui.print("\nEverything is still in %s.\n", dir)
 	}
-	return err
+	return noRoom(err)
 }
 
 // emptyDir makes dir, or accepts it if it is empty.

@@ -16,8 +16,8 @@ func (doctorCmd) about() about {
 		text: `Checks the configuration, the repository (can it be locked and written, is there
 space, what file system is it, is it that of the data), each replica, each source (can it be
 opened and read, what journal does it keep), the locks of databases, what crashes
-left behind, the bot of the panel, the hooks and the clock. Each check says ok, warn or fail,
-and what to do. Exit status 3 if anything failed.`,
+left behind, the keys of encryption, the bot of the panel, the hooks and the clock. Each check
+says ok, warn or fail, and what to do. Exit status 3 if anything failed.`,
 		examples: []example{{"holdfast doctor", "before the first backup, and when something is odd"}},
 		exits:    []int{holdfast.ExitIncomplete},
 	}
@@ -115,7 +115,7 @@ func (x *examination) configuration() {
 		x.add("configuration", w.Object, checkWarn, w.Hint, w.Message)
 	}
 	if len(x.cfg.Sources) == 0 {
-		x.add("configuration", "sources", checkFail, "name one with --chroma, --sqlite or --files, or run `holdfast init`", "no source is configured, and "+config.DefaultChroma+" does not exist")
+		x.add("configuration", "sources", checkFail, "name one with --chroma, --chroma-url, --sqlite or --files, or run `holdfast init`", "no source is configured, and "+config.DefaultChroma+" does not exist")
 	}
 	if !x.cfg.Emergency.Enabled {
 		x.add("configuration", "emergency.enabled", checkWarn, "leave it on unless you know why", "a restore makes no emergency backup")

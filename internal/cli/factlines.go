@@ -24,6 +24,13 @@ func factLines(f holdfast.Facts) string {
 }
 
 func sqliteLines(f *holdfast.SQLiteFacts) string {
+	if f.PageSize == 0 { // an empty file, or an encrypted backup that was not opened
+		rows := ""
+		if f.Rows != nil {
+			rows = plural(int(*f.Rows), "row", "rows") + ", "
+		}
+		return fmt.Sprintf("  %scheck: %s\n", rows, f.QuickCheck)
+	}
 	out := fmt.Sprintf("  %s journal, %s pages of %s, check: %s\n", f.JournalMode, number(f.PageCount), size(int64(f.PageSize)), f.QuickCheck)
 	for _, name := range slices.Sorted(maps.Keys(f.Tables)) {
 		out += fmt.Sprintf("  table %s: %s\n", clean(name), plural(int(f.Tables[name]), "row", "rows"))
@@ -34,6 +41,9 @@ func sqliteLines(f *holdfast.SQLiteFacts) string {
 func chromaLines(f *holdfast.ChromaFacts) string {
 	if f.Server != nil {
 		return serverLines(f.Server) + fmt.Sprintf("  check: %s\n", f.QuickCheck) + collectionLines(f)
+	}
+	if f.Schema == (holdfast.ChromaSchema{}) { // an encrypted backup that was not opened
+		return fmt.Sprintf("  %s, check: %s\n", plural(int(f.Records), "record", "records"), f.QuickCheck)
 	}
 	schema := fmt.Sprintf("schema %d/%d/%d", f.Schema.EmbeddingsQueue, f.Schema.MetaDB, f.Schema.SysDB)
 	if f.Schema.Release != "" {

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/config"
 	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
 type statusCmd struct {
-	MaxAge time.Duration `default:"36h" value:"DURATION" help:"How old the newest backup of a source may be (default 36h: a daily backup that is half a day late)."`
+	MaxAge string `default:"36h" value:"DURATION" help:"How old the newest backup of a source may be (default 36h: a daily backup that is half a day late)."`
 	replicaFlags
 }
 
@@ -35,6 +36,10 @@ instances that run with data of their own.`,
 
 // Run looks at everything and judges.
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
+	maxAge, err := config.ParseDuration(c.MaxAge)
+	if err != nil || maxAge <= 0 {
+		return usagef("name one such as 36h or 7d", "--max-age: %q is not a duration", c.MaxAge)
+	}
 	if err := c.use(a); err != nil {
 		return err
 	}
@@ -42,7 +47,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	o := report.LookOptions{Config: cfg, Now: a.sys.Now(), MaxAge: c.MaxAge, Counts: true}
+	o := report.LookOptions{Config: cfg, Now: a.sys.Now(), MaxAge: maxAge, Counts: true}
 	o.Repository, o.Err = c.open(ctx, a)
 	if o.Engine, err = a.engineOver(o.Repository, o.Err, nil); err != nil {
 		return err

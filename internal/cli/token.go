@@ -51,7 +51,7 @@ func (tokenCreateCmd) about() about {
 		text: `The token is printed once, alone on standard output, and kept only as a digest:
 whoever loses it makes another one. Send it as "Authorization: Bearer TOKEN".
 
-  read     list, look, and ask for the state
+  read     list, look inside backups, and ask for the state
   backup   make backups, and ask what became of them; nothing else
   restore  read, verify, drill, download, restore and roll back
   admin    everything
@@ -93,7 +93,7 @@ func (c *tokenCreateCmd) Run(a *app) error {
 	}
 	token, made, err := door.Tokens().Create(c.Name, scopes, expires)
 	if err != nil {
-		return err
+		return noRoom(err)
 	}
 	a.ui.tell(tokenObject{Type: "token", Token: token, Made: made}, func() {
 		a.ui.print("%s\n", token)

@@ -17,7 +17,8 @@ func SealTo(ctx context.Context, c config.Encryption) (to []age.Recipient, byPas
 	for _, name := range c.To {
 		list, err := age.ParseRecipients(strings.NewReader(name))
 		if err != nil {
-			return nil, false, &holdfast.Error{Op: "encrypt to", Object: name, Err: holdfast.Kindf(holdfast.ErrUsage, "%w", err), Hint: "encrypt_to names public keys of age"}
+			// What is named may be the private key: neither it nor what quotes it is told.
+			return nil, false, &holdfast.Error{Op: "encrypt to", Object: "a key", Err: holdfast.Kindf(holdfast.ErrUsage, "this is no public key of age"), Hint: "encrypt_to names public keys; age-keygen prints one as `public key: age1…`"}
 		}
 		to = append(to, list...)
 	}
