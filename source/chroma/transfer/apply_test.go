@@ -421,3 +421,28 @@ func TestPlan_CopiesWithoutIDsAndWithoutAnything(t *testing.T) {
 		}
 	})
 }
+
+// An embedding that the server would make zero in the cosine space is a loss that is told.
+func TestApply_TellsEmbeddingsThatTheServerForgets(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		short, nothing, small := record("short", 1), record("nothing", 2), record("small", 3)
+		short.Embedding = []float32{1e-30, 2e-30, 3e-30}
+		nothing.Embedding = []float32{0, 0, 0}
+		small.Embedding = []float32{1e-17, -2e-17, 0}
+		c := w.copy().add("angles", disk.SpaceCosine, short, nothing, small).add("places", disk.SpaceL2, short, nothing, small)
+		plan, err := transfer.Plan(t.Context(), w.target(), c, []holdfast.Part{{}})
+		w.must(err)
+		if len(plan.Losses) != 1 || !strings.Contains(plan.Losses[0].Message, `"short" has an embedding so short`) {
+			t.Errorf("losses %+v", plan.Losses)
+		}
+		var n notes
+		o := n.options()
+		o.AcceptLosses = true
+		w.apply(c, o, holdfast.Part{})
+		got := w.state()
+		if !slices.Equal(ids(got["angles"]), []string{"nothing", "small"}) {
+			t.Errorf("kept %v", ids(got["angles"]))
+		}
+		same(t, "places", got["places"], []disk.Record{short, nothing, small}, disk.SpaceL2)
+	})
+}

@@ -30,6 +30,7 @@ func (l loss) of(n int64, first string) string {
 const (
 	lostEmbedding  loss = "have no embedding, without which no server takes them: they are left out"
 	badEmbedding   loss = "have an embedding that is not finite, or too long for its norm to be: they are left out"
+	tooShort       loss = "have an embedding so short that the server forgets it: they are left out"
 	arrays         loss = "have arrays in their metadata, which this server cannot keep"
 	emptyArrays    loss = "have empty arrays in their metadata, which the server forgets"
 	rounded        loss = "have numbers in their metadata that this server rounds in the last of 17 digits"
@@ -68,6 +69,8 @@ func (f *fitter) fit(r disk.Record) (record, []loss, bool) {
 		return out, []loss{wrongDimension}, false
 	case !finite(r.Embedding, f.space):
 		return out, []loss{badEmbedding}, false
+	case f.space == disk.SpaceCosine && tiny(r.Embedding):
+		return out, []loss{tooShort}, false
 	}
 	f.dimension = len(r.Embedding)
 	var losses []loss
@@ -160,6 +163,19 @@ func finite(v []float32, space string) bool {
 		sum += x * x
 	}
 	return space != disk.SpaceCosine || !math.IsInf(float64(sum), 0)
+}
+
+// tiny tells of a vector that is not zero and whose norm a server cannot keep: in 32 bits
+// the squares of its numbers are nothing, or next to it.
+func tiny(v []float32) bool {
+	const least = 1e-35 // of the sum of squares; the smallest float32 of full precision is 1.2e-38
+	var sum float32
+	zero := true
+	for _, x := range v {
+		sum += x * x
+		zero = zero && x == 0
+	}
+	return !zero && sum < least
 }
 
 // A tally counts the losses of one collection, and remembers of each kind the first.
