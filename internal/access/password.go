@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -112,6 +113,9 @@ func (p *passwords) kept() (*passwordFile, error) {
 	former := p.former.Load()
 	if f != nil || err != nil || former == nil || *former == "" || sameFile(*former, p.file.name) {
 		return f, err
+	}
+	if _, err := os.Lstat(*former); err != nil {
+		return nil, nil //nolint:nilerr // nothing there that could be asked for
 	}
 	behind := stateFile[passwordFile]{name: *former, limit: p.file.limit, check: p.file.check, now: p.file.now}
 	if old, err := behind.get(); err == nil && (old == nil || old.Hash == "") {
