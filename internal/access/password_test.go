@@ -296,3 +296,13 @@ func TestPassword_OneLeftBehindInAFormerStateDirectoryKeepsTheDoorClosed(t *test
 	}
 	w.browse("127.0.0.1:1").login(otherPassword).in(Owner)
 }
+
+// What lies where the former state directory would be, and is none, hides no password.
+func TestPassword_APlaceThatIsNoStateDirectoryHidesNone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "repository")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, func(c *config.Config) { c.Repository = file })
+	w.want(w.ask(ScopeRead, request("GET", "/things/a")), 200, "")
+}
