@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
@@ -99,6 +103,11 @@ func (c *importCmd) request(a *app) (engine.ImportRequest, error) {
 		return req, usagef("copy the database itself", "an import is of collections, not of tables")
 	}
 	req.Copy = os.DirFS(c.copied())
+	if !c.Force {
+		if err := unfinished(req.Copy); err != nil {
+			return req, err
+		}
+	}
 	if req.Parts, _, err = c.wanted(a); err != nil {
 		return req, err
 	}
@@ -107,6 +116,53 @@ func (c *importCmd) request(a *app) (engine.ImportRequest, error) {
 		req.Into = into
 	}
 	return req, err
+}
+
+// unfinished refuses a plain copy beside whose database lies what SQLite has still to write
+// into it or to take back: a copy is read as it lies, without that.
+func unfinished(copied fs.FS) error {
+	for _, log := range []struct {
+		suffix string
+		begin  []byte // of one that counts
+		empty  int64  // the size of one without changes
+	}{
+		{"-wal", nil, 32},
+		{"-journal", []byte{0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7}, 512},
+	} {
+		for _, pattern := range []string{"chroma.sqlite3", "*/chroma.sqlite3"} {
+			found, err := fs.Glob(copied, pattern+log.suffix)
+			if err != nil {
+				return err
+			}
+			for _, name := range found {
+				if !holds(copied, name, log.begin, log.empty) {
+					continue
+				}
+				database := strings.TrimSuffix(name, log.suffix)
+				return &holdfast.Error{
+					Op: "import", Object: name, Err: holdfast.Kindf(holdfast.ErrRefused, "it has changes of %s that were not finished when the copy was made, and would be left out", path.Base(database)),
+					Hint: "copy a stopped Chroma, or let SQLite finish the copy: sqlite3 " + path.Base(database) + " 'PRAGMA wal_checkpoint(TRUNCATE); PRAGMA quick_check'; --force takes it as it is",
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// holds tells whether a regular file begins in a way and is longer than an empty one.
+func holds(fsys fs.FS, name string, begin []byte, empty int64) bool {
+	info, err := fs.Stat(fsys, name)
+	if err != nil || !info.Mode().IsRegular() || info.Size() <= empty {
+		return false
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return true // nobody knows what it has
+	}
+	defer f.Close()
+	b := make([]byte, len(begin))
+	_, err = io.ReadFull(f, b)
+	return err != nil || bytes.Equal(b, begin)
 }
 
 // explain says what a directory must hold, if that is what is wrong.
