@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 
@@ -72,10 +73,32 @@ func (a *apply) fill(ctx context.Context, it *item, e *entry) error {
 	}
 	a.step(holdfast.StepCheck, it)
 	sum, err := a.verify(ctx, it, made)
-	if err == nil {
-		e.Made = &sum
+	if err != nil {
+		return err
 	}
-	return err
+	e.Made = &sum
+	return a.described(ctx, made, want)
+}
+
+// described looks whether a collection has the metadata of its own that it was made with. What
+// a server adds of itself does no harm.
+func (a *apply) described(ctx context.Context, made api.Collection, want api.Spec) error {
+	if len(want.Metadata) == 0 {
+		return nil
+	}
+	there, err := a.t.find(ctx, placeOf(made))
+	if err != nil {
+		return err
+	}
+	if there == nil || there.ID != made.ID {
+		return errGone
+	}
+	for _, key := range slices.Sorted(maps.Keys(want.Metadata)) {
+		if v, ok := there.Metadata[key]; !ok || !sameValue(v, want.Metadata[key]) {
+			return fmt.Errorf("it was read back, and %.60q of its own metadata is not what was sent", key)
+		}
+	}
+	return nil
 }
 
 // verify reads a collection back that was filled from an item: the ids and their order,

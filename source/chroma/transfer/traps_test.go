@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -212,6 +213,42 @@ func TestApply_KeepsWhatAClientAddsWhileTheReplacedIsRead(t *testing.T) {
 		}
 		if kept := ids(got["notes-old-"+o.Stamp]); !slices.Equal(kept, []string{"a", "late"}) {
 			t.Errorf("kept %v", kept)
+		}
+	})
+}
+
+// TestApply_ReadsTheMetadataOfTheCollectionBack is a server that keeps another.
+func TestApply_ReadsTheMetadataOfTheCollectionBack(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		line := newWire(t, servers[w.version].URL(), -1, false)
+		line.before = func(path string, _ []byte) {
+			made, ok := strings.CutSuffix(path, "/add")
+			if !ok {
+				return
+			}
+			change, err := http.NewRequestWithContext(t.Context(), http.MethodPut, servers[w.version].URL()+made, strings.NewReader(`{"new_metadata":{"team":"support","n":2}}`))
+			w.must(err)
+			change.Header.Set("Content-Type", "application/json")
+			answer, err := http.DefaultClient.Do(change)
+			w.must(err)
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusOK {
+				t.Error(answer.Status)
+			}
+		}
+		target := w.target()
+		target.API = clientOf(t, line.URL)
+		c := w.copy().add("notes", disk.SpaceL2, record("a", 1))
+		for want, metadata := range map[string]holdfast.Values{"": {"team": "support", "n": int64(2)}, `"n" of its own metadata`: {"team": "support", "n": 2.0}} {
+			c.tables[0].Metadata = metadata
+			var n notes
+			result, err := transfer.Apply(t.Context(), target, c, []holdfast.Part{{Table: "notes", As: fmt.Sprint("notes", len(want))}}, n.options())
+			if failed := err != nil; failed != (want != "") || failed && (!strings.Contains(err.Error(), want) || !result.Undone) {
+				t.Errorf("%v: %+v %v", metadata, result, err)
+			}
+		}
+		if got := w.state(); len(got) != 1 {
+			t.Errorf("left: %v", got)
 		}
 	})
 }
