@@ -144,6 +144,14 @@ func TestSearch_FindsRowsAndSaysHowItEnded(t *testing.T) {
 	get(t, w, search(url.Values{"q": {"row"}, "source": {"bot"}, "table": {"none"}}), http.StatusNotFound)
 }
 
+func TestSearch_TellsWhatItCannotRead(t *testing.T) {
+	w := webtest.New(t, webtest.Options{})
+	sourcetest.SQLite(t, w.Database, "CREATE VIRTUAL TABLE box USING rtree(id, a, b)")
+	w.Backup("monday")
+	search := contents.SearchPath("monday") + "?" + url.Values{"q": {"nobody wrote this"}}.Encode()
+	get(t, w, search, http.StatusOK, "Nothing was found", "table box", "it was not searched", "</html>")
+}
+
 func TestShow_TellsValuesApart(t *testing.T) {
 	for _, c := range []struct {
 		field holdfast.Field

@@ -34,6 +34,8 @@ type End struct {
 	// More tells that there are more than are shown.
 	More    bool
 	Failure *report.Error
+	// Skipped is what was not searched.
+	Skipped []holdfast.Problem
 }
 
 // search shows the rows that have a text, as they are found.
@@ -68,6 +70,7 @@ func search(v *site.Visit) error {
 // results is the part of the page that grows.
 func results(v *site.Visit, p ui.Page, m Search, l *engine.Look, req engine.SearchRequest) templ.Component {
 	var sum End
+	req.Skipped = func(p holdfast.Problem) { sum.Skipped = append(sum.Skipped, p) }
 	find := func(ctx context.Context) iter.Seq2[engine.SourceHit, error] {
 		return func(yield func(engine.SourceHit, error) bool) {
 			for hit, err := range l.Search(ctx, req) {
