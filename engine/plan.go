@@ -172,7 +172,11 @@ func (r *run) planFor(ctx context.Context, f *found, req RestoreRequest) (_ *pla
 	}
 	if req.To != "" {
 		p.elsewhere(b, chosen, memoryOnly, req.To)
-		return p, b, r.e.checkElsewhere(req.To)
+		err := r.e.checkElsewhere(req.To)
+		if err == nil && exists(req.To) {
+			err = mustBeEmptyDir(req.To)
+		}
+		return p, b, err
 	}
 	if err := r.e.checkOverlap(); err != nil {
 		return nil, nil, err
