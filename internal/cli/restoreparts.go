@@ -38,6 +38,12 @@ func (f *partFlags) settings() map[string]config.FlagValue {
 func (f *partFlags) wanted(a *app) ([]holdfast.Part, holdfast.Kind, error) {
 	kind := holdfast.KindChroma
 	var parts []holdfast.Part
+	// A variable of a shell that is empty must not make what was to come beside replace.
+	for _, word := range slices.Concat(f.Collection, f.Table) {
+		if name, as := renamed(word); as == "" && strings.ReplaceAll(name, "=", "==") != word {
+			return nil, "", usagef("give it after the =, or leave that out to replace what is there", "%s names nothing new", clean(word))
+		}
+	}
 	for _, name := range f.Collection {
 		table, as := renamed(name)
 		parts = append(parts, holdfast.Part{Table: table, As: as})

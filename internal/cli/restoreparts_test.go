@@ -39,6 +39,17 @@ func TestRestore_TheShownCommandMeansItsRow(t *testing.T) {
 	}
 }
 
+// A new name that is empty is a mistake: it must not be taken for none.
+func TestRestore_AnEmptyNewNameReplacesNothing(t *testing.T) {
+	for word, ok := range map[string]bool{"notes": true, "notes=new": true, "notes=": false, "a==": true, "a===": false, "a==b=": false} {
+		for _, f := range []partFlags{{Collection: []string{word}}, {Table: []string{word}}} {
+			if parts, _, err := f.wanted(&app{}); (err == nil) != ok || ok != (len(parts) == 1) {
+				t.Errorf("%s: %+v, %v", word, parts, err)
+			}
+		}
+	}
+}
+
 func TestRenamed(t *testing.T) {
 	for word, want := range map[string][2]string{
 		"notes": {"notes", ""}, "notes=new": {"notes", "new"}, "a==b=c": {"a=b", "c"}, "a=b=c": {"a", "b=c"}, "a==": {"a=", ""}, "=b": {"", "b"},
