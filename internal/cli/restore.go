@@ -154,7 +154,11 @@ func broughtBy(p *engine.RestorePlan) string { return cmp.Or(p.Import, p.Backup.
 
 // printPlan shows what would change.
 func printPlan(u *ui, p *engine.RestorePlan) {
-	u.print("Restoring %s%s would change:\n", u.outPaint.bold(clean(broughtBy(p))), fromWords(p.From))
+	verb := "Restoring"
+	if p.Import != "" {
+		verb = "Importing"
+	}
+	u.print("%s %s%s would change:\n", verb, u.outPaint.bold(clean(broughtBy(p))), fromWords(p.From))
 	t := table{head: []string{"SOURCE", "PATH", "NOW", "IN THE BACKUP", "SIZE", "HOW"}, right: map[int]bool{2: true, 3: true, 4: true}}
 	for _, target := range p.Targets {
 		now := "nothing"

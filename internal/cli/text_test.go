@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/engine"
+	"github.com/holdfast-backup/holdfast/repo"
 )
 
 func TestTable_AlignsWhatPeopleSee(t *testing.T) {
@@ -95,5 +96,19 @@ func TestBrowse_FitsATerminal(t *testing.T) {
 	u.narrow = false
 	if got := u.name(long); got != long {
 		t.Errorf("a pipe gets %q", got)
+	}
+}
+
+// A plan says whether a backup is restored or a directory imported.
+func TestPrintPlan_RestoreOrImport(t *testing.T) {
+	for want, plan := range map[string]*engine.RestorePlan{
+		"Restoring monday would change:\n": {Backup: repo.Info{Name: "monday"}},
+		"Importing ./copy would change:\n": {Import: "./copy"},
+	} {
+		var out strings.Builder
+		printPlan(newUI(System{Stdout: &out, Stderr: io.Discard}, &globals{}), plan)
+		if !strings.HasPrefix(out.String(), want) {
+			t.Errorf("got %q, want %q first", out.String(), want)
+		}
 	}
 }

@@ -137,7 +137,7 @@ func (c *Config) settle(layers []*layer) {
 		if s.raw != "" {
 			if err := k.assign(c, s.raw); err != nil {
 				if s.secret && !k.secret { // a secret key's parser quotes nothing
-					err = errors.New("the file's content is not a value of this kind")
+					err = errors.New("what it holds is not a value of this kind")
 				}
 				from.fault(s.origin.String(), "", "%s: %v", k.Name, err)
 			}
