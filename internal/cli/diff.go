@@ -26,11 +26,12 @@ func (diffCmd) about() about {
 	return about{
 		text: `Tells what was added, changed and removed from the first state to the second: by
 table or collection first, and with --details by row. Rows belong together by
-their keys. Nothing is restored; for live the sources are captured into a private
-directory, which is removed again. Embeddings that only differ by rounding are
-the same, and counted as such. The exit status is 0 whether anything differs or
-not, unless --exit-code is given. With --json each table and row is a line of its
-own, and the last line sums up.`,
+their keys. Views, indexes and triggers of a database, and the settings of the
+index of a collection, are not compared. Nothing is restored; for live the
+sources are captured into a private directory, which is removed again. Embeddings
+that only differ by rounding are the same, and counted as such. The exit status
+is 0 whether anything differs or not, unless --exit-code is given. With --json
+each table and row is a line of its own, and the last line sums up.`,
 		examples: []example{
 			{"holdfast diff latest", "what has changed since the newest backup"},
 			{"holdfast diff monday tuesday --details", "every row that differs"},
