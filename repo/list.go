@@ -39,8 +39,15 @@ func (i Info) Proven() (holdfast.Proof, bool) {
 
 // Disproven tells whether the newest proof that tells anything failed.
 func (i Info) Disproven() bool {
+	_, is := i.Disproof()
+	return is
+}
+
+// Disproof gives the proof that failed and that nothing has taken back since, and false if
+// there is none.
+func (i Info) Disproof() (holdfast.Proof, bool) {
 	p, known := i.telling()
-	return known && !p.OK
+	return p, known && !p.OK
 }
 
 // Drilled gives the newest drill, whether it was good or not, and false if there

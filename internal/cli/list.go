@@ -78,6 +78,15 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
+// disproofWords says what a backup did not stand, and when.
+func disproofWords(p *report.Proven, now time.Time) string {
+	what := "verification"
+	if p.Kind == holdfast.ProofDrill {
+		what = "a drill"
+	}
+	return "failed " + what + " " + report.Ago(p.At.Time, now)
+}
+
 // proofWords says by what a backup was proven, and when. A verification that came
 // after a drill does not hide it.
 func proofWords(b report.Backup, now time.Time) string {
@@ -86,8 +95,8 @@ func proofWords(b report.Backup, now time.Time) string {
 		drill = report.Ago(b.Drilled.At.Time, now)
 	}
 	switch {
-	case b.Drilled != nil && !b.Drilled.OK:
-		return "failed a drill " + drill
+	case b.Disproven != nil:
+		return disproofWords(b.Disproven, now)
 	case b.Proven == nil:
 		return "not yet"
 	case b.Proven.Kind == holdfast.ProofDrill:

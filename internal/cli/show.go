@@ -82,6 +82,9 @@ func (c *showCmd) print(u *ui, out report.Show) {
 	if p := out.Backup.Proven; p != nil {
 		proven = fmt.Sprintf("%s (%s), by %s", moment(p.At.Time), report.Ago(p.At.Time, now), p.Kind)
 	}
+	if p := out.Backup.Disproven; p != nil {
+		proven = "no: it " + disproofWords(p, now)
+	}
 	pinned := ""
 	if out.Backup.Pinned {
 		pinned = "yes"

@@ -26,6 +26,7 @@ type Backup struct {
 	Sources        []BackupSource        `json:"sources"`
 	Pinned         bool                  `json:"pinned"`
 	Proven         *Proven               `json:"proven,omitempty"`
+	Disproven      *Proven               `json:"disproven,omitempty"` // what failed, and nothing took back since
 	Drilled        *Drilled              `json:"drilled,omitempty"`
 	Note           string                `json:"note,omitempty"`
 	Problems       []holdfast.Problem    `json:"problems,omitempty"`
@@ -46,7 +47,7 @@ type BackupSource struct {
 	Consistency holdfast.Consistency `json:"consistency,omitempty"`
 }
 
-// Proven tells when and how a backup was proven.
+// Proven tells when and how a backup was proven, or disproven.
 type Proven struct {
 	At   holdfast.Time      `json:"at"`
 	Kind holdfast.ProofKind `json:"kind"`
@@ -73,6 +74,9 @@ func NewBackup(i repo.Info) Backup {
 	}
 	if p, ok := i.Proven(); ok {
 		item.Proven = &Proven{At: p.At, Kind: p.Kind}
+	}
+	if p, ok := i.Disproof(); ok {
+		item.Disproven = &Proven{At: p.At, Kind: p.Kind}
 	}
 	if p, ok := i.Drilled(); ok {
 		item.Drilled = &Drilled{At: p.At, OK: p.OK, RestoreMS: p.RestoreMS}

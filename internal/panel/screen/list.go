@@ -79,7 +79,10 @@ func traits(r Reader, b report.Backup) marked {
 	if b.IncludesMemory {
 		parts = append(parts, text("🧠"))
 	}
-	if b.Proven != nil {
+	switch {
+	case b.Disproven != nil:
+		parts = append(parts, text("🔴"))
+	case b.Proven != nil:
 		parts = append(parts, text("✅"))
 	}
 	if b.Pinned {

@@ -1653,7 +1653,7 @@ func row(p ui.Page, m Model, r Row) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = ui.Proven(p, r.Proven, r.Drilled).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Proven(p, r.Proven, r.Disproven).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -121,11 +121,11 @@ func example(i int) report.Backup {
 		b.Name, b.Pinned, b.Note = holdfast.BackupName(fmt.Sprintf("ก่อนย้ายเซิร์ฟเวอร์ครั้งใหญ่_สำรองข้อมูลทั้งหมดของผู้ช่วย_%d", i)), true, "ก่อนย้ายไปเครื่องใหม่ เก็บไว้จนกว่าทีมจะยืนยันว่าการค้นหาทำงานครบทุกเอกสาร"
 		b.Drilled, b.Proven = &report.Drilled{At: holdfast.At(made.Add(time.Hour)), OK: true, RestoreMS: 812}, &report.Proven{At: holdfast.At(made.Add(time.Hour)), Kind: holdfast.ProofDrill}
 	case 4:
-		b.Name = holdfast.BackupName(made.Format("emergency_restore_20060102_150405"))
+		b.Name, b.Disproven = holdfast.BackupName(made.Format("emergency_restore_20060102_150405")), &report.Proven{At: holdfast.At(made.Add(time.Hour)), Kind: holdfast.ProofVerify}
 	case 5:
 		b.Name, b.Kind, b.IncludesMemory = holdfast.BackupName(fmt.Sprintf("پیش_از_به‌روزرسانی_دستیار_و_پاک‌سازی_گفتگوها_%d", i)), holdfast.Standard, false
 	case 6:
-		b.Drilled = &report.Drilled{At: holdfast.At(made.Add(time.Hour))}
+		b.Drilled, b.Disproven = &report.Drilled{At: holdfast.At(made.Add(time.Hour))}, &report.Proven{At: holdfast.At(made.Add(time.Hour)), Kind: holdfast.ProofDrill}
 	case 7: // damaged
 		b = report.Backup{Name: b.Name, Error: "backup_metadata.json: it is cut after 512 bytes"}
 	case 8: // encrypted, without a key

@@ -324,7 +324,7 @@ func pieces(p ui.Page) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ui.Proven(p, nil, &report.Drilled{At: holdfast.At(At(time.Hour))}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Proven(p, nil, &report.Proven{At: holdfast.At(At(time.Hour)), Kind: holdfast.ProofDrill}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -548,7 +548,7 @@ func summary(p ui.Page, m Model) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = ui.Proven(p, m.Backup.Proven, m.Backup.Drilled).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Proven(p, m.Backup.Proven, m.Backup.Disproven).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
