@@ -103,8 +103,9 @@ func Remove(v *site.Visit, names []holdfast.BackupName, back string) error {
 	if err != nil && len(all) == 0 {
 		return err
 	}
+	free := sync.OnceFunc(removing.Unlock)
 	removing.Lock()
-	defer removing.Unlock()
+	defer free()
 	going := deletions(atDeletion(v))
 	asked := names
 	names = slices.DeleteFunc(slices.Clone(names), func(n holdfast.BackupName) bool { return going[n].id != "" })
@@ -118,6 +119,7 @@ func Remove(v *site.Visit, names []holdfast.BackupName, back string) error {
 		return removed(v, d, asked, r.Back)
 	}
 	if typed := v.R.PostFormValue("confirm"); r.asks() && (r.Refused() || !ui.Confirmed(typed, r.Confirm)) {
+		free() // nobody waits for whoever reads the question slowly
 		r.Wrong = v.R.PostForm.Has("confirm") && !r.Refused()
 		status := http.StatusOK
 		if r.Wrong {

@@ -12,7 +12,9 @@
 package jobs
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/access"
@@ -95,6 +97,9 @@ func there(v *site.Visit) error {
 	return nil
 }
 
+// cancelWithin is how long a page waits for work to end that was cancelled.
+const cancelWithin = time.Second
+
 func cancel(v *site.Visit) error {
 	j, err := own(v)
 	if err != nil {
@@ -108,6 +113,12 @@ func cancel(v *site.Visit) error {
 	access.Note(v.Context(), access.Facts{Job: j.ID, Operation: j.ID, Backup: j.Backup.String()})
 	if j, err = v.Core.Jobs.Cancel(j.ID); err != nil {
 		return err
+	}
+	// What waits ends at once, and then it is known what came of it.
+	ctx, done := context.WithTimeout(v.Context(), cancelWithin)
+	defer done()
+	if ended, err := v.Core.Jobs.Wait(ctx, j.ID); err == nil {
+		j = ended
 	}
 	switch {
 	case !j.State.Ended():
