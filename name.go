@@ -3,6 +3,7 @@ package holdfast
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -17,10 +18,17 @@ type BackupName string
 // systems allow.
 const maxName = 180
 
+// besideBackups are the files of a repository that lie where its backups do.
+var besideBackups = []string{"repository.json", "identity.age"}
+
 // ParseBackupName accepts a name that is safe as a folder on every system, or
 // says what is wrong with it.
 func ParseBackupName(s string) (BackupName, error) {
-	if err := checkName(s); err != nil {
+	err := checkName(s)
+	if err == nil && slices.Contains(besideBackups, strings.ToLower(s)) {
+		err = &NameError{NameTaken, s, fmt.Sprintf("%q is a file of the repository itself", s)}
+	}
+	if err != nil {
 		return "", &Error{Op: "name", Object: fmt.Sprintf("%q", s), Err: Kindf(ErrUsage, "%w", err), Hint: "letters and digits of any script and . _ - are allowed"}
 	}
 	return BackupName(s), nil
