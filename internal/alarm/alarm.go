@@ -29,6 +29,7 @@ const (
 	KindDegraded = "degraded" // a program runs in memory
 	KindWiped    = "wiped"    // a storage was wiped, or two instances run
 	KindMissing  = "missing"  // a source or the repository is gone
+	KindPanel    = "panel"    // the panel in the chat hears nobody
 )
 
 // A Condition is something that is wrong now.

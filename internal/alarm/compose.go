@@ -31,6 +31,7 @@ var labels = map[string]string{
 	KindDegraded: "data lies in memory",
 	KindWiped:    "a storage does not last",
 	KindMissing:  "something is gone",
+	KindPanel:    "the panel hears nobody",
 }
 
 // compose puts what is due into one message.

@@ -1,6 +1,7 @@
 package alarm
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ const (
 	graceCut     = time.Hour        // a restore that goes on
 	graceSilence = 15 * time.Minute // a backup that has only begun, after a downtime above all
 	graceProof   = 24 * time.Hour   // after the first backup
+	gracePanel   = 5 * time.Minute  // a network that is away for a moment
 )
 
 // mostDamaged is how many damaged backups are alarms of their own.
@@ -53,6 +55,8 @@ type Facts struct {
 	Locked  bool
 	// LastDrill is when a drill was last made; zero: never.
 	LastDrill time.Time
+	// Panel is why the panel in the chat gets no messages; nil: it does, or there is none.
+	Panel *holdfast.Problem
 }
 
 // Judge says what is wrong. While the repository cannot be asked, nothing is known of
@@ -74,6 +78,7 @@ func Judge(f Facts) []Condition {
 	j.silence()
 	j.programs()
 	j.replicas()
+	j.panel()
 	return j.found
 }
 
@@ -275,6 +280,13 @@ func (j *judge) survival(name string, v *holdfast.Survival) {
 			Kind: KindWiped, Object: name + " (two instances)", Severity: holdfast.Damaged,
 			Message: fmt.Sprintf("two instances run with %s, each with data of its own", name), Hint: "end one of them: only one's data is what you keep",
 		})
+	}
+}
+
+// panel tells that nobody can press a button in the chat.
+func (j *judge) panel() {
+	if p := j.Panel; p != nil {
+		j.add(Condition{Kind: KindPanel, Object: p.Object, Severity: p.Severity, Grace: gracePanel, Message: p.Message, Hint: cmp.Or(p.Hint, "`holdfast doctor` looks closer")})
 	}
 }
 

@@ -169,6 +169,11 @@ func TestJudge(t *testing.T) {
 		"two": {
 			program(func(p *holdfast.Standing) { p.Survival = &holdfast.Survival{State: holdfast.SurvivalTwo} }), []string{"wiped bot (two instances) 0s: two instances run with bot"},
 		},
+		"the panel hears nobody": {
+			func(f *Facts) {
+				f.Panel = &holdfast.Problem{Object: "telegram", Severity: holdfast.Warning, Message: "the panel in the chat gets no updates"}
+			}, []string{"panel telegram 5m0s: the panel in the chat gets no updates"},
+		},
 		"kept": {program(func(p *holdfast.Standing) { p.Survival = &holdfast.Survival{State: holdfast.SurvivalKept} }), nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -79,7 +79,7 @@ type Notify struct {
 
 // AlarmKinds are what can be told of.
 func AlarmKinds() []string {
-	return []string{"failure", "silence", "damage", "unproven", "shrink", "replica", "space", "degraded", "wiped", "missing"}
+	return []string{"failure", "silence", "damage", "unproven", "shrink", "replica", "space", "degraded", "wiped", "missing", "panel"}
 }
 
 // Ping names the URLs of a dead man's switch, which shouts when it hears nothing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
@@ -28,8 +29,9 @@ type core struct {
 	keeper     *keeper.Keeper
 	book       *report.Book
 	operations *operation.Operations
-	shelf      *shelf.Shelf[*engine.Look] // of the backups that somebody looks into
-	panel      *panel.Panel               // in a chat; nil: there is none
+	shelf      *shelf.Shelf[*engine.Look]       // of the backups that somebody looks into
+	panel      *panel.Panel                     // in a chat; nil: there is none
+	unheard    atomic.Pointer[holdfast.Problem] // why the panel gets no messages; nil: it does
 	tasks      *schedule.Runner
 	lookout    *lookout.Lookout
 	glance     glance[report.Status] // of whoever asks for the status
@@ -75,7 +77,7 @@ func (d *daemon) newCore(c *config.Config) (*core, error) {
 		return nil, err
 	}
 	out.lookout = lookout.New(lookout.Options{
-		Config: c, Keeper: out.keeper, Programs: d.programs, Listed: d.remember, Now: d.o.Now, Logger: d.log, ToolVersion: d.o.ToolVersion,
+		Config: c, Keeper: out.keeper, Programs: d.programs, Listed: d.remember, Panel: out.unheard.Load, Now: d.o.Now, Logger: d.log, ToolVersion: d.o.ToolVersion,
 	})
 	out.book = report.NewBook(out.lookout.List, report.BookOptions{Now: d.o.Now})
 	if out.operations, err = operation.New(operation.Options{

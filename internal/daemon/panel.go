@@ -23,8 +23,19 @@ func (c *core) newPanel() (*panel.Panel, error) {
 	}
 	return desk.NewPanel(c.config, desk.PanelOptions{
 		Core: func() panel.Core { return c.chat() }, State: filepath.Join(c.d.state, panelFolder), Alone: c.config.Telegram.Updates == config.UpdatesPoll,
-		Version: c.d.o.ToolVersion, Now: c.d.o.Now, Logger: c.d.log,
+		Trouble: c.panelTrouble, Version: c.d.o.ToolVersion, Now: c.d.o.Now, Logger: c.d.log,
 	})
+}
+
+// panelTrouble notes why the panel gets no messages, for the alarms, and with nil that it
+// gets them again.
+func (c *core) panelTrouble(err error) {
+	if err == nil {
+		c.unheard.Store(nil)
+		return
+	}
+	p := desk.TroubleOf(err)
+	c.unheard.Store(&p)
 }
 
 // standWithin is how long programs may take to say how they stand.

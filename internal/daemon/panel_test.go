@@ -123,3 +123,37 @@ func TestPanel_ADeadServerHarmsNothing(t *testing.T) {
 	}
 	l.stop()
 }
+
+// While another program reads the messages of the bot that is an alarm, in the chat too,
+// where holdfast can still write; it is over when the panel hears again.
+func TestPanel_ThatHearsNobodyIsAnAlarm(t *testing.T) {
+	w := newWorld(t, nil).simulated(time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC))
+	chats := w.chatting()
+	user := chats.User(ada, "Ada", "en")
+	conflict := telegramtest.Fault{Code: 409, Text: "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"}
+	chats.Fail("getUpdates", 1000, conflict)
+	l := w.start()
+	told := func(what string) bool {
+		for _, m := range chats.Chat(ada).Messages() {
+			if strings.Contains(m.Text, "The panel in the chat hears nobody") && strings.Contains(m.Text, what) {
+				return true
+			}
+		}
+		return false
+	}
+	w.eventually("it is told what to do", func() bool { w.clock.Leap(time.Minute); return told("end the other program") })
+	if code, body := l.ask(http.MethodGet, "/api/v1/alarms", ""); code != http.StatusOK || !strings.Contains(body, `"panel"`) {
+		t.Errorf("alarms: %d %s", code, body)
+	}
+	chats.Heal()
+	for range 2 { // once might be between two turns of the other program
+		user.Says(0, "/admin")
+		chats.AwaitText(ada, "Admin panel")
+	}
+	w.eventually("it is over", func() bool {
+		w.clock.Leap(time.Minute)
+		code, body := l.ask(http.MethodGet, "/api/v1/alarms", "")
+		return code == http.StatusOK && !strings.Contains(body, `"panel"`)
+	})
+	l.stop()
+}

@@ -40,7 +40,9 @@ type Options struct {
 	// Programs are those that run in holdfast's care.
 	Programs func(context.Context) []holdfast.Standing
 	// Listed is given the backups whenever they were read; nil: nobody is.
-	Listed      func([]repo.Info)
+	Listed func([]repo.Info)
+	// Panel tells why the panel in the chat gets no messages; nil: there is none.
+	Panel       func() *holdfast.Problem
 	Now         func() time.Time
 	Logger      *slog.Logger
 	ToolVersion string
@@ -137,6 +139,9 @@ func (l *Lookout) Facts(status report.Status, backups []report.Backup, unlisted 
 		Status: status, Config: l.o.Config, Now: l.o.Now(), Backups: backups, Disproven: disproven,
 		Unlisted: unlisted != nil && !errors.Is(unlisted, holdfast.ErrNotFound),
 		Began:    began, LastSuccess: k.LastSuccess(), Failed: k.Standing().Failed, LastDrill: drilled, Gone: k.GoneSince(),
+	}
+	if l.o.Panel != nil {
+		f.Panel = l.o.Panel()
 	}
 	if failure := k.Failure(); failure != nil {
 		f.Failure, f.Locked = failure.Error(), errors.Is(failure, holdfast.ErrLocked)
