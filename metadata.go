@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// MaxNote bounds the note that somebody gives a backup, in bytes.
+const MaxNote = 2000
+
 // Metadata is backup_metadata.json: the manual's fields with the manual's
 // meaning first, more beside them. It is written last; only a compaction
 // writes it again, with the same content stored elsewhere.

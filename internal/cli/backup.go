@@ -87,6 +87,9 @@ func (c *backupCmd) Run(ctx context.Context, a *app) error {
 // backUp makes a backup and what follows one, and tells of it in out. If out names
 // a backup, it was made whatever the error says.
 func (c *backupCmd) backUp(ctx context.Context, a *app, cfg *config.Config, out *report.BackupResult) (copied bool, err error) {
+	if n := len(c.Note); n > holdfast.MaxNote {
+		return false, usagef("keep long texts in a source", "a note can have at most %d bytes, this one has %d", holdfast.MaxNote, n)
+	}
 	request := engine.BackupRequest{
 		Name: c.Name, Trigger: holdfast.Trigger(c.Trigger), Type: holdfast.Type(c.Type),
 		Memory: c.Memory, Full: c.Full, Note: c.Note, Pin: c.Pin,

@@ -105,6 +105,9 @@ func (c *restoreCmd) request(a *app) (engine.RestoreRequest, error) {
 		Name: c.Name, Only: c.Only, To: c.To, NoEmergency: c.NoEmergency, Force: c.Force, Online: c.Online,
 		AcceptLosses: c.AcceptLosses, KeepReplaced: c.KeepReplaced,
 	}
+	if c.Online && c.To != "" {
+		return req, usagef("choose one of them", "--online writes into the database where it is, and --to beside it")
+	}
 	parts, kind, err := c.wanted(a)
 	if err != nil {
 		return req, err

@@ -70,6 +70,15 @@ func TestLoad_EveryLayerYieldsToTheOneAbove(t *testing.T) {
 	}
 }
 
+// Some editors begin every file with a mark that nobody sees.
+func TestLoad_AByteOrderMarkMeansNothing(t *testing.T) {
+	at(t, map[string]string{"holdfast.yaml": "\ufeffrepository: here\n", ".env": "\ufeffHOLDFAST_STATE=there\n"})
+	c := load(t, Flags{})
+	if c.Repository != "here" || value(t, c, "state").Shown() != "there" {
+		t.Errorf("repository %q, state %q", c.Repository, value(t, c, "state").Shown())
+	}
+}
+
 func TestLoad_DefaultsAreTheManuals(t *testing.T) {
 	at(t, nil)
 	c := load(t, Flags{})

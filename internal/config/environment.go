@@ -154,6 +154,7 @@ func readDotEnv() (map[string]string, error) {
 	case err != nil:
 		return nil, &holdfast.Error{Op: "configuration", Object: DotEnv, Err: holdfast.Kindf(holdfast.ErrUsage, "cannot read it: %v", cause(err))}
 	}
+	data = bytes.TrimPrefix(data, byteOrderMark)
 	vars, err := godotenv.UnmarshalBytes(data)
 	if err != nil {
 		// The parser's message quotes the file, which may hold secrets.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -62,6 +63,9 @@ func findFile(named string) (string, error) {
 	return "", nil
 }
 
+// byteOrderMark is what some editors begin a file with; it means nothing here.
+var byteOrderMark = []byte("\ufeff")
+
 // readFile reads the configuration file as a layer.
 func readFile(name string) (*layer, error) {
 	info, err := os.Stat(name)
@@ -71,6 +75,7 @@ func readFile(name string) (*layer, error) {
 	var data []byte
 	if err == nil {
 		data, err = os.ReadFile(name)
+		data = bytes.TrimPrefix(data, byteOrderMark)
 	}
 	if err != nil {
 		return nil, &holdfast.Error{

@@ -150,7 +150,7 @@ func TestBackup_RefusesWhatAClientMayNotAsk(t *testing.T) {
 		"change":            {Trigger: holdfast.TriggerChange},
 		"made up":           {Trigger: "because\x1b[2J"},
 		"type":              {Type: "deluxe"},
-		"long note":         {Note: strings.Repeat("x", mostNote+1)},
+		"long note":         {Note: strings.Repeat("x", holdfast.MaxNote+1)},
 		"controls":          {Note: "a\x1b[2Jb"},
 		"no text":           {Note: "\xff"},
 		"reuse too long":    {Reuse: "11m"},

@@ -19,9 +19,6 @@ const latest = "latest"
 // mostNames bounds the backups, sources and replicas that one request names.
 const mostNames = 1000
 
-// mostNote bounds a note, in bytes.
-const mostNote = 2000
-
 // wrong refuses a request.
 func wrong(op, hint, format string, args ...any) error {
 	return &holdfast.Error{Op: op, Err: holdfast.Kindf(holdfast.ErrUsage, format, args...), Hint: hint}
@@ -100,8 +97,8 @@ func clipped(s string) string {
 // checkNote refuses a note that is no text.
 func checkNote(note string) error {
 	switch {
-	case len(note) > mostNote:
-		return wrong("note", "", "it can have at most %d bytes, this one has %d", mostNote, len(note))
+	case len(note) > holdfast.MaxNote:
+		return wrong("note", "", "it can have at most %d bytes, this one has %d", holdfast.MaxNote, len(note))
 	case !utf8.ValidString(note):
 		return wrong("note", "", "it must be valid UTF-8")
 	}

@@ -91,9 +91,6 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// mostNote is how long a note may be, in bytes.
-const mostNote = 2000
-
 // formOf reads what was typed.
 func formOf(v *site.Visit, q url.Values) Form {
 	f := blank(v)
@@ -113,7 +110,7 @@ func blank(v *site.Visit) Form {
 
 // check looks at the name as the domain does, and at what is there already.
 func (f *Form) check(ctx context.Context, c api.Core) {
-	f.NoteFault = len(f.Note) > mostNote
+	f.NoteFault = len(f.Note) > holdfast.MaxNote
 	if f.Name == "" {
 		return
 	}
