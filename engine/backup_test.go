@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -376,6 +377,13 @@ func TestExport_WritesTheWholeTree(t *testing.T) {
 		if read(t, filepath.Join(to, name)) == "" {
 			t.Errorf("%s is missing", name)
 		}
+	}
+	file := filepath.Join(w.dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.engine().Export(t.Context(), "monday", filepath.Join(file, "below")); err == nil || !strings.HasPrefix(err.Error(), "write to ") {
+		t.Errorf("an export below a file: %v", err)
 	}
 	if _, err := w.engine().Export(t.Context(), "monday", to); !errors.Is(err, holdfast.ErrRefused) {
 		t.Errorf("into a directory that is not empty: %v", err)

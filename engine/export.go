@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/volume"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -86,7 +87,7 @@ func (r *run) extractInto(ctx context.Context, b *repo.Backup, parts []string, d
 		}
 	}()
 	if err := durable.MkdirAll(fsys, dir, 0o700); err != nil {
-		return err
+		return volume.Explain("write to", dir, pathless(err))
 	}
 	for _, part := range parts {
 		to := dir

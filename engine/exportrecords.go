@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/durable"
+	"github.com/holdfast-backup/holdfast/internal/volume"
 	"github.com/holdfast-backup/holdfast/repo"
 )
 
@@ -77,7 +78,7 @@ func (r *run) exportRecords(ctx context.Context, f *found, only []string, dir st
 		err := r.stepOf(ctx, holdfast.StepExport, s.Name(), func(ctx context.Context) (string, error) {
 			to := filepath.Join(dir, s.Name())
 			if err := durable.MkdirAll(r.e.o.FS, to, 0o700); err != nil {
-				return "", err
+				return "", volume.Explain("write to", to, pathless(err))
 			}
 			copied, err := fs.Sub(b, s.Name())
 			if err != nil {
