@@ -4,10 +4,12 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/durable"
 )
 
 func TestRun_ServesUntilItIsStopped(t *testing.T) {
@@ -129,4 +131,29 @@ func TestRun_ARepositoryThatCannotBeUsedComesBack(t *testing.T) {
 	}
 	w.eventually("a backup was made", func() bool { return len(w.backups()) == 1 })
 	l.stop()
+}
+
+// What a daemon that was killed had not finished writing goes at the next start; what others
+// might be writing stays for a while.
+func TestStart_RemovesItsOwnUnfinishedFiles(t *testing.T) {
+	w := newWorld(t, nil)
+	mine, theirs := durable.TempName(memoFile), durable.TempName("tokens.json")
+	state := w.path("state")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{mine, theirs} {
+		if err := os.WriteFile(filepath.Join(state, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.set("state", state)
+	l := w.start()
+	l.stop()
+	if _, err := os.Stat(filepath.Join(state, mine)); err == nil {
+		t.Error("its own is still there")
+	}
+	if _, err := os.Stat(filepath.Join(state, theirs)); err != nil {
+		t.Errorf("that of others: %v", err)
+	}
 }

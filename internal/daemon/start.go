@@ -82,6 +82,10 @@ func (d *daemon) clean(c *core) {
 			d.failed("the scratch copy of a drill that was cut could not be removed", err)
 		}
 	}
+	// What only a daemon writes, nobody is at now: it has the state directory alone.
+	if _, err := durable.CleanTemps(durable.OS, d.state, memoFile, alarmsFile); err != nil {
+		d.log.Debug("unfinished files could not be removed", keyObject, d.state, keyError, err)
+	}
 	entries, err := os.ReadDir(d.state)
 	if err != nil {
 		return // told by whoever writes there
