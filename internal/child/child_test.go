@@ -38,15 +38,19 @@ func start(t *testing.T, c Command) *Child {
 	return child
 }
 
+// patience is for how long a test waits for what must come.
+const patience = time.Minute
+
 // await waits until the file is there, and gives what it holds.
 func await(t *testing.T, file string) string {
 	t.Helper()
+	deadline := time.After(patience)
 	for {
 		if data, err := os.ReadFile(file); err == nil && strings.HasSuffix(string(data), "\n") {
 			return strings.TrimSpace(string(data))
 		}
 		select {
-		case <-t.Context().Done():
+		case <-deadline:
 			t.Fatalf("%s did not come", file)
 		case <-time.After(2 * time.Millisecond):
 		}
@@ -60,13 +64,14 @@ func awaitEnd(t *testing.T, pid string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	deadline := time.After(patience)
 	for {
 		stat, _ := os.ReadFile("/proc/" + pid + "/stat")
 		if syscall.Kill(id, 0) != nil || bytes.Contains(stat, []byte(") Z ")) {
 			return
 		}
 		select {
-		case <-t.Context().Done():
+		case <-deadline:
 			t.Fatalf("process %s still runs", pid)
 		case <-time.After(2 * time.Millisecond):
 		}

@@ -163,12 +163,13 @@ func TestAsInit_ForwardsSignals(t *testing.T) {
 
 func waitFor(t *testing.T, out *os.File, text string) {
 	t.Helper()
+	deadline := time.After(patience)
 	for {
 		if said, _ := os.ReadFile(out.Name()); strings.Contains(string(said), text) {
 			return
 		}
 		select {
-		case <-t.Context().Done():
+		case <-deadline:
 			t.Fatalf("%q was not said", text)
 		case <-time.After(2 * time.Millisecond):
 		}

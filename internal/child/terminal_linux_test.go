@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -84,6 +85,7 @@ func (s *screen) Write(p []byte) (int, error) {
 
 func (s *screen) waitFor(t *testing.T, text string) {
 	t.Helper()
+	deadline := time.After(patience)
 	for {
 		s.mu.Lock()
 		shown := s.text.String()
@@ -93,7 +95,7 @@ func (s *screen) waitFor(t *testing.T, text string) {
 		}
 		select {
 		case <-s.more:
-		case <-t.Context().Done():
+		case <-deadline:
 			t.Fatalf("%q was not shown, but %s", text, shown)
 		}
 	}
@@ -115,12 +117,14 @@ func TestStart_TheChildHasTheTerminal(t *testing.T) {
 	defer reader.Wait()
 
 	shown.waitFor(t, "child ready")
+	// A shell that is signalled just before it reads learns of it only when it
+	// has read a line: each key comes with one.
 	// Nobody could continue this session, so that Ctrl-Z must not stop it.
-	if _, err := person.WriteString("\x1a"); err != nil {
+	if _, err := person.WriteString("\x1a\n"); err != nil {
 		t.Fatal(err)
 	}
 	shown.waitFor(t, "child continued")
-	if _, err := person.WriteString("\x03"); err != nil {
+	if _, err := person.WriteString("\x03\n"); err != nil {
 		t.Fatal(err)
 	}
 	shown.waitFor(t, "child interrupted")
