@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/botapi"
 )
 
 // cache keeps pieces that were downloaded, in the clear, in temporary files of
@@ -95,7 +96,7 @@ func (b *Bucket) fetchPiece(ctx context.Context, p piece, id *age.X25519Identity
 	}
 	doc, ferr := b.forwarded(ctx, p.Message)
 	switch {
-	case errors.Is(ferr, holdfast.ErrNotFound):
+	case errors.Is(ferr, botapi.ErrNoMessage):
 		return nil, holdfast.Kindf(holdfast.ErrDamaged, "message %d is gone: %w", p.Message, err)
 	case ferr != nil:
 		return nil, errors.Join(err, ferr)

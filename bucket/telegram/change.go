@@ -86,7 +86,7 @@ func (b *Bucket) write(ctx context.Context, s *seen, next *index) error {
 	var sent botapi.Sent
 	if message != 0 {
 		sent, err = b.o.Client.ReplaceDocument(ctx, b.chat, message, doc)
-		if errors.Is(err, holdfast.ErrNotFound) || errors.Is(err, holdfast.ErrRefused) {
+		if errors.Is(err, botapi.ErrNoMessage) || errors.Is(err, botapi.ErrFixedMessage) {
 			// Gone since it was seen, or sent by a bot that is no longer this
 			// one: what was just read of it is written elsewhere.
 			b.warn("the index cannot be edited any more; it gets a new message", "message", message, "error", err)
@@ -101,7 +101,15 @@ func (b *Bucket) write(ctx context.Context, s *seen, next *index) error {
 			return err
 		}
 		message = sent.Message
+		if s.idx == nil {
+			if err := b.first(ctx, message); err != nil {
+				return err
+			}
+		}
 		b.remember(message)
+		b.mu.Lock()
+		b.last = &seen{idx: next, message: message} // even if it cannot be pinned
+		b.mu.Unlock()
 	}
 	now := &seen{idx: next, message: message, unique: sent.UniqueID, at: time.Now(), pinned: s.pinned && !made, foreign: s.foreign && !made}
 	if !now.pinned && !now.foreign {

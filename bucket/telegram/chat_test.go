@@ -40,6 +40,10 @@ type chat struct {
 	// fail is asked for each request that changes something: 0 lets it be,
 	// -1 cuts it before it took effect, 1 after.
 	fail func(n int, what string) int
+	// refuse gives the answer to a request that has no effect; nil lets it be.
+	refuse func(what string) error
+	// meanwhile is what somebody else does before a request reaches the chat.
+	meanwhile func(what string)
 }
 
 type message struct {
@@ -62,6 +66,9 @@ func (c *chat) do(ctx context.Context, what string, effect func() error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if c.meanwhile != nil {
+		c.meanwhile(what)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := c.requests
@@ -73,6 +80,11 @@ func (c *chat) do(ctx context.Context, what string, effect func() error) error {
 	}
 	if verdict < 0 {
 		return errCut
+	}
+	if c.refuse != nil {
+		if err := c.refuse(what); err != nil {
+			return err
+		}
 	}
 	err := effect()
 	if verdict > 0 {
@@ -169,9 +181,9 @@ func (c *chat) ReplaceDocument(ctx context.Context, _ any, id int, d botapi.Docu
 		m := c.messages[id]
 		switch {
 		case m == nil:
-			return holdfast.Kindf(holdfast.ErrNotFound, "message to edit not found")
+			return holdfast.Kindf(botapi.ErrNoMessage, "message to edit not found")
 		case m.foreign || m.permanent:
-			return holdfast.Kindf(holdfast.ErrRefused, "message can't be edited")
+			return holdfast.Kindf(botapi.ErrFixedMessage, "message can't be edited")
 		}
 		file, err := c.store(d)
 		if err != nil {
@@ -190,9 +202,9 @@ func (c *chat) Delete(ctx context.Context, _ any, id int) error {
 		m := c.messages[id]
 		switch {
 		case m == nil:
-			return holdfast.Kindf(holdfast.ErrNotFound, "message to delete not found")
+			return holdfast.Kindf(botapi.ErrNoMessage, "message to delete not found")
 		case c.now.Sub(m.date) > window:
-			return holdfast.Kindf(holdfast.ErrRefused, "message can't be deleted")
+			return holdfast.Kindf(botapi.ErrFixedMessage, "message can't be deleted")
 		}
 		delete(c.messages, id)
 		if !m.again {
@@ -206,7 +218,7 @@ func (c *chat) Forward(ctx context.Context, _, _ any, id int) (out *models.Messa
 	err = c.do(ctx, "forward", func() error {
 		m := c.messages[id]
 		if m == nil {
-			return holdfast.Kindf(holdfast.ErrNotFound, "message to forward not found")
+			return holdfast.Kindf(botapi.ErrNoMessage, "message to forward not found")
 		}
 		c.next++
 		again := &message{id: c.next, name: m.name, file: m.file, date: c.now, again: true}

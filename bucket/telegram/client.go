@@ -9,7 +9,9 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/botapi"
 )
 
-// Client is what the bucket needs of a botapi.Client.
+// Client is what the bucket needs of a botapi.Client. Of a message that is gone, or that
+// stays as it is, the errors match botapi.ErrNoMessage and botapi.ErrFixedMessage; other
+// refusals tell nothing about it.
 type Client interface {
 	// Chat tells of a chat, with the newest of its pinned messages.
 	Chat(ctx context.Context, chat any) (*models.ChatFullInfo, error)
@@ -19,8 +21,7 @@ type Client interface {
 	SendDocument(ctx context.Context, chat any, d botapi.Document) (botapi.Sent, error)
 	// ReplaceDocument puts another document into a message.
 	ReplaceDocument(ctx context.Context, chat any, message int, d botapi.Document) (botapi.Sent, error)
-	// Delete removes a message. It matches ErrNotFound if there is none, and
-	// ErrRefused if that is not allowed, or no longer.
+	// Delete removes a message.
 	Delete(ctx context.Context, chat any, message int) error
 	// Forward sends a message again, with what it holds now.
 	Forward(ctx context.Context, from, to any, message int) (*models.Message, error)

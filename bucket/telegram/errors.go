@@ -14,6 +14,7 @@ var (
 	errClosed   = fmt.Errorf("the object is complete: %w", fs.ErrClosed)
 	errOpen     = errors.New("an object is still being written")
 	errAbsent   = fmt.Errorf("no such object: %w", fs.ErrNotExist)
+	errTurned   = errors.New("another upload took a message of this one; try again")
 	errTaken    = fmt.Errorf("taken: %w", fs.ErrExist)
 )
 

@@ -16,6 +16,7 @@ import (
 	"github.com/go-telegram/bot/models"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/internal/botapi"
 	"github.com/holdfast-backup/holdfast/internal/durable"
 )
 
@@ -26,11 +27,12 @@ const indexName = "holdfast-index.age"
 type seen struct {
 	idx     *index // nil: there is none
 	message int
-	unique  string    // of the document: another for each version
-	at      time.Time // of the look
-	stamp   time.Time // when Telegram took this version; zero if nobody tells
-	pinned  bool      // it is the newest pinned message
-	foreign bool      // another message is
+	unique  string          // of the document: another for each version
+	at      time.Time       // of the look
+	stamp   time.Time       // when Telegram took this version; zero if nobody tells
+	pinned  bool            // it is the newest pinned message
+	foreign bool            // another message is
+	rival   *models.Message // the newest pinned message, if that is another index
 }
 
 // look gives what the chat holds. Readers may be given what was seen a moment
@@ -91,6 +93,11 @@ func (b *Bucket) seeNow(ctx context.Context, s *seen) (found *seen, unique strin
 			return nil, found.unique, err
 		}
 	}
+	if found.rival != nil {
+		if found, err = b.choose(ctx, found); err != nil {
+			return nil, "", err
+		}
+	}
 	b.remember(found.message)
 	return found, "", nil
 }
@@ -132,10 +139,10 @@ func (b *Bucket) find(ctx context.Context, pinned *models.Message) (*models.Docu
 	}
 	doc, err := b.forwarded(ctx, known)
 	switch {
-	case errors.Is(err, holdfast.ErrNotFound) && pinned != nil && isIndex(pinned):
+	case errors.Is(err, botapi.ErrNoMessage) && pinned != nil && isIndex(pinned):
 		b.warn("the index that was known is gone; another is pinned, and taken", "message", known, "pinned", pinned.ID)
 		return pinned.Document, &seen{message: pinned.ID, stamp: stamp(pinned), pinned: true}, nil
-	case errors.Is(err, holdfast.ErrNotFound):
+	case errors.Is(err, botapi.ErrNoMessage):
 		return nil, nil, &holdfast.Error{
 			Op: "find", Object: "index", Err: holdfast.Kindf(holdfast.ErrDamaged, "message %d was the index of this chat and is gone: what it named cannot be found any more", known),
 			Hint: "to begin anew, forget its number: " + where,
@@ -143,10 +150,15 @@ func (b *Bucket) find(ctx context.Context, pinned *models.Message) (*models.Docu
 	case err != nil:
 		return nil, nil, err
 	}
-	if pinned != nil {
+	s := &seen{message: known, foreign: pinned != nil}
+	switch {
+	case pinned == nil:
+	case isIndex(pinned) && !b.outdone(pinned):
+		s.rival = pinned
+	default:
 		b.warn("another message was pinned in the chat: the index is found by its number only; write that into the URL, as ?index=MESSAGE", "index", known, "pinned", pinned.ID)
 	}
-	return doc, &seen{message: known, foreign: pinned != nil}, nil
+	return doc, s, nil
 }
 
 // forwarded gives the document of a message: a forward shows what it holds now.
@@ -155,7 +167,7 @@ func (b *Bucket) forwarded(ctx context.Context, message int) (*models.Document, 
 	if err != nil {
 		return nil, err
 	}
-	if err := b.o.Client.Delete(context.WithoutCancel(ctx), b.chat, m.ID); err != nil && !errors.Is(err, holdfast.ErrNotFound) {
+	if err := b.o.Client.Delete(context.WithoutCancel(ctx), b.chat, m.ID); err != nil && !errors.Is(err, botapi.ErrNoMessage) {
 		b.warn("a forward that showed a message could not be deleted", "message", m.ID, "error", err)
 	}
 	if m.Document == nil {

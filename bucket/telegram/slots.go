@@ -3,6 +3,7 @@ package telegram
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -97,9 +98,12 @@ func (b *Bucket) slots(ctx context.Context, l *lease, n int, used bool) (got []s
 	return got, b.change(ctx, l, func(x *index) error {
 		for _, at := range got {
 			full := slot{Message: at.Message, Sent: at.Sent, Full: true}
-			if i := x.slot(at.Message); i >= 0 {
+			switch i := x.slot(at.Message); {
+			case i >= 0:
 				x.Slots[i] = full
-			} else {
+			case x.owns(at.Message):
+				return errTurned
+			default:
 				x.Slots = append(x.Slots, full)
 			}
 		}
@@ -141,9 +145,12 @@ func (b *Bucket) free(ctx context.Context, l *lease) (freed []int, err error) {
 		if !at.Full || at.waits(now) || !b.reserve(at.Message) {
 			continue
 		}
-		gone, err := b.vacate(ctx, at.Message)
-		if err != nil {
+		gone, verr := b.vacate(ctx, at.Message)
+		if verr != nil {
 			b.unreserve(at.Message)
+			if err = verr; errors.Is(err, botapi.ErrFixedMessage) {
+				continue // the others may do
+			}
 			return freed, err
 		}
 		b.mu.Lock()
@@ -151,29 +158,30 @@ func (b *Bucket) free(ctx context.Context, l *lease) (freed []int, err error) {
 		b.mu.Unlock()
 		freed = append(freed, at.Message)
 	}
-	return freed, nil
+	return freed, err
 }
 
-// vacate frees one message and tells whether it is gone.
+// vacate frees one message and tells whether it is gone. Only what can never be
+// freed is forgotten: whoever may not delete now may be allowed to later.
 func (b *Bucket) vacate(ctx context.Context, message int) (gone bool, err error) {
-	err = b.o.Client.Delete(ctx, b.chat, message)
-	if err == nil || errors.Is(err, holdfast.ErrNotFound) {
+	refused := b.o.Client.Delete(ctx, b.chat, message)
+	if refused == nil || errors.Is(refused, botapi.ErrNoMessage) {
 		return true, nil
 	}
-	if !errors.Is(err, holdfast.ErrRefused) {
-		return false, err
+	if !errors.Is(refused, holdfast.ErrRefused) {
+		return false, refused
 	}
 	_, err = b.o.Client.ReplaceDocument(ctx, b.chat, message, emptyDocument())
 	switch {
 	case err == nil:
 		return false, nil
-	case errors.Is(err, holdfast.ErrNotFound):
+	case errors.Is(err, botapi.ErrNoMessage):
 		return true, nil
-	case errors.Is(err, holdfast.ErrRefused):
+	case errors.Is(err, botapi.ErrFixedMessage) && errors.Is(refused, botapi.ErrFixedMessage):
 		b.warn("a message can neither be deleted nor emptied: it stays, and is forgotten", "message", message, "error", err)
 		return true, nil
 	}
-	return false, err
+	return false, fmt.Errorf("message %d: %w; nor can it be emptied: %w", message, refused, err)
 }
 
 // tidy frees messages after a change. That it fails harms nothing: Clean does it

@@ -10,7 +10,9 @@
 // longer names it is in place. So whatever is cut leaves the old or the new
 // state, and messages that hold nothing that counts; Clean frees them. The index
 // is found as the newest pinned message of the chat, by its number in the
-// configuration, or by what this machine remembers.
+// configuration, or by what this machine remembers; of two that differ the later
+// version of the same index counts, and two that know nothing of each other are
+// refused (rival.go).
 //
 // The Bot API cannot compare before it writes. The lease in the index keeps two
 // writers apart as far as that goes: every change looks at the index first, and
@@ -108,6 +110,7 @@ type Bucket struct {
 	freed    map[int]bool // message: whether it is gone, or else empty; not yet in the index
 	inflight int64        // bytes of pieces that no index names yet
 	warned   map[string]bool
+	worse    string // the version of a pinned index that is not the one
 }
 
 // New makes a bucket. It talks to nobody yet.

@@ -149,7 +149,7 @@ func (b *Bucket) note(ctx context.Context, l *lease, p piece) error {
 }
 
 // fill uploads one piece into a message. One that is gone, or not ours any more,
-// is replaced by a new one.
+// is replaced by a new one; what stays there is freed like others.
 func (b *Bucket) fill(ctx context.Context, l *lease, u *upload, p *piece, at slot, from io.Reader) error {
 	sealed, sum, err := b.seal(from, u.key.Recipient())
 	if err != nil {
@@ -170,12 +170,17 @@ func (b *Bucket) fill(ctx context.Context, l *lease, u *upload, p *piece, at slo
 			p.Message, p.Sent, p.File = at.Message, at.Sent.UTC(), sent.FileID
 			return nil
 		}
-		if try == attempts || !errors.Is(err, holdfast.ErrNotFound) && !errors.Is(err, holdfast.ErrRefused) {
+		gone := errors.Is(err, botapi.ErrNoMessage)
+		if try == attempts || !gone && !errors.Is(err, botapi.ErrFixedMessage) {
 			return fmt.Errorf("message %d: %w", at.Message, err)
 		}
-		b.mu.Lock()
-		b.freed[at.Message] = true // forgotten with the next index
-		b.mu.Unlock()
+		if gone {
+			b.mu.Lock()
+			b.freed[at.Message] = true // forgotten with the next index
+			b.mu.Unlock()
+		} else {
+			b.unreserve(at.Message)
+		}
 		u.held = slices.DeleteFunc(u.held, func(m int) bool { return m == at.Message })
 		more, serr := b.slots(ctx, l, 1, false)
 		if serr != nil {
@@ -226,6 +231,12 @@ func (b *Bucket) pieceKey() *age.X25519Identity {
 func (u *upload) place(x *index) (string, error) {
 	if u.key.String() != x.Key {
 		return "", errors.New("the index of the chat was made anew meanwhile")
+	}
+	for _, message := range u.messages() {
+		// A pack whose message holds something else, or is gone, must not be named.
+		if x.slot(message) < 0 {
+			return "", errTurned
+		}
 	}
 	return x.add(u.pack), nil
 }

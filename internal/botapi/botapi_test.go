@@ -208,8 +208,8 @@ func TestCall_OnceIsEnough(t *testing.T) {
 		"kicked":            {refuses(403, "Forbidden: bot was kicked from the supergroup chat"), holdfast.ErrRefused, "kicked", "member"},
 		"another reader":    {refuses(409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"), holdfast.ErrLocked, "another program", "a bot of its own"},
 		"no chat":           {refuses(400, "Bad Request: chat not found"), holdfast.ErrNotFound, "chat 5: chat not found", "write to the bot first"},
-		"no message":        {refuses(400, "Bad Request: message to edit not found"), holdfast.ErrNotFound, "message to edit not found", ""},
-		"too old":           {refuses(400, "Bad Request: message can't be edited"), holdfast.ErrRefused, "can't be edited", ""},
+		"no message":        {refuses(400, "Bad Request: message to edit not found"), ErrNoMessage, "message to edit not found", ""},
+		"too old":           {refuses(400, "Bad Request: message can't be edited"), ErrFixedMessage, "can't be edited", ""},
 		"no right":          {refuses(400, "Bad Request: not enough rights to send text messages to the chat"), holdfast.ErrRefused, "not enough rights", "this right"},
 		"bad markup":        {refuses(400, "Bad Request: can't parse entities: unclosed tag"), nil, "chat 5: can't parse entities", ""},
 		"too long a wait":   {long, holdfast.ErrRefused, "takes nothing more for 600 seconds", "try again then"},
@@ -226,6 +226,12 @@ func TestCall_OnceIsEnough(t *testing.T) {
 			}
 			if err == nil || c.kind != nil && !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) || !strings.Contains(holdfast.HintOf(err), c.hint) {
 				t.Errorf("error %v, hint %q", err, holdfast.HintOf(err))
+			}
+			// What is no word on the message must not pass for one.
+			for _, of := range []error{ErrNoMessage, ErrFixedMessage} {
+				if errors.Is(err, of) != (c.kind == of) {
+					t.Errorf("%v matches %v", err, of)
+				}
 			}
 			if c.kind == nil && holdfast.ExitCode(err) != holdfast.ExitFailed {
 				t.Errorf("exit code %d", holdfast.ExitCode(err))

@@ -14,6 +14,16 @@ import (
 	"github.com/holdfast-backup/holdfast/internal/redact"
 )
 
+// What is said of a message, and of nothing else: other refusals, such as of a bot that
+// asks too often or is no longer a member, tell nothing about it, and pass.
+var (
+	// ErrNoMessage is that the message is gone. It is also holdfast.ErrNotFound.
+	ErrNoMessage = holdfast.Kindf(holdfast.ErrNotFound, "no such message")
+	// ErrFixedMessage is that the message stays as it is: it is too old, or somebody
+	// else's. It is also holdfast.ErrRefused.
+	ErrFixedMessage = holdfast.Kindf(holdfast.ErrRefused, "the message stays as it is")
+)
+
 // stopped says that a call ended because its context did.
 func (c *Client) stopped(method string, chat any, cause error) error {
 	return &holdfast.Error{Op: "telegram " + method, Object: object(chat), Err: cause}
@@ -109,11 +119,15 @@ func (c *Client) judge(err error, said string) *verdict {
 		return &verdict{holdfast.ErrRefused, said, "a bot can send 50 MB and fetch 20 MB"}
 	case says("chat not found", "peer_id_invalid"):
 		return &verdict{holdfast.ErrNotFound, said, "write to the bot first, or add it to the group, and look at the number of the chat"}
-	case says("not found", "message_id_invalid"):
+	case says("message_id_invalid"), says("message") && says("not found"):
+		return &verdict{ErrNoMessage, said, ""}
+	case says("not found"):
 		return &verdict{holdfast.ErrNotFound, said, ""}
 	case says("not enough rights", "no rights", "administrator", "admin_required"):
 		return &verdict{holdfast.ErrRefused, said, "give the bot this right in the chat"}
-	case says("can't be deleted", "can't be edited", "deactivated", "wrong file"):
+	case says("can't be deleted", "can't be edited"):
+		return &verdict{ErrFixedMessage, said, ""}
+	case says("deactivated", "wrong file"):
 		return &verdict{holdfast.ErrRefused, said, ""}
 	}
 	return &verdict{nil, said, ""}

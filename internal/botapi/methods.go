@@ -49,8 +49,8 @@ func (c *Client) Answer(ctx context.Context, p *bot.AnswerCallbackQueryParams) e
 	})
 }
 
-// Delete removes a message. It matches ErrNotFound if there is none, and ErrRefused if
-// that is not allowed, or not any more.
+// Delete removes a message. It matches ErrNoMessage if there is none, and ErrFixedMessage
+// if that is not allowed, or not any more.
 func (c *Client) Delete(ctx context.Context, chat any, message int) error {
 	return c.call(ctx, "deleteMessage", chat, func(ctx context.Context, chat any) error {
 		_, err := c.bot.DeleteMessage(ctx, &bot.DeleteMessageParams{ChatID: chat, MessageID: message})
