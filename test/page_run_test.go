@@ -62,10 +62,10 @@ func TestPageRun_Python(t *testing.T) {
 	m.with("HOLDFAST_SCHEDULE_ON_CHANGE=4s")
 	bot = m.serve(port, command...)
 	bot.message("3", "Somchai")
-	m.must(0, "backup", "--name", "before_the_party")
+	m.patiently(0, "backup", "--name", "before_the_party")
 	bot.message("4", "Robin")
 	const restore = "holdfast restore before_the_party --quiet --yes"
-	printed := m.types(restore)
+	printed := m.typesBesides(restore)
 	contains(t, "the answer", bot.message("5", "Mina"), "Hello Mina, I know 4 of you.")
 	p.shows("restore", "$ "+restore+"\n"+m.shown(printed))
 	p.status(bot)

@@ -4,6 +4,7 @@ package test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,21 +12,44 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/holdfast-backup/holdfast"
 	"github.com/holdfast-backup/holdfast/internal/s3test"
 )
 
 // types runs commands of the guide in a shell, as they stand there.
 func (m *machine) types(commands string) string {
 	m.t.Helper()
-	cmd := exec.CommandContext(m.t.Context(), "bash", "-euc", commands)
-	cmd.Dir = m.dir
-	cmd.Env = append([]string{"PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH"), "HOME=" + m.dir, "TMPDIR=" + os.TempDir()}, m.env...)
-	out, err := cmd.CombinedOutput()
+	out, err := m.typed(commands)
 	if err != nil {
 		m.t.Fatalf("%s\n%v\n%s", commands, err, out)
 	}
-	return string(out)
+	return out
+}
+
+// typesBesides is types for one command that may meet a backup of a running program:
+// who is told that the repository is in use tries again.
+func (m *machine) typesBesides(command string) string {
+	m.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		out, err := m.typed(command)
+		if e, ok := errors.AsType[*exec.ExitError](err); ok && e.ExitCode() == holdfast.ExitLocked && time.Now().Before(deadline) {
+			continue
+		}
+		if err != nil {
+			m.t.Fatalf("%s\n%v\n%s", command, err, out)
+		}
+		return out
+	}
+}
+
+func (m *machine) typed(commands string) (out string, err error) {
+	cmd := exec.CommandContext(m.t.Context(), "bash", "-euc", commands)
+	cmd.Dir = m.dir
+	cmd.Env = append([]string{"PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH"), "HOME=" + m.dir, "TMPDIR=" + os.TempDir()}, m.env...)
+	said, err := cmd.CombinedOutput()
+	return string(said), err
 }
 
 // ageKey makes a key with age-keygen and gives its public half.
