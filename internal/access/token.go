@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -109,6 +110,9 @@ func (r record) check() error {
 // tokenName accepts a name for a token.
 func tokenName(name string) (string, error) {
 	_, err := holdfast.ParseSourceName(name)
+	if e, ok := errors.AsType[*holdfast.Error](err); ok {
+		e.Op, e.Object = "", "" // it is no source
+	}
 	if err == nil && name == Local {
 		err = holdfast.Kindf(holdfast.ErrUsage, "%q stands for whoever needs no token", name)
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -57,6 +58,19 @@ func (c Core) Look(ctx context.Context, name string) (l *engine.Look, done func(
 		return nil, nil, err
 	}
 	return l, func(error) { _ = l.Close() }, nil // what was read was checked
+}
+
+// Looking lets fn look into a backup, and notes who looked.
+func (c Core) Looking(ctx context.Context, name string, fn func(*engine.Look) error) (err error) {
+	l, done, err := c.Look(ctx, name)
+	if err != nil {
+		return err
+	}
+	err = errors.New("the look did not end") // by a panic
+	defer func() { done(err) }()
+	access.Note(ctx, access.Facts{Backup: string(l.Name), Disclosed: true})
+	err = fn(l)
+	return err
 }
 
 type contentsInput struct {
@@ -115,13 +129,11 @@ func looking[O any](ctx context.Context, s *server, named Named, fn func(*engine
 	if err != nil {
 		return nil, err
 	}
-	l, done, err := s.core().Look(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	access.Note(ctx, access.Facts{Backup: string(l.Name), Disclosed: true})
-	out, err := fn(l)
-	done(err)
+	var out O
+	err = s.core().Looking(ctx, name, func(l *engine.Look) (err error) {
+		out, err = fn(l)
+		return err
+	})
 	return &out, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/holdfast-backup/holdfast"
+	"github.com/holdfast-backup/holdfast/engine"
 	"github.com/holdfast-backup/holdfast/internal/access"
 	"github.com/holdfast-backup/holdfast/internal/report"
 	"github.com/holdfast-backup/holdfast/source/sourcetest"
@@ -276,5 +277,32 @@ func TestInside_AFailureHalfWayIsTold(t *testing.T) {
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"code":"damaged"`) || strings.Contains(w.Body.String(), "event: error") != events {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
+	}
+}
+
+// A look that panics gives the backup back, closed: nobody waits for it for ever.
+func TestInside_APanicKeepsNoBackup(t *testing.T) {
+	w := newShelved(t)
+	var lent *engine.Look
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_ = w.core.Looking(t.Context(), "one", func(l *engine.Look) error {
+			lent = l
+			panic("a bug")
+		})
+	}()
+	err := w.core.Looking(t.Context(), "one", func(l *engine.Look) error {
+		if l == lent {
+			t.Error("what was left by a panic is lent again")
+		}
+		_, err := l.Page(t.Context(), engine.PageRequest{Source: l.Sources[0].Name, Table: "note", Limit: 1})
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

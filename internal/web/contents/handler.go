@@ -45,14 +45,7 @@ func looking(v *site.Visit, fn func(*engine.Look) error) error {
 	if err != nil {
 		return err
 	}
-	l, done, err := v.Core.Look(v.Context(), string(name))
-	if err != nil {
-		return err
-	}
-	access.Note(v.Context(), access.Facts{Backup: string(l.Name), Disclosed: true})
-	err = fn(l)
-	done(err)
-	return err
+	return v.Core.Looking(v.Context(), string(name), fn)
 }
 
 // told makes of a failure what a page shows; nil if the page is no page without it.
