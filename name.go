@@ -25,6 +25,9 @@ var besideBackups = []string{"repository.json", "identity.age"}
 // says what is wrong with it.
 func ParseBackupName(s string) (BackupName, error) {
 	err := checkName(s)
+	if s == "live" {
+		err = &NameError{NameTaken, s, fmt.Sprintf("%q stands for the present state", s)}
+	}
 	if err == nil && slices.Contains(besideBackups, strings.ToLower(s)) {
 		err = &NameError{NameTaken, s, fmt.Sprintf("%q is a file of the repository itself", s)}
 	}

@@ -18,7 +18,7 @@ func TestParseBackupName(t *testing.T) {
 		}
 	}
 	bad := []string{
-		"", ".", "..", ".hidden", "-rf", "a/b", `a\b`, "a\x00b", "a\nb", "a\tb", "a b", "a:b", "a*b", "latest", "end.",
+		"", ".", "..", ".hidden", "-rf", "a/b", `a\b`, "a\x00b", "a\nb", "a\tb", "a b", "a:b", "a*b", "latest", "live", "end.",
 		"\xff\xfe", "con", "NUL.txt", "com1", "a\u202eb", "\u0e31x", "\u200cab", strings.Repeat("x", 181), "../../etc/passwd", "🙂",
 		"repository.json", "Repository.JSON", "identity.age",
 	}

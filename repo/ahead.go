@@ -59,18 +59,20 @@ func (a *ahead) step(p *payload, frame, most int64) (from, to int64) {
 		a.walks[p] = walks
 	}
 	a.clock++
-	w := &walks[0]
+	// The walk that is nearest: of two side by side, one must not be taken for the other.
+	var w *walk
+	oldest := &walks[0]
 	for i := range walks {
-		if by := frame - walks[i].last; walks[i].used > 0 && by >= 0 && by <= aheadGap+1 {
+		by := frame - walks[i].last
+		if walks[i].used > 0 && by >= 0 && by <= aheadGap+1 && (w == nil || by < frame-w.last) {
 			w = &walks[i]
-			break
 		}
-		if walks[i].used < w.used {
-			w = &walks[i]
+		if walks[i].used < oldest.used {
+			oldest = &walks[i]
 		}
 	}
-	if by := frame - w.last; w.used == 0 || by < 0 || by > aheadGap+1 {
-		*w = walk{last: frame, until: frame + 1, used: a.clock}
+	if w == nil {
+		*oldest = walk{last: frame, until: frame + 1, used: a.clock}
 		return 0, 0
 	}
 	w.used = a.clock
@@ -100,6 +102,14 @@ func (a *ahead) need(p *payload, frame int64, remote bool, cache *frameCache) {
 	}
 	a.mu.Lock()
 	from, to := a.step(p, frame, most)
+	// Another walk may have been there just now.
+	known := func(i int64) bool { return cache.has(p.where, i) || a.busy[frameOf{p, i}] != nil }
+	for from < to && known(from) {
+		from++
+	}
+	for from < to && known(to-1) {
+		to--
+	}
 	wait := a.busy[frameOf{p, frame}]
 	if from < to {
 		a.now++

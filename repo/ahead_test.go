@@ -125,6 +125,15 @@ func TestAhead_ReadsWhatWillBeAskedFor(t *testing.T) {
 			wg.Wait()
 		})
 	})
+	// As the vectors of records that were added together lie: each frame counts once.
+	t.Run("jumps to and fro", func(t *testing.T) {
+		const there = 16
+		within(t, 3*there, func(f *openFile) {
+			for i := range int64(20 * there) {
+				read(f, (i*7%there+1)*frameSize-step/2)
+			}
+		})
+	})
 	t.Run("jumps", func(t *testing.T) {
 		const jumps = 20
 		within(t, 3*jumps+20, func(f *openFile) { // a piece may lie in two payloads or more

@@ -65,6 +65,14 @@ func (c *frameCache) read(stored string, frame int64, within int, p []byte) bool
 	return ok
 }
 
+// has tells whether a frame is there.
+func (c *frameCache) has(stored string, frame int64) bool {
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	_, ok := c.pool.byKey[frameKey{c, stored, frame}]
+	return ok
+}
+
 // put takes over a frame, the first size bytes of buf.
 func (c *frameCache) put(stored string, frame int64, buf *[]byte, size int) {
 	k := frameKey{c, stored, frame}
