@@ -20,8 +20,16 @@ const dataWait = 30 * time.Second
 
 // prepare brings everything into the state that the program may start on.
 func (s *supervisor) prepare(ctx context.Context) error {
-	ctx, stop := s.interruptible(ctx)
-	defer stop()
+	within, stop := s.interruptible(ctx)
+	err := s.prepareWithin(within)
+	if asked := stop(); asked && err == nil { // nobody asks twice
+		err = context.Canceled
+	}
+	return err
+}
+
+// prepareWithin is prepare until ctx ends, as far as what it does looks at that.
+func (s *supervisor) prepareWithin(ctx context.Context) error {
 	s.tellPath()
 	for _, p := range s.places {
 		if p.needsStorage() {
@@ -58,16 +66,19 @@ func (s *supervisor) checkRepository() error {
 }
 
 // interruptible gives a context that a signal to end cancels: before the program
-// runs there is nothing to pass it on to.
-func (s *supervisor) interruptible(ctx context.Context) (context.Context, func()) {
+// runs there is nothing to pass it on to. The returned function ends the listening and
+// tells whether there was such a signal.
+func (s *supervisor) interruptible(ctx context.Context) (context.Context, func() (asked bool)) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
+	asked := false
 	go func() {
 		defer close(done)
 		for {
 			select {
 			case sig := <-s.Signals:
 				if asksToEnd(sig) {
+					asked = true
 					cancel()
 					return
 				}
@@ -76,7 +87,7 @@ func (s *supervisor) interruptible(ctx context.Context) (context.Context, func()
 			}
 		}
 	}()
-	return ctx, func() { cancel(); <-done }
+	return ctx, func() bool { cancel(); <-done; return asked }
 }
 
 // probe looks what the directory of a source is worth.

@@ -82,6 +82,39 @@ func TestRun_AWipedStorageIsRestored(t *testing.T) {
 	}
 }
 
+// A platform asks to end once, and then kills: a signal that comes when all is prepared
+// but the program does not run yet must not be lost.
+func TestRun_ASignalBeforeTheProgramIsNotLost(t *testing.T) {
+	w := newWorld(t)
+	if exit, err := w.begin(bot(t, "0")).end(); exit != 0 || err != nil {
+		t.Fatalf("exit %d, %v", exit, err)
+	}
+	if err := os.RemoveAll(filepath.Join(w.dir, "data")); err != nil {
+		t.Fatal(err)
+	}
+	signals := make(chan os.Signal)
+	asked := false
+	s, err := newSupervisor(Options{
+		Config: w.config(), Args: sh("exit 9"), Signals: signals,
+		Tell: func(line string) {
+			if strings.HasPrefix(line, "bot: ") && !asked { // it is restored: the last thing before the program
+				asked = true
+				signals <- syscall.SIGTERM
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exit, err := s.live(t.Context())
+	if !asked {
+		t.Fatal("nothing was restored")
+	}
+	if exit != holdfast.ExitInterrupted || err == nil {
+		t.Errorf("exit %d, %v: the program was started", exit, err)
+	}
+}
+
 func TestRun_IdenticalStartsAddNoBackups(t *testing.T) {
 	w := newWorld(t)
 	w.begin(bot(t, "0")).end()
