@@ -201,6 +201,25 @@ func TestRun_DataLiesInMemoryWhileItsStorageCannotHoldIt(t *testing.T) {
 	}
 }
 
+// That the program does not answer in time after its database came home is another
+// matter than a database that could not come home.
+func TestRun_ADatabaseThatIsHomeIsHomeWhateverTheProgramDoes(t *testing.T) {
+	w := newWorld(t).set("run.ready", "http://127.0.0.1:1/").set("run.ready_timeout", "50ms")
+	unblock := w.blocked()
+	l := w.begin(bot(t, "stay"))
+	l.prints("rows 1")
+	unblock()
+	l.s.tryHome(t.Context())
+	l.prints("rows 3") // one when it was stopped, one when it was started again
+	if l.warned("could not be brought back") || !l.warned("the program does not serve") {
+		t.Errorf("it is not told as it is\n%s", l)
+	}
+	l.signals <- syscall.SIGTERM
+	if exit, err := l.end(); exit != 0 || err != nil || w.saved() != 4 {
+		t.Errorf("exit %d, %v, %d rows saved\n%s", exit, err, w.saved(), l)
+	}
+}
+
 func TestLoad_TakesTheOriginalIfASoundCopyCanBeHad(t *testing.T) {
 	for _, c := range []struct {
 		name   string

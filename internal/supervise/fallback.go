@@ -271,11 +271,12 @@ func (s *supervisor) goHome(ctx context.Context, p *place) error {
 	if err := s.program.Hold(ctx, s.grace()); err != nil {
 		return err
 	}
-	err := s.copyTo(ctx, p.source(), p.home)
-	if err == nil {
-		s.arrive(ctx, p)
+	if err := s.copyTo(ctx, p.source(), p.home); err != nil {
+		return errors.Join(err, s.release(ctx))
 	}
-	return errors.Join(err, s.release(ctx))
+	s.arrive(ctx, p)
+	_ = s.release(ctx) // that the program does not start or answer is told as that
+	return nil
 }
 
 // arrive notes that a source lies where it belongs again.
