@@ -115,6 +115,7 @@ func TestStart_TheChildHasTheTerminal(t *testing.T) {
 	var reader sync.WaitGroup
 	reader.Go(func() { _, _ = io.Copy(shown, person) }) // ends with the session
 	defer reader.Wait()
+	defer func() { _ = cmd.Process.Kill() }() // of a test that failed; else it has ended
 
 	shown.waitFor(t, "child ready")
 	// A shell that is signalled just before it reads learns of it only when it
