@@ -194,8 +194,31 @@ func TestCall_EndsWithThePatience(t *testing.T) {
 	}
 }
 
+// Whoever calls next for a chat that Telegram wants to hear nothing of for long is told
+// so, as the first was, and does not wait for an hour.
+func TestCall_NobodyWaitsForAChatLongerThanThePatience(t *testing.T) {
+	url, asked := answers(t, says(429, `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 3600","parameters":{"retry_after":3600}}`), message)
+	w := newWorld(t, Options{API: url})
+	for range 2 {
+		if _, err := w.Send(t.Context(), hello(5)); !errors.Is(err, holdfast.ErrRefused) || !strings.Contains(err.Error(), "for 3600 seconds") {
+			t.Errorf("error %v", err)
+		}
+	}
+	if *asked != 1 || len(w.clock.waited) > 0 {
+		t.Errorf("asked %d times, waited %v", *asked, w.clock.waited)
+	}
+	if _, err := w.Send(t.Context(), hello(6)); err != nil {
+		t.Errorf("another chat: %v", err)
+	}
+	w.clock.pass(time.Hour)
+	if _, err := w.Send(t.Context(), hello(5)); err != nil {
+		t.Errorf("an hour later: %v", err)
+	}
+}
+
 func TestCall_OnceIsEnough(t *testing.T) {
 	long := says(429, `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 600","parameters":{"retry_after":600}}`)
+	endless := says(429, `{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":10000000000}}`)
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		kind   error // nil: none of the vocabulary
@@ -212,6 +235,7 @@ func TestCall_OnceIsEnough(t *testing.T) {
 		"too old":           {refuses(400, "Bad Request: message can't be edited"), ErrFixedMessage, "can't be edited", ""},
 		"no right":          {refuses(400, "Bad Request: not enough rights to send text messages to the chat"), holdfast.ErrRefused, "not enough rights", "this right"},
 		"bad markup":        {refuses(400, "Bad Request: can't parse entities: unclosed tag"), nil, "chat 5: can't parse entities", ""},
+		"a wait of no time": {endless, holdfast.ErrRefused, "takes nothing more", "try again then"},
 		"too long a wait":   {long, holdfast.ErrRefused, "takes nothing more for 600 seconds", "try again then"},
 		"no API":            {page(404), holdfast.ErrNotFound, "the server answers 404", "telegram.api"},
 		"a page of a login": {page(200), nil, "the server answers 200", "telegram.proxy"},

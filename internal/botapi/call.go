@@ -23,6 +23,10 @@ const (
 // file does on a slow line.
 const leastAttempts = 3
 
+// mostRetryAfter bounds the seconds after which Telegram may ask to be asked again: a
+// number that no time has must not become none.
+const mostRetryAfter = 24 * 60 * 60
+
 // mostMoves is how often a chat may have another number in one call.
 const mostMoves = 3
 
@@ -39,6 +43,9 @@ func (c *Client) call(ctx context.Context, method string, chat any, do func(ctx 
 		shown := chat
 		if unpaced[method] {
 			shown = nil
+		}
+		if held := c.pace.held(shown); held > c.o.Patience {
+			return c.fail(method, chat, &bot.TooManyRequestsError{RetryAfter: int((held + time.Second - 1) / time.Second)})
 		}
 		if err := c.pace.await(ctx, shown, c.o.Wait); err != nil {
 			return c.stopped(method, chat, err)
@@ -60,7 +67,7 @@ func (c *Client) call(ctx context.Context, method string, chat any, do func(ctx 
 		}
 		again, passes := pause, passing(err)
 		if limited, ok := errors.AsType[*bot.TooManyRequestsError](err); ok {
-			again = time.Duration(max(1, limited.RetryAfter)) * time.Second
+			again = time.Duration(min(max(1, limited.RetryAfter), mostRetryAfter)) * time.Second
 			c.pace.hold(shown, again)
 		}
 		if !passes || again > c.o.Patience || attempt >= leastAttempts && c.o.Now().Sub(began)+again > c.o.Patience {

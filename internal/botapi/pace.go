@@ -69,6 +69,19 @@ func (p *pace) hold(chat any, wait time.Duration) {
 	}
 }
 
+// held tells for how long Telegram does not want to hear of a chat.
+func (p *pace) held(chat any) time.Duration {
+	if chat == nil {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if one := p.chats[key(chat)]; one != nil {
+		return one.until.Sub(p.now())
+	}
+	return 0
+}
+
 // room gives the pace of a chat. The lock is held.
 func (p *pace) room(chat string) *room {
 	if one := p.chats[chat]; one != nil {

@@ -57,6 +57,39 @@ func TestCall_WhoseAnswerCannotBeReadIsNotMadeAgain(t *testing.T) {
 	}
 }
 
+// An answer that comes in drips ends, whatever it is going to be.
+func TestCall_AnAnswerThatDripsEnds(t *testing.T) {
+	for kind, times := range map[string]int{"application/json": leastAttempts, "text/html": 1} {
+		t.Run(kind, func(t *testing.T) {
+			url, asked := answers(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Set("Content-Type", kind)
+				for range 500 {
+					if _, err := io.WriteString(w, " "); err != nil || http.NewResponseController(w).Flush() != nil {
+						return
+					}
+					select {
+					case <-r.Context().Done():
+						return
+					case <-time.After(5 * time.Millisecond):
+					}
+				}
+				_, _ = io.WriteString(w, `{"ok":true,"result":{"message_id":7,"date":1,"chat":{"id":5,"type":"private"},"text":"x"}}`)
+			})
+			w := newWorld(t, Options{API: url, Patience: time.Second})
+			hasty := newTransport(nil, stalledAfter)
+			hasty.answer = 30 * time.Millisecond
+			w.http.Transport = hasty
+			if _, err := w.Send(t.Context(), hello(5)); holdfast.CauseOf(err) != holdfast.CauseUnreachable || strings.Contains(err.Error(), "canceled") {
+				t.Errorf("error %v", err)
+			}
+			if *asked != times {
+				t.Errorf("asked %d times, want %d", *asked, times)
+			}
+		})
+	}
+}
+
 // Whoever is asked next would be told the token, which is in the address asked before.
 func TestCall_FollowsNobodyElsewhere(t *testing.T) {
 	elsewhere, asked := answers(t, message)

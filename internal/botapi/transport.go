@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,11 +18,14 @@ const stalledAfter = 2 * time.Minute
 
 // transport tells apart what the Bot API answers and what something on the way does: a
 // gateway, a proxy, a server that is another one.
-type transport struct{ next http.RoundTripper }
+type transport struct {
+	next   http.RoundTripper
+	answer time.Duration // how long an answer that has begun may take, files apart
+}
 
 func newTransport(proxy func(*http.Request) (*url.URL, error), stalled time.Duration) transport {
 	dialer := net.Dialer{Timeout: connectWithin, KeepAlive: 30 * time.Second}
-	return transport{&http.Transport{
+	return transport{answer: answerWithin, next: &http.Transport{
 		Proxy: proxy,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := dialer.DialContext(ctx, network, address)
@@ -33,6 +37,9 @@ func newTransport(proxy func(*http.Request) (*url.URL, error), stalled time.Dura
 		OnProxyConnectResponse: connected,
 		TLSHandshakeTimeout:    connectWithin, ResponseHeaderTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
 		MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second,
+		// Of HTTP/2 one connection serves every call: on one that a network has
+		// forgotten, each new call would be something that moves.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: stalled / 4, PingTimeout: stalled},
 	}}
 }
 
@@ -101,16 +108,22 @@ const mostErrorBody = 64 << 10
 // file. Their pages are not quoted, and where they point to is not followed: the address
 // that was asked holds the token, and whoever is asked next would be told it.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := t.next.RoundTrip(r)
+	ctx, cancel := context.WithCancelCause(r.Context())
+	resp, err := t.next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
+		cancel(nil)
 		return nil, err
 	}
+	body := &bounded{ReadCloser: resp.Body, ctx: ctx, end: func() { cancel(nil) }, left: math.MaxInt64}
+	resp.Body = body
 	file := strings.Contains(r.URL.Path, "/file/bot")
-	switch {
-	case file && resp.StatusCode == http.StatusOK:
+	if file && resp.StatusCode == http.StatusOK {
 		return resp, nil
-	case !file && said(resp):
-		resp.Body = &bounded{ReadCloser: resp.Body, left: mostAnswer}
+	}
+	late := time.AfterFunc(t.answer, func() { cancel(errSlow) })
+	body.end = func() { late.Stop(); cancel(nil) }
+	if !file && said(resp) {
+		body.left = mostAnswer
 		return resp, nil
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, mostErrorBody)
@@ -136,17 +149,32 @@ const mostAnswer = 16 << 20
 // errEndless tells of an answer that is longer than any of the Bot API.
 var errEndless = errors.New("the answer does not end")
 
-// bounded is the body of an answer, which is read into memory.
+// errSlow tells of an answer that has begun and comes in drips.
+var errSlow = errors.New("the answer takes too long")
+
+// bounded is the body of an answer. One that is read into memory ends, and in time.
 type bounded struct {
 	io.ReadCloser
+	ctx  context.Context // of the request; it ends when the answer takes too long
+	end  func()          // lets go of it
 	left int64
 }
 
+// Read implements io.Reader.
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
 		return 0, errEndless
 	}
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
+	if err != nil && errors.Is(context.Cause(b.ctx), errSlow) {
+		err = errSlow
+	}
 	return n, err
+}
+
+// Close implements io.Closer.
+func (b *bounded) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
 }
