@@ -82,6 +82,7 @@ var rows = []row{
 	{"internal/chromatest", []string{root, "internal/testserver"}, "it runs servers for tests"},
 	{"internal/s3test", []string{root, "internal/testserver"}, "it runs servers for tests"},
 	{"internal/config", []string{root, "repo/retention", "internal/durable", "internal/nearest"}, "settings are data for whoever wires them"},
+	{"internal/hook", []string{root, "internal/child"}, "a mechanism knows nothing of the product"},
 	{"internal/...", []string{root, "internal/durable"}, "a mechanism knows nothing of the product"},
 
 	{"docs/rescue", nil, "a script that works without us, and is printed by whoever embeds it"},

@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
+
+	"github.com/holdfast-backup/holdfast/internal/child"
 )
 
 // maxLine bounds what FirstLine takes of a command's output.
@@ -15,7 +18,8 @@ const maxLine = 64 << 10
 
 // FirstLine runs c and gives the first line that it prints. The output may be a
 // secret: it is in no file and in no error. What the command says on standard
-// error goes to that of this process.
+// error goes to that of this process, and where this process has a terminal, the
+// command has it meanwhile: it may ask a person.
 func FirstLine(ctx context.Context, c Command) (string, error) {
 	timeout := c.Timeout
 	if timeout <= 0 {
@@ -24,16 +28,25 @@ func FirstLine(ctx context.Context, c Command) (string, error) {
 	runCtx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done after %s", timeout))
 	defer cancel()
 	out := &firstBytes{}
-	cmd := exec.CommandContext(runCtx, shell[0], append(shell[1:], c.Line)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, out, os.Stderr
-	cmd.Env = append(os.Environ(), c.Env...)
-	killTogether(cmd)
-	cmd.WaitDelay = timeout // a child that keeps the output open
-	if err := cmd.Run(); err != nil {
-		if runCtx.Err() != nil {
-			err = context.Cause(runCtx)
-		}
+	p, err := child.Start(child.Command{
+		Args: append(slices.Clone(shell), c.Line), Env: append(os.Environ(), c.Env...),
+		Stdin: os.Stdin, Stdout: out, Stderr: os.Stderr,
+	})
+	if err != nil {
 		return "", &Error{Line: c.Line, Err: err}
+	}
+	select {
+	case <-p.Done():
+	case <-runCtx.Done():
+		return "", &Error{Line: c.Line, Err: errors.Join(context.Cause(runCtx), p.Stop(context.WithoutCancel(ctx), 0))}
+	}
+	switch exit := p.Exit(); {
+	case exit.Signal == os.Interrupt: // by whoever was asked
+		return "", &Error{Line: c.Line, Err: fmt.Errorf("it %s: %w", exit, context.Canceled)}
+	case exit.Signal != nil:
+		return "", &Error{Line: c.Line, Err: fmt.Errorf("it %s", exit)}
+	case exit.Code != 0:
+		return "", &Error{Line: c.Line, Err: fmt.Errorf("exit status %d", exit.Code)}
 	}
 	s := bufio.NewScanner(bytes.NewReader(out.b))
 	s.Buffer(nil, maxLine)

@@ -1,0 +1,113 @@
+package hook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestMain lets the test binary be a program at a terminal that asks a command.
+func TestMain(m *testing.M) {
+	line := os.Getenv("HOOK_TEST_LINE")
+	if line == "" {
+		os.Exit(m.Run())
+	}
+	got, err := FirstLine(context.Background(), Command{Line: line, Timeout: patience / 4})
+	fmt.Printf("got %q, interrupted %v, error %v\n", got, errors.Is(err, context.Canceled), err)
+}
+
+// patience is how long anything may take before a test gives up.
+const patience = 20 * time.Second
+
+func TestFirstLine(t *testing.T) {
+	for line, want := range map[string]string{
+		"printf 'se cret\\r\\nanother\\n'":    "se cret",
+		"printf 'no end'":                     "no end",
+		"echo x; head -c 1000000 /dev/zero":   "x",
+		"echo served; sleep 5 & echo another": "served",
+	} {
+		if got, err := FirstLine(t.Context(), Command{Line: line}); got != want || err != nil {
+			t.Errorf("%s gives %q, %v", line, got, err)
+		}
+	}
+	for line, says := range map[string]string{
+		"echo secret; exit 3":    "exit status 3",
+		"kill -9 $$":             "killed",
+		"echo secret; sleep 600": "not done after 100ms",
+	} {
+		got, err := FirstLine(t.Context(), Command{Line: line, Timeout: 100 * time.Millisecond})
+		if err == nil || got != "" || !strings.Contains(err.Error(), says) || strings.HasSuffix(err.Error(), "secret") {
+			t.Errorf("%s gives %q, %v", line, got, err)
+		}
+	}
+}
+
+// A password manager asks whoever sits at the terminal, and can be refused.
+func TestFirstLine_AsksAtTheTerminal(t *testing.T) {
+	for keys, want := range map[string]string{
+		"open sesame\n": `got "open sesame", interrupted false, error <nil>`,
+		"\x03":          `got "", interrupted true`,
+	} {
+		person, program := pseudoTerminal(t)
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), `HOOK_TEST_LINE=echo asked >&2; read answer; echo "$answer"`)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = program, program, program
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		program.Close()
+		late := time.AfterFunc(patience/2, func() { _ = cmd.Process.Kill() }) // that ends the session
+		var shown strings.Builder
+		typed := false
+		for b := make([]byte, 1024); ; {
+			n, err := person.Read(b)
+			shown.Write(b[:n])
+			if err != nil {
+				break // the session has ended
+			}
+			if !typed && strings.Contains(shown.String(), "asked") {
+				typed = true
+				if _, err := person.WriteString(keys); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		late.Stop()
+		if err := cmd.Wait(); err != nil || !strings.Contains(shown.String(), want) {
+			t.Errorf("%q shows %q, want %q; %v", keys, shown.String(), want, err)
+		}
+	}
+}
+
+// pseudoTerminal opens a terminal: what a person types and sees, and the end that a
+// program has.
+func pseudoTerminal(t *testing.T) (person, program *os.File) {
+	t.Helper()
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { person.Close() })
+	fd := int(person.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return person, program
+}
