@@ -57,7 +57,7 @@ func TestTransport_GivesUpAForgottenConnection(t *testing.T) {
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	defer s.Close()
-	tr := newTransport(nil, time.Second)
+	tr := newTransport(nil, 2*time.Second)
 	tr.next.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
 	defer tr.next.(*http.Transport).CloseIdleConnections()
 	client := caller{&http.Client{Transport: tr}}
@@ -84,7 +84,7 @@ func TestTransport_GivesUpAForgottenConnection(t *testing.T) {
 	}
 	forgotten.Store(1)
 	// Each try is shorter than a connection may stand still.
-	for end := time.Now().Add(time.Minute); ask(700*time.Millisecond) != nil; {
+	for end := time.Now().Add(time.Minute); ask(1500*time.Millisecond) != nil; {
 		if time.Now().After(end) {
 			t.Fatal("every call goes into a connection that is gone")
 		}
