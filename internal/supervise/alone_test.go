@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-backup/holdfast/internal/child"
@@ -109,15 +110,16 @@ func TestOpening_IsAShareOfShortLimits(t *testing.T) {
 		{"1m", "9s", 0, false, 0, 400 * time.Millisecond},
 	} {
 		w := newWorld(t).set("schedule.on_change", c.onChange).set("shutdown_timeout", c.shutdown)
-		s := &supervisor{Options: Options{Config: w.config()}, program: newProgram(nil)}
-		s.program.begun = time.Now().Add(-c.age)
-		if c.running {
-			s.program.current = &child.Child{}
-		}
-		const late = 100 * time.Millisecond
-		near := func(got, want time.Duration) bool { return got <= want && got > want-late }
-		if opening, closing := s.opening(), s.closing(); !near(opening, c.opening) || !near(closing, c.closing) {
-			t.Errorf("%+v: opening %v, closing %v", c, opening, closing)
-		}
+		config := w.config()
+		synctest.Test(t, func(t *testing.T) { // no time passes
+			s := &supervisor{Options: Options{Config: config}, program: newProgram(nil)}
+			s.program.begun = time.Now().Add(-c.age)
+			if c.running {
+				s.program.current = &child.Child{}
+			}
+			if opening, closing := s.opening(), s.closing(); opening != c.opening || closing != c.closing {
+				t.Errorf("%+v: opening %v, closing %v", c, opening, closing)
+			}
+		})
 	}
 }
