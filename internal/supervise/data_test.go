@@ -262,6 +262,101 @@ func TestLoad_TakesTheOriginalIfASoundCopyCanBeHad(t *testing.T) {
 	}
 }
 
+// Of two instances that work with the database in memory none takes it home under the
+// other, however often each has tried.
+func TestGoHome_NotWhileAnotherInstanceWorksInMemory(t *testing.T) {
+	w := newWorld(t)
+	w.begin(bot(t, "0")).end()
+	var all []*supervisor
+	for range 2 {
+		s, err := newSupervisor(Options{Config: w.config()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.close(t.Context())
+		s.mark()
+		if err := s.leaveHome(t.Context(), s.places[0], "told so"); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	for i := range 6 {
+		s := all[i%2]
+		if err := s.goHome(t.Context(), s.places[0]); !errors.Is(err, holdfast.ErrLocked) {
+			t.Fatalf("the database went home under the other instance: %v", err)
+		}
+	}
+	if err := all[1].places[0].clear(true); err != nil {
+		t.Error(err)
+	}
+	if err := all[0].goHome(t.Context(), all[0].places[0]); err != nil {
+		t.Errorf("alone: %v", err)
+	}
+	if got := w.rows(w.database()); got != 1 {
+		t.Errorf("%d rows at home", got)
+	}
+}
+
+// What a crash left in memory is the newest state only as long as nobody has written to
+// the original since: a start may have found that, and left it where it was.
+func TestLoad_WhatACrashLeftIsNotNewestForEver(t *testing.T) {
+	w := newWorld(t)
+	w.begin(bot(t, "0")).end()
+	l := &life{t: t}
+	leave := func() (folder string) {
+		s, err := newSupervisor(Options{Config: w.config(), Warn: func(p holdfast.Problem) { l.problems = append(l.problems, p) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := s.places[0]
+		if err := s.leaveHome(t.Context(), p, "told so"); err != nil {
+			t.Fatalf("%v\n%s", err, l)
+		}
+		folder = filepath.Dir(p.path())
+		if err := s.close(t.Context()); err == nil { // no backup of this life holds it
+			t.Fatal("what lies in memory is not left there")
+		}
+		return folder
+	}
+	folder := leave()
+	t.Cleanup(func() {
+		aside, err := filepath.Glob(folder + ".left-*")
+		if err != nil || len(aside) != 1 || w.rows(filepath.Join(aside[0], "bot.db")) != 2 {
+			t.Errorf("what a crash left is not kept: %q, %v", aside, err)
+		}
+		for _, dir := range aside {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+		if err := errors.Join(err, dropRefuge(folder)); err != nil {
+			t.Error(err)
+		}
+	})
+	left := filepath.Join(folder, "bot.db")
+	write := func(path string) {
+		t.Helper()
+		cmd := exec.Command(bot(t, "0")[0], "0")
+		cmd.Env = append(os.Environ(), role+"=bot", "MODE=DELETE", "DATABASE_PATH="+path)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	write(left)
+	leave()
+	if got := w.rows(left); got != 2 || l.warned("set aside") {
+		t.Errorf("%d rows in memory, want the 2 that a crash left there\n%s", got, l)
+	}
+	write(w.database())
+	write(w.database())
+	leave()
+	if got := w.rows(left); got != 3 || !l.warned("set aside") {
+		t.Errorf("%d rows in memory, want the 3 of the original\n%s", got, l)
+	}
+	leave()
+	if got := w.rows(left); got != 3 {
+		t.Errorf("%d rows in memory, want the 3 that were loaded", got)
+	}
+}
+
 func TestRun_WhatACrashLeftInMemoryIsBroughtBack(t *testing.T) {
 	w := newWorld(t)
 	w.begin(bot(t, "0")).end()

@@ -67,32 +67,70 @@ func (s *supervisor) leaveHome(ctx context.Context, p *place, why string) error 
 	return nil
 }
 
-// load fills the file in memory: what a crash left there is newest, then the
-// original if a sound copy of it can be had, then the newest backup. Looking at the
-// original does not tell that: where nothing can be written SQLite cannot open a
-// database in WAL mode, which can be read all the same.
+// load fills the file in memory: what a crash left there is newest, unless the original
+// was written to since; then the original if a sound copy of it can be had, then the
+// newest backup. Looking at the original does not tell that: where nothing can be written
+// SQLite cannot open a database in WAL mode, which can be read all the same.
 func (s *supervisor) load(ctx context.Context, p *place, away holdfast.Source) error {
-	left := startup.Examine(ctx, away, startup.ExamineOptions{})
-	if info, err := os.Stat(p.conf.Path); err == nil && info.Size() > 0 && !left.Usable() {
-		switch err := s.copyTo(ctx, p.home, away); {
+	folder := filepath.Dir(away.Target().Path)
+	goesOn := startup.Examine(ctx, away, startup.ExamineOptions{}).Usable()
+	if info, err := os.Stat(p.conf.Path); err == nil && info.Size() > 0 && (!goesOn || writtenSince(p.conf.Path, folder, away.Target().Path)) {
+		if goesOn {
+			goesOn, err = s.replaceLeft(ctx, p, away)
+		} else {
+			err = s.copyTo(ctx, p.home, away)
+		}
+		switch {
+		case err == nil && goesOn: // by another instance, too
 		case err == nil:
 			s.tell("%s: loaded into memory from %s", p.conf.Name, p.conf.Path)
 		case ctx.Err() != nil:
 			return err
 		default:
+			instead := "the newest backup is taken"
+			if goesOn {
+				instead = "what an earlier run left in memory is taken"
+			}
 			s.warn(holdfast.Problem{
 				Source: p.conf.Name, Object: p.conf.Path, Severity: holdfast.Warning,
-				Message: fmt.Sprintf("what lies there cannot be used, so the newest backup is taken: %v", err), Hint: holdfast.HintOf(err),
+				Message: fmt.Sprintf("what lies there cannot be used, so %s: %v", instead, err), Hint: holdfast.HintOf(err),
 			})
 		}
 	}
-	if err := s.startUp(ctx, p, away); err != nil || left.Usable() {
+	if err := s.startUp(ctx, p, away); err != nil || goesOn {
 		return err
 	}
-	if err := noteDeparture(p.conf.Path, filepath.Dir(away.Target().Path)); err != nil {
+	if err := noteDeparture(p.conf.Path, folder); err != nil {
 		return &holdfast.Error{Op: "start", Object: p.conf.Name, Err: err}
 	}
 	return nil
+}
+
+// replaceLeft lets the original take the place of what a crash left in memory, which is
+// set aside. It stays where another instance works with it, or the original cannot be had.
+func (s *supervisor) replaceLeft(ctx context.Context, p *place, away holdfast.Source) (stays bool, err error) {
+	if only, err := alone(p.shared); err != nil || !only {
+		return true, err
+	}
+	defer func() { err = errors.Join(err, shareAgain(p.shared)) }()
+	folder := filepath.Dir(away.Target().Path)
+	aside := folder + s.Now().UTC().Format(".left-20060102_150405.000000000")
+	if err := os.Rename(folder, aside); err != nil {
+		return true, err
+	}
+	err = os.Mkdir(folder, 0o700)
+	if err == nil {
+		err = s.copyTo(ctx, p.home, away)
+	}
+	if err != nil {
+		return true, errors.Join(err, os.RemoveAll(folder), os.Rename(aside, folder))
+	}
+	s.warn(holdfast.Problem{
+		Source: p.conf.Name, Object: aside, Severity: holdfast.Warning,
+		Message: "an earlier run left a database in memory, and " + p.conf.Path + " was written to since, so it was set aside",
+		Hint:    "look whether anything in it is missed, then remove it",
+	})
+	return false, nil
 }
 
 // copyTo puts the content of one database in the place of another.
@@ -161,7 +199,7 @@ func (s *supervisor) bringBack(ctx context.Context, p *place) error {
 			continue
 		}
 		lock := flock.New(folder+lockSuffix, flock.SetPermissions(0o600))
-		if alone, err := lock.TryLock(); err != nil || !alone {
+		if alone, err := alone(lock); err != nil || !alone {
 			return &holdfast.Error{
 				Op: "start", Object: p.conf.Name, Err: holdfast.Kindf(holdfast.ErrLocked, "another instance works with its data in memory (%s)", conf.Path),
 				Hint: "stop that one, or wait until it has brought the data back",
@@ -262,9 +300,8 @@ func (s *supervisor) goHome(ctx context.Context, p *place) error {
 	if s.program.Held() {
 		return holdfast.Kindf(holdfast.ErrLocked, "a restore is not settled yet")
 	}
-	if alone, err := p.shared.TryLock(); err != nil || !alone {
-		_, again := p.shared.TryRLock() // what there was is given up by asking for more
-		return errors.Join(holdfast.Kindf(holdfast.ErrLocked, "another instance works with the data in memory, too"), err, again)
+	if alone, err := alone(p.shared); err != nil || !alone {
+		return errors.Join(holdfast.Kindf(holdfast.ErrLocked, "another instance works with the data in memory, too"), err)
 	}
 	s.tell("%s: the storage works again; the program is stopped while the database is brought back", p.conf.Name)
 	s.board.set(holdfast.StandingRestoring, "The storage works again: the database is being brought back.")
@@ -307,7 +344,7 @@ func (p *place) clear(saved bool) error {
 	}
 	defer p.shared.Close()
 	path := p.path()
-	if alone, err := p.shared.TryLock(); err != nil || !alone {
+	if alone, err := alone(p.shared); err != nil || !alone {
 		return err // the other instance clears it away
 	}
 	if _, err := os.Lstat(path); !saved && !errors.Is(err, fs.ErrNotExist) {

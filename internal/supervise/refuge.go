@@ -180,6 +180,45 @@ func shareRefuge(folder string) (*flock.Flock, error) {
 	return lock, nil
 }
 
+// turnSuffix names the lock of whoever finds out whether he is alone, beside that.
+const turnSuffix = ".turn"
+
+// alone tries to have a folder in memory for this instance alone, and goes on sharing it
+// if others do. Asking for more gives up the share for a moment; so only one asks at a
+// time, for he would find himself alone while another one works there.
+func alone(lock *flock.Flock) (ok bool, err error) {
+	turn := flock.New(lock.Path()+turnSuffix, flock.SetPermissions(0o600))
+	defer func() { err = errors.Join(err, turn.Close()) }()
+	if mine, err := turn.TryLock(); err != nil || !mine {
+		return false, err
+	}
+	shared := lock.RLocked()
+	ok, err = lock.TryLock()
+	if ok || !shared {
+		return ok, err
+	}
+	again := false
+	if uerr := lock.Unlock(); uerr == nil { // else it believes to have what is gone
+		again, uerr = lock.TryRLock()
+		err = errors.Join(err, uerr)
+	}
+	if !again {
+		err = errors.Join(err, errors.New("the lock that is shared is lost"))
+	}
+	return false, err
+}
+
+// shareAgain lets others share a folder in memory that this instance had alone.
+func shareAgain(lock *flock.Flock) error {
+	if err := lock.Unlock(); err != nil {
+		return err
+	}
+	if shared, err := lock.TryRLock(); err != nil || !shared {
+		return errors.Join(holdfast.Kindf(holdfast.ErrLocked, "another instance is about to leave it"), err)
+	}
+	return nil
+}
+
 // goneSuffix names a refuge that is being removed.
 const goneSuffix = ".gone"
 
@@ -194,7 +233,7 @@ func dropRefuge(folder string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	err = errors.Join(err, os.RemoveAll(gone), os.RemoveAll(folder+lockSuffix))
+	err = errors.Join(err, os.RemoveAll(gone), os.RemoveAll(folder+lockSuffix), os.RemoveAll(folder+lockSuffix+turnSuffix))
 	_ = os.Remove(filepath.Dir(folder))
 	return err
 }
