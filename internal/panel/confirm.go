@@ -49,6 +49,7 @@ func (v *visit) plan(ctx context.Context, b report.Backup) (screen.RestoreModel,
 	m := screen.RestoreModel{Backup: b, NoEmergency: !c.Emergency.Enabled, Hooks: c.Hooks.Stop != ""}
 	looked, cancel := looking(ctx)
 	defer cancel()
+	m.Last, _ = v.core.Operations.LastRestore(looked) // what it says is only compared
 	m.Plan, m.Failure = v.planned(looked, q)
 	if m.Failure != nil && m.Failure.Cause == holdfast.CauseInUse && onlineIsPossible(c, b) {
 		// A bot that has its database open cannot let go of it: it is written to as the
@@ -135,7 +136,7 @@ func (v *visit) restore(ctx context.Context, a screen.Action, data string) strin
 	}
 	m, q := v.plan(ctx, b)
 	why := v.fresh(a)
-	if why == "" && (m.Failure != nil || screen.SealOf(m.Plan) != a.Seal || !screen.Near(a.Count, screen.RecordsOf(m.Plan))) {
+	if why == "" && (m.Failure != nil || screen.SealOf(m) != a.Seal || !screen.Near(a.Count, screen.RecordsOf(m.Plan))) {
 		why = screen.Changed
 	}
 	if why != "" {

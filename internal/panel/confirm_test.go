@@ -138,6 +138,23 @@ func TestRestore_TwoAdminsAtOnce(t *testing.T) {
 	}
 }
 
+// Who confirms after another restore has ended meant the state before that.
+func TestRestore_AfterAnotherRestore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Backup("monday")
+	w.Write("second")
+	p, other := w.ann(), w.person(sara, "سارا", locale.Persian)
+	mine, his := p.asked(), other.asked()
+	p.Taps(mine, "♻️ "+p.l.T("restore.begin")).Answer()
+	w.telegram.Until("the restore to end", func() bool { return strings.Contains(p.now(mine).Text, "emergency_restore_") })
+	other.Taps(his, "♻️ "+other.l.T("restore.begin")).Answer()
+	w.telegram.Until("the other to be told", func() bool { return strings.Contains(other.now(his).Text, other.l.T("panel.again_changed")) })
+	if n := w.jobs(operation.KindRestore); n != 1 {
+		t.Errorf("%d restores", n)
+	}
+}
+
 // The same message in a group: what one admin has confirmed the other only sees.
 func TestRestore_TwoAdminsOnOneMessage(t *testing.T) {
 	t.Parallel()

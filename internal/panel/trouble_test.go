@@ -41,7 +41,7 @@ func TestWork_ItsEndArrivesThroughTrouble(t *testing.T) {
 	m := p.press(p.opens(), "panel.create")
 	for range 4 {
 		w.telegram.Fail("editMessageText", 3, telegramtest.Fault{Code: 502})
-		w.telegram.Fail("editMessageText", 1, telegramtest.Fault{Code: 429, RetryAfter: 3})
+		w.telegram.Fail("editMessageText", 1, telegramtest.Fault{Code: 429, RetryAfter: 1})
 		w.telegram.Fail("editMessageText", 1, telegramtest.Fault{Drop: true})
 	}
 	p.Taps(m, "⚡ "+p.l.T("backups.quick"))

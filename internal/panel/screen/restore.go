@@ -38,6 +38,8 @@ type RestoreModel struct {
 	Online bool
 	// Losses tells that what the store cannot keep would be given up: the button says so.
 	Losses bool
+	// Last is the restore before this one, if there was any.
+	Last *report.LastRestore
 	// Why tells that it is asked again.
 	Why Why
 }
@@ -103,7 +105,7 @@ func Restore(r Reader, m RestoreModel) Screen {
 	p.say("panel.good_for")
 	s := Screen{Text: p.text()}
 	now := of(RestoreNow, m.Backup.Name, m.Page)
-	now.At, now.Seal, now.Count = r.draw(), SealOf(m.Plan), RecordsOf(m.Plan)
+	now.At, now.Seal, now.Count = r.draw(), SealOf(m), RecordsOf(m.Plan)
 	if m.Losses {
 		s.add(r.button("⚠️", "restore.losses.accept", now))
 	} else {
@@ -197,16 +199,22 @@ func handlesOf(plan report.RestorePlan) (out []engine.Handle) {
 	return out
 }
 
-// SealOf stands for what a plan names, without the records that are there now: a bot
-// that goes on writing would never let anybody confirm.
-func SealOf(plan report.RestorePlan) string {
+// SealOf stands for what a confirmation names, and for the restore before it: whoever
+// confirms meant what was there until then. The records that are there now are left out:
+// a bot that goes on writing would never let anybody confirm.
+func SealOf(m RestoreModel) string {
+	plan := m.Plan
 	targets := append([]report.Target{}, plan.Targets...)
 	for i := range targets {
 		targets[i].RecordsNow, targets[i].MemoryNow, targets[i].Handles = nil, nil, nil
 		targets[i].Parts = lasting(targets[i].Parts)
 	}
 	plan.Targets, plan.Warnings = targets, nil
-	return seal(plan)
+	return seal(struct {
+		Plan           report.RestorePlan
+		Last           *report.LastRestore
+		Online, Losses bool
+	}{plan, m.Last, m.Online, m.Losses})
 }
 
 // SealOfRollback stands for what a plan of a rollback names.
