@@ -1,6 +1,7 @@
 package procs
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // maxInodes bounds what is remembered of the searched trees. Files beyond it
@@ -50,7 +52,10 @@ func Holding(ctx context.Context, paths []string) (Scan, error) {
 		if err := ctx.Err(); err != nil {
 			return scan, err
 		}
-		files, err := s.heldBy(filepath.Join("/proc", p.Name(), "fd"))
+		files, err := s.heldBy(p.Name())
+		if len(files) > 0 {
+			files, err = s.settled(ctx, p.Name(), files)
+		}
 		if err != nil {
 			if errors.Is(err, fs.ErrPermission) {
 				scan.Hidden++
@@ -103,8 +108,56 @@ func newSearch(ctx context.Context, paths []string) (*search, error) {
 	return s, nil
 }
 
+// settled lists what a process holds that holds some of the files. A child of this process
+// has all of its files until it has become the program that it is to be; what it holds then
+// counts.
+func (s *search) settled(ctx context.Context, pid string, held []found) (_ []found, err error) {
+	self := strconv.Itoa(os.Getpid())
+	own, err := memoryOf(self)
+	if err != nil || pid == self {
+		return held, nil //nolint:nilerr // nothing can be told apart
+	}
+	if its, err := memoryOf(pid); err != nil || its.parent != self {
+		return held, nil //nolint:nilerr // it ends, or is nobody's child here
+	}
+	for end := time.Now().Add(mostBeginning); len(held) > 0; {
+		its, err := memoryOf(pid)
+		begun := err != nil || its.stack != own.stack
+		if held, err = s.heldBy(pid); err != nil || begun || time.Now().After(end) {
+			return held, err
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return held, nil
+}
+
+// mostBeginning is how long a child may take to become its program.
+const mostBeginning = 2 * time.Second
+
+// A memory is whose child a process is, and where its stack begins: it is that of its
+// parent as long as it shares the memory of that.
+type memory struct{ parent, stack string }
+
+func memoryOf(pid string) (memory, error) {
+	b, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	if err != nil {
+		return memory{}, err
+	}
+	// PID (name) STATE PARENT …, where the name may hold anything; the stack is field 28.
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 26 {
+		return memory{}, fs.ErrInvalid
+	}
+	return memory{fields[1], fields[25]}, nil
+}
+
 // heldBy lists the searched files among the open files of one process.
-func (s *search) heldBy(dir string) ([]found, error) {
+func (s *search) heldBy(pid string) ([]found, error) {
+	dir := filepath.Join("/proc", pid, "fd")
 	fds, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err

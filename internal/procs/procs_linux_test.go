@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/holdfast-backup/holdfast/internal/procs/procstest"
@@ -110,5 +112,37 @@ func TestHolding_StopsWhenCancelled(t *testing.T) {
 	cancel()
 	if _, err := Holding(ctx, []string{t.TempDir()}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
+	}
+}
+
+// A child has the files of this process until it has become the program that it is to
+// be: that is nobody who holds them.
+func TestHolding_NoChildThatHasNotBegun(t *testing.T) {
+	db := write(t, filepath.Join(t.TempDir(), "bot.db"))
+	f, err := os.Open(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var children sync.WaitGroup
+	defer children.Wait()
+	defer cancel()
+	for range 3 {
+		children.Go(func() {
+			for ctx.Err() == nil {
+				if err := exec.CommandContext(ctx, "true").Run(); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 40 {
+		for pid, path := range pids(t, db) {
+			if pid != os.Getpid() {
+				t.Fatalf("process %d is said to hold %s", pid, path)
+			}
+		}
 	}
 }
