@@ -167,13 +167,19 @@ func (b *Bucket) forwarded(ctx context.Context, message int) (*models.Document, 
 	if err != nil {
 		return nil, err
 	}
-	if err := b.o.Client.Delete(context.WithoutCancel(ctx), b.chat, m.ID); err != nil && !errors.Is(err, botapi.ErrNoMessage) {
-		b.warn("a forward that showed a message could not be deleted", "message", m.ID, "error", err)
-	}
+	b.withdraw(ctx, m.ID, "a forward that showed a message could not be deleted")
 	if m.Document == nil {
 		return nil, holdfast.Kindf(holdfast.ErrDamaged, "message %d holds no document", message)
 	}
 	return m.Document, nil
+}
+
+// withdraw deletes a message of ours that nobody needs; otherwise tells what it means if
+// it stays.
+func (b *Bucket) withdraw(ctx context.Context, message int, otherwise string) {
+	if err := b.o.Client.Delete(context.WithoutCancel(ctx), b.chat, message); err != nil && !errors.Is(err, botapi.ErrNoMessage) {
+		b.warn(otherwise, "message", message, "error", err)
+	}
 }
 
 func isIndex(m *models.Message) bool { return m.Document != nil && m.Document.FileName == indexName }

@@ -8,7 +8,6 @@ import (
 	"github.com/go-telegram/bot/models"
 
 	"github.com/holdfast-backup/holdfast"
-	"github.com/holdfast-backup/holdfast/internal/botapi"
 )
 
 // nothing tells whether an index could be left behind without a loss.
@@ -44,7 +43,7 @@ func (b *Bucket) choose(ctx context.Context, s *seen) (*seen, error) {
 		return known()
 	case s.idx.nothing():
 		// Both began at once, and the newer message is the one that everybody finds.
-		b.withdraw(ctx, s.message)
+		b.withdraw(ctx, s.message, unwanted)
 		return pinned, nil
 	case theirs.nothing():
 		return known()
@@ -63,12 +62,8 @@ func (b *Bucket) outdone(pinned *models.Message) bool {
 	return pinned.Document.FileUniqueID != "" && pinned.Document.FileUniqueID == b.worse
 }
 
-// withdraw takes back an index that nobody needs.
-func (b *Bucket) withdraw(ctx context.Context, message int) {
-	if err := b.o.Client.Delete(context.WithoutCancel(ctx), b.chat, message); err != nil && !errors.Is(err, botapi.ErrNoMessage) {
-		b.warn("an index that holds nothing could not be deleted", "message", message, "error", err)
-	}
-}
+// unwanted is said of an index that holds nothing and stays all the same.
+const unwanted = "an index that holds nothing could not be deleted"
 
 // errOvertaken is that another machine pinned an index while this one began its own.
 var errOvertaken = holdfast.Kindf(holdfast.ErrLocked, "another machine began an index in this chat at the same moment; try again")
@@ -81,7 +76,7 @@ func (b *Bucket) first(ctx context.Context, message int) error {
 		err = errOvertaken
 	}
 	if err != nil {
-		b.withdraw(ctx, message)
+		b.withdraw(ctx, message, unwanted)
 		return fmt.Errorf("look for another index: %w", err)
 	}
 	return nil

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-backup/holdfast/internal/terminaltest"
 )
 
 // atTerminal is what a test runs in a session of its own: a program whose child
@@ -39,30 +41,6 @@ func atTerminal() int {
 	group, _ = unix.IoctlGetInt(0, unix.TIOCGPGRP)
 	fmt.Printf("failed %v, terminal is ours %v\n", err != nil, group == syscall.Getpgrp())
 	return exit.Code
-}
-
-// pseudoTerminal opens a terminal: what a person types and sees, and the end that
-// a program has.
-func pseudoTerminal(t *testing.T) (person, program *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { person.Close() })
-	fd := int(person.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return person, program
 }
 
 // A screen collects what a terminal shows.
@@ -102,7 +80,7 @@ func (s *screen) waitFor(t *testing.T, text string) {
 }
 
 func TestStart_TheChildHasTheTerminal(t *testing.T) {
-	person, program := pseudoTerminal(t)
+	person, program := terminaltest.Open(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "CHILD_TEST_ROLE=terminal")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = program, program, program

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/holdfast-backup/holdfast/internal/terminaltest"
 )
 
 // TestMain lets the test binary be a program at a terminal that asks a command.
@@ -59,7 +59,7 @@ func TestFirstLine_AsksAtTheTerminal(t *testing.T) {
 		"open sesame\n": `got "open sesame", interrupted false, error <nil>`,
 		"\x03":          `got "", interrupted true`,
 	} {
-		person, program := pseudoTerminal(t)
+		person, program := terminaltest.Open(t)
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), `HOOK_TEST_LINE=echo asked >&2; read answer; echo "$answer"`)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = program, program, program
@@ -89,28 +89,4 @@ func TestFirstLine_AsksAtTheTerminal(t *testing.T) {
 			t.Errorf("%q shows %q, want %q; %v", keys, shown.String(), want, err)
 		}
 	}
-}
-
-// pseudoTerminal opens a terminal: what a person types and sees, and the end that a
-// program has.
-func pseudoTerminal(t *testing.T) (person, program *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { person.Close() })
-	fd := int(person.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return person, program
 }
